@@ -1,0 +1,7 @@
+//! Windlass: a WebAssembly component host that rotates the certificates and keys of a running cluster.
+//!
+//! Everything a plugin does is an effect through one path: gate → journal → act → record (`effect`).
+//! Data flows one way: cli → run → plugin → gate → capability → transport. ARCHITECTURE.md is the map.
+
+pub mod model;
+pub mod site;

@@ -1,0 +1,102 @@
+//! What a run tells those who watch it: progress, JSON, report and `runs show` are views of these.
+
+use super::{Check, Effect, EffectClass, Entry, Fault, NodeName, PluginName, RunId, StepId};
+use serde::{Deserialize, Serialize};
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunState {
+    /// Preflight or steps are under way (or the controller died there).
+    Running,
+    /// Done and verified: new-consistent.
+    Done,
+    /// Nothing had to be done.
+    NothingToDo,
+    /// Failed or declined before anything changed, or taken back: old-consistent.
+    Unchanged,
+    /// Something changed and the run cannot go on by itself.
+    Paused,
+}
+
+/// One line of a run's story. `--json` prints these, one a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    RunBegan {
+        run: RunId,
+        procedure: PluginName,
+        site: String,
+    },
+    RunResumed {
+        run: RunId,
+    },
+    RolesBound {
+        first: NodeName,
+        second: NodeName,
+    },
+    Planned {
+        title: String,
+        impact: String,
+        steps: Vec<PlannedStep>,
+    },
+    StepBegan {
+        step: StepId,
+        title: String,
+        nodes: Vec<NodeName>,
+    },
+    /// An effect acted (or was answered from the journal, on resume).
+    Effect {
+        step: Option<StepId>,
+        plugin: PluginName,
+        effect: Effect,
+        class: EffectClass,
+        fault: Option<Fault>,
+        replayed: bool,
+        /// How long it took, in milliseconds.
+        milliseconds: u64,
+    },
+    Output {
+        node: NodeName,
+        line: String,
+    },
+    Note {
+        text: String,
+    },
+    Progress {
+        done: u32,
+        total: u32,
+        text: String,
+    },
+    StepDone {
+        step: StepId,
+    },
+    StepFailed {
+        step: StepId,
+        fault: Fault,
+    },
+    StepUndone {
+        step: StepId,
+    },
+    Verified {
+        checks: Vec<Check>,
+    },
+    RunEnded {
+        run: RunId,
+        state: RunState,
+        summary: String,
+        evidence: Vec<Entry>,
+        next: Vec<String>,
+    },
+}
+
+/// A step as the plan shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    pub id: StepId,
+    pub title: String,
+    pub nodes: Vec<NodeName>,
+    pub impact: String,
+    pub guards: Vec<String>,
+    pub undoable: bool,
+}

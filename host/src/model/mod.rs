@@ -1,0 +1,18 @@
+//! Plain data that every room may use: names, effects, answers, faults, events.
+//!
+//! Nothing here acts, and nothing here knows another room. What is written to the journal is made of
+//! these types, so a change to their serde shape is a change of the journal's format.
+
+mod answer;
+mod effect;
+mod event;
+mod fault;
+mod names;
+
+pub use answer::{Answer, Certificate, Check, Entry, FileStat, Health, Member, MemberOutcome, Outcome};
+pub use effect::{Argument, CertificateSource, Content, Effect, EffectClass, Value};
+pub use event::{Event, PlannedStep, RunState};
+pub use fault::{Fault, code};
+pub use names::{
+    CommandName, EndpointName, FileName, NameError, NodeName, ObjectName, PluginName, RunId, StepId,
+};

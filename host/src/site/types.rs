@@ -1,0 +1,346 @@
+//! A site and its profile as the rest of the host sees them: read, merged, validated.
+
+use crate::model::{CommandName, EndpointName, FileName, NodeName, PluginName};
+use camino::Utf8PathBuf;
+use indexmap::IndexMap;
+use std::time::Duration;
+
+/// A validated site folder.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The folder, absolute.
+    pub dir: Utf8PathBuf,
+    pub name: String,
+    pub trust: Trust,
+    pub outside_envelope: OutsideEnvelope,
+    /// age recipients that can open what a run seals; empty: the operator's own identity is used.
+    pub operators: Vec<String>,
+    pub nodes: IndexMap<NodeName, Node>,
+    /// Users that commands run as, and how they are reached.
+    pub become_users: IndexMap<String, Become>,
+    pub manager: Option<Manager>,
+    pub secrets: IndexMap<String, SecretSource>,
+    pub procedures: IndexMap<PluginName, ProcedureSettings>,
+    pub hooks: Vec<HookBinding>,
+    /// By plugin, the raw lines of `grants.toml`; `policy` parses the patterns.
+    pub grants: IndexMap<PluginName, GrantBlock>,
+    pub profile: Profile,
+    /// The profile's variables as the site overrides or extends them.
+    pub vars: IndexMap<String, Var>,
+    pub ssh: SshSettings,
+    /// SHA-256 over `site.toml`, `grants.toml` and the profile, lower-case hex.
+    pub digest: String,
+    /// Set on a practice cluster: the file that holds the pid whose network namespace is entered.
+    pub lab: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    Dev,
+    Locked,
+    Signed,
+    Certified,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutsideEnvelope {
+    Pause,
+    Warn,
+}
+
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub name: NodeName,
+    pub address: Address,
+    pub groups: Vec<String>,
+    /// Where TLS endpoints of the node are reached from the controller; the ssh host where absent.
+    pub host: Option<String>,
+    /// The host name the product's health table prints for it, where it differs from the node's name.
+    pub alias: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// Anything ssh accepts as a destination.
+    Ssh(String),
+    /// A folder of this machine that stands for a node's root.
+    Local(Utf8PathBuf),
+}
+
+#[derive(Debug, Clone)]
+pub struct Become {
+    /// The command that becomes the user, as `sudo -n su - omm`; the host appends `-c SCRIPT`.
+    pub argv: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SshSettings {
+    /// Seconds; `ServerAliveInterval`.
+    pub keepalive: u32,
+    pub connect_timeout: Duration,
+    /// `KexAlgorithms`, where the site sets it (curve25519 costs a client a sixth of sntrup761's time).
+    pub kex: Option<String>,
+    /// Nodes worked on at once.
+    pub concurrency: usize,
+    /// A further ssh_config of the site, included before the operator's own.
+    pub config: Option<Utf8PathBuf>,
+}
+
+impl Default for SshSettings {
+    fn default() -> Self {
+        Self {
+            keepalive: 5,
+            connect_timeout: Duration::from_secs(10),
+            kex: None,
+            concurrency: 50,
+            config: None,
+        }
+    }
+}
+
+/// The manager's page.
+#[derive(Debug, Clone)]
+pub struct Manager {
+    pub url: String,
+    /// PEM file the page's certificate is checked against; relative to the site.
+    pub ca: Option<Utf8PathBuf>,
+    /// HTTP status codes that mean "it can be accessed".
+    pub expect: Vec<u16>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    Prompt,
+    File(Utf8PathBuf),
+    Descriptor(i32),
+    /// A local command whose standard output is the secret.
+    Command(Vec<String>),
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct ProcedureSettings {
+    /// Parameters of the procedure by name (`strategy`, `ca`, `country` …), as text.
+    pub params: IndexMap<String, String>,
+    pub approvals: u32,
+    pub on_failure: OnFailure,
+    pub allow_secret_in_argv: bool,
+    /// With `ca = "supplied"`: certificate and key on the controller, relative to the site.
+    pub supplied: Option<SuppliedCa>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    #[default]
+    Pause,
+    Rollback,
+}
+
+#[derive(Debug, Clone)]
+pub struct SuppliedCa {
+    pub certificate: Utf8PathBuf,
+    pub key: Utf8PathBuf,
+}
+
+#[derive(Debug, Clone)]
+pub struct HookBinding {
+    pub plugin: PluginName,
+    /// `before` or `after`, and the event: `ha-cert/restart@first`.
+    pub before: bool,
+    pub event: String,
+    pub order: i64,
+    pub stop_on_error: bool,
+}
+
+/// One plugin's grants as written; a pattern is `NAME`, `NAME@NODE`, `NAME@ROLE` or `NAME@*`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GrantBlock {
+    pub commands: Vec<String>,
+    /// `VERB FILE@NODE` with the verbs `stat`, `read`, `copy`, `write`.
+    pub files: Vec<String>,
+    pub endpoints: Vec<String>,
+    /// Operation names of `crypto`, as `generate-key`.
+    pub crypto: Vec<String>,
+    /// Secret names; with sinks as `ha-key -> replace-ha-cert.password`.
+    pub secrets: Vec<String>,
+    /// What has no name of its own: `nodes`, `health`, `manager`, `parameters`, `confirm`, `note`, `state`, `clock`.
+    pub general: Vec<String>,
+    /// Digest the block is meant for, lower-case hex; absent: any.
+    pub digest: Option<String>,
+}
+
+/// What a product calls its commands and files.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    pub name: String,
+    /// One line: which product and versions.
+    pub title: String,
+    /// The user the product runs as; Windlass keeps its own files on a node in this user's home.
+    pub service_user: String,
+    pub vars: IndexMap<String, Var>,
+    /// Named folders, as templates over the variables.
+    pub paths: IndexMap<String, Template>,
+    pub files: IndexMap<FileName, FileDeclaration>,
+    pub commands: IndexMap<CommandName, CommandDeclaration>,
+    pub endpoints: IndexMap<EndpointName, Endpoint>,
+    /// The command whose parser gives health records.
+    pub health: Option<CommandName>,
+    /// Settings by procedure that are the profile's to give (`leaf_days`, `password_policy` …).
+    pub defaults: IndexMap<PluginName, IndexMap<String, String>>,
+    /// The group whose nodes carry the lease; `managers`.
+    pub managers: String,
+}
+
+/// A variable of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Var {
+    Literal(String),
+    /// From a user's login environment, on each node.
+    LoginEnv {
+        variable: String,
+        user: String,
+    },
+}
+
+/// Text with `${variable}` and `{placeholder}` in it, checked when read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    pub parts: Vec<TemplatePart>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TemplatePart {
+    Text(String),
+    /// `${name}`: a variable or a named path.
+    Variable(String),
+    /// `{name}`: an argument of the command.
+    Placeholder(String),
+}
+
+#[derive(Debug, Clone)]
+pub struct FileDeclaration {
+    pub name: FileName,
+    pub path: Template,
+    /// None: keep what is there (0600 for a new secret file, 0644 for another).
+    pub mode: Option<u32>,
+    /// None: keep.
+    pub owner: Option<String>,
+    pub secret: bool,
+    /// Its bytes could be guessed from a hash (a password): no fingerprint is taken.
+    pub guessable: bool,
+    /// Windlass may look, and never writes.
+    pub read_only: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct CommandDeclaration {
+    pub name: CommandName,
+    pub kind: CommandKind,
+    pub argv: Vec<Template>,
+    /// The user it runs as; the profile's service user where absent.
+    pub user: String,
+    pub cwd: Option<Template>,
+    pub env: IndexMap<String, Template>,
+    pub prompts: Vec<Prompt>,
+    pub success: Success,
+    pub timeout: Duration,
+    pub output: Parser,
+    pub args: IndexMap<String, ArgumentDeclaration>,
+    /// Run it with a terminal of its own (some programs prompt only there).
+    pub terminal: bool,
+    pub consequences: Consequences,
+    /// Kind `manual`: what the operator is told to do.
+    pub instruction: Option<String>,
+    /// Kind `http`.
+    pub request: Option<HttpRequest>,
+    /// A placeholder marked secret stands in `argv`; needs the site's `allow_secret_in_argv`.
+    pub secret_in_argv: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandKind {
+    Observe,
+    Change,
+    Manual,
+    Http,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    /// Literal text that the command prints when it waits.
+    pub expect: String,
+    pub reply: Template,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Success {
+    /// Each must appear in the output, in this order.
+    pub contains: Vec<String>,
+    pub exit: Vec<i32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parser {
+    /// Nothing of the output reaches a guest.
+    None,
+    Lines,
+    Json,
+    /// The health table of `status-oms.sh`, both spellings.
+    OmsStatus,
+}
+
+#[derive(Debug, Clone)]
+pub struct ArgumentDeclaration {
+    pub secret: bool,
+    /// Longest value, bytes.
+    pub longest: usize,
+    /// Characters allowed besides letters and digits.
+    pub characters: String,
+    pub default: Option<String>,
+}
+
+/// What a `change` says of itself; plan, rollback, resume and audit follow from it.
+#[derive(Debug, Clone, Default)]
+pub struct Consequences {
+    pub writes: Vec<Written>,
+    pub restarts: Vec<String>,
+    pub serves: Vec<EndpointName>,
+    /// The observing command that tells whether it happened.
+    pub settle: Option<CommandName>,
+    pub undo: Option<CommandName>,
+    pub may_switch_roles: bool,
+    pub rerun: Rerun,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    File(FileName),
+    /// A named path, whole.
+    Folder(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rerun {
+    #[default]
+    Never,
+    IfSettleSaysNo,
+    Always,
+}
+
+#[derive(Debug, Clone)]
+pub struct HttpRequest {
+    pub method: String,
+    pub url: Template,
+    pub body: Option<Template>,
+    pub expect: Vec<u16>,
+    /// Where to ask whether it is finished, and what the answer holds then.
+    pub poll: Option<(Template, String)>,
+}
+
+/// A TLS endpoint of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub name: EndpointName,
+    pub port: u16,
+    /// The file that it serves, on disk.
+    pub file: Option<FileName>,
+}
