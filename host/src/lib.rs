@@ -3,5 +3,8 @@
 //! Everything a plugin does is an effect through one path: gate → journal → act → record (`effect`).
 //! Data flows one way: cli → run → plugin → gate → capability → transport. ARCHITECTURE.md is the map.
 
+pub mod capability;
+pub mod cli;
 pub mod model;
 pub mod site;
+pub mod transport;

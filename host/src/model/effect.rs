@@ -116,6 +116,7 @@ pub enum Content {
     Bytes(#[serde(with = "base64_bytes")] Vec<u8>),
     Certificate(ObjectName),
     Key { key: ObjectName, passphrase: ObjectName },
+    Secret(ObjectName),
     File { node: NodeName, file: FileName },
 }
 
@@ -280,6 +281,7 @@ impl fmt::Display for Content {
             Content::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
             Content::Certificate(name) => write!(f, "the certificate {name}"),
             Content::Key { key, passphrase } => write!(f, "the key {key} (encrypted with {passphrase})"),
+            Content::Secret(name) => write!(f, "the secret {name}"),
             Content::File { node, file } => write!(f, "{file} of {node}"),
         }
     }

@@ -304,8 +304,8 @@ pub struct Consequences {
     pub writes: Vec<Written>,
     pub restarts: Vec<String>,
     pub serves: Vec<EndpointName>,
-    /// The observing command that tells whether it happened.
-    pub settle: Option<CommandName>,
+    /// What tells whether it happened.
+    pub settle: Option<Settle>,
     pub undo: Option<CommandName>,
     pub may_switch_roles: bool,
     pub rerun: Rerun,
@@ -316,6 +316,15 @@ pub enum Written {
     File(FileName),
     /// A named path, whole.
     Folder(String),
+}
+
+/// What tells whether a change happened, when its own record does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settle {
+    /// An observing command: its success means yes.
+    Command(CommandName),
+    /// `served:ENDPOINT`: the endpoint presents the certificate of its declared file.
+    Served(EndpointName),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,0 +1,1 @@
+//! What the host can do for a plugin: one module a capability, and no wasm types in any.

@@ -1,0 +1,1 @@
+//! One file a subcommand: `Args`, and `run(args, &Context) -> Result<Exit>`.

@@ -1,0 +1,89 @@
+//! The only printing: data to stdout, everything else to stderr.
+
+use serde::Serialize;
+use std::io::{IsTerminal as _, Write as _};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loudness {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+/// How to talk to the person or program that called.
+#[derive(Debug, Clone)]
+pub struct Ui {
+    pub format: Format,
+    pub loudness: Loudness,
+    /// False with `--no-input`, or where stdin is no terminal.
+    pub interactive: bool,
+}
+
+impl Ui {
+    pub fn new(format: Format, loudness: Loudness, no_input: bool) -> Self {
+        let interactive = !no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        Self { format, loudness, interactive }
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Data: a line to stdout. A reader that went away is no error.
+    pub fn out(&self, line: impl AsRef<str>) {
+        let _ = writeln!(anstream::stdout(), "{}", line.as_ref());
+    }
+
+    /// Data as one line of JSON.
+    pub fn json(&self, value: &impl Serialize) {
+        match serde_json::to_string(value) {
+            Ok(line) => self.out(line),
+            Err(error) => self.warn(format!("a value could not be written as JSON: {error}")),
+        }
+    }
+
+    /// What a person wants to know, to stderr; nothing with `-q`.
+    pub fn say(&self, line: impl AsRef<str>) {
+        if self.loudness != Loudness::Quiet {
+            let _ = writeln!(anstream::stderr(), "{}", line.as_ref());
+        }
+    }
+
+    /// Only with `-v`.
+    pub fn detail(&self, line: impl AsRef<str>) {
+        if self.loudness == Loudness::Verbose {
+            let _ = writeln!(anstream::stderr(), "{}", line.as_ref());
+        }
+    }
+
+    /// To stderr, also with `-q`.
+    pub fn warn(&self, line: impl AsRef<str>) {
+        let _ = writeln!(anstream::stderr(), "warning: {}", line.as_ref());
+    }
+
+    /// Asks a question; None where there is nobody to ask.
+    pub fn ask(&self, question: &str) -> Option<bool> {
+        if !self.interactive {
+            return None;
+        }
+        loop {
+            let _ = write!(anstream::stderr(), "{question} [y/n] ");
+            let _ = anstream::stderr().flush();
+            let mut line = String::new();
+            match std::io::stdin().read_line(&mut line) {
+                Ok(0) | Err(_) => return None,
+                Ok(_) => match line.trim().to_ascii_lowercase().as_str() {
+                    "y" | "yes" => return Some(true),
+                    "n" | "no" => return Some(false),
+                    _ => {}
+                },
+            }
+        }
+    }
+}
