@@ -3,8 +3,12 @@
 //! Everything a plugin does is an effect through one path: gate → journal → act → record (`effect`).
 //! Data flows one way: cli → run → plugin → gate → capability → transport. ARCHITECTURE.md is the map.
 
+pub mod backend;
 pub mod capability;
 pub mod cli;
+pub mod effect;
+pub mod journal;
 pub mod model;
+pub mod policy;
 pub mod site;
 pub mod transport;

@@ -1,0 +1,57 @@
+//! What acting on a permitted effect means: on the live cluster, in a plan, in a rehearsal.
+//!
+//! Neighbours: `effect` hands permits in; a backend calls `capability`, which calls `transport`.
+
+use crate::journal::{KeptObject, Settlement};
+use crate::model::{Answer, Effect, EffectClass, Fault, PluginName, Stop};
+use crate::policy::{Facts, Permit};
+use futures::future::BoxFuture;
+
+/// What came of an effect.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Acted {
+    pub answer: Result<Answer, Fault>,
+    /// Run objects that it made, as the journal keeps them.
+    pub kept: Vec<KeptObject>,
+}
+
+impl From<Result<Answer, Fault>> for Acted {
+    fn from(answer: Result<Answer, Fault>) -> Self {
+        Self { answer, kept: Vec::new() }
+    }
+}
+
+/// The other side of the gate.
+pub trait Backend: Facts {
+    /// The backend as what the gate asks.
+    fn as_facts(&self) -> &dyn Facts;
+
+    /// Returns how the journal treats the effect (a named command observes or changes as declared).
+    fn class(&self, effect: &Effect) -> EffectClass;
+
+    /// Acts. `sequence` is the intent's number in the journal: unique, and the same on resume.
+    fn act<'a>(
+        &'a self,
+        plugin: &'a PluginName,
+        permit: Permit,
+        sequence: i64,
+    ) -> BoxFuture<'a, Result<Acted, Stop>>;
+
+    /// Settles an intent that was open when a controller died: finds out what came of it, and finishes it
+    /// or acts again where that is safe.
+    fn settle<'a>(
+        &'a self,
+        plugin: &'a PluginName,
+        permit: Permit,
+        sequence: i64,
+    ) -> BoxFuture<'a, Result<(Acted, Settlement), Stop>>;
+
+    /// Takes an effect that is done, from the journal, into what the run remembers.
+    fn recall(
+        &self,
+        plugin: &PluginName,
+        effect: &Effect,
+        answer: &Answer,
+        kept: &[KeptObject],
+    ) -> Result<(), Stop>;
+}

@@ -1,0 +1,12 @@
+//! The one call path: gate → journal intent → act → journal outcome → answer.
+//!
+//! Every function a plugin imports ends in [`CallPath::perform`]. On resume the same path answers from
+//! the journal, as long as the plugin asks for what it asked before.
+//!
+//! Neighbours: `plugin` calls it, `policy` gates, `journal` keeps, a `backend` acts.
+
+mod path;
+mod replay;
+
+pub use path::{CallPath, Events, Interrupt};
+pub use replay::{Past, Replay};

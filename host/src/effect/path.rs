@@ -1,0 +1,158 @@
+//! Gate → journal intent → act → journal outcome → answer.
+
+use super::replay::Replay;
+use crate::backend::{Acted, Backend};
+use crate::journal::{CallName, Journal, JournalError, Row};
+use crate::model::{Answer, Effect, EffectClass, Event, Fault, PauseReason, PluginName, Stop, code};
+use crate::policy::Gate;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Where a run's events go.
+pub type Events = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// Set when the operator wants the run to stand still after the effect in flight.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Effects one call may have: far more than any procedure needs, and an end to one that loops.
+const MOST_EFFECTS: u32 = 20_000;
+
+/// The path of one exported call of one plugin.
+pub struct CallPath {
+    pub plugin: PluginName,
+    pub call: CallName,
+    pub gate: Gate,
+    pub journal: Arc<Journal>,
+    pub backend: Arc<dyn Backend>,
+    pub events: Events,
+    pub interrupt: Interrupt,
+    pub replay: Replay,
+    performed: u32,
+}
+
+impl CallPath {
+    pub fn new(
+        plugin: PluginName,
+        call: CallName,
+        gate: Gate,
+        journal: Arc<Journal>,
+        backend: Arc<dyn Backend>,
+        events: Events,
+        interrupt: Interrupt,
+        replay: Replay,
+    ) -> Self {
+        Self { plugin, call, gate, journal, backend, events, interrupt, replay, performed: 0 }
+    }
+
+    /// Performs one effect: the only way a plugin reaches anything.
+    ///
+    /// A fault is an answer, for the plugin to deal with. A [`Stop`] ends the call: the run pauses.
+    pub async fn perform(&mut self, effect: Effect) -> Result<Result<Answer, Fault>, Stop> {
+        self.performed += 1;
+        if self.performed > MOST_EFFECTS {
+            return Ok(Err(Fault::new(
+                code::REFUSED,
+                format!("{} has had its {MOST_EFFECTS} effects for one call", self.plugin),
+            )));
+        }
+        let began = Instant::now();
+        let class = self.backend.class(&effect);
+        let permit = match self.gate.check(effect.clone(), self.backend.as_facts()) {
+            Ok(permit) => permit,
+            Err(denial) => {
+                let fault = denial.to_fault();
+                let row =
+                    Row::Denied { plugin: self.plugin.clone(), effect: effect.clone(), fault: fault.clone() };
+                self.journal.note(&row).map_err(journal_stop)?;
+                self.tell(effect, class, Some(fault.clone()), false, began);
+                return Ok(Err(fault));
+            }
+        };
+
+        if let Some(past) = self.replay.next() {
+            if past.effect != effect {
+                return Err(Stop::new(
+                    PauseReason::Divergence,
+                    format!(
+                        "{} in {}: the journal says that it did \"{}\" here, and now it asks to \"{effect}\"",
+                        self.plugin, self.call, past.effect
+                    ),
+                ));
+            }
+            let past = past.clone();
+            self.replay.advance();
+            if let Some(outcome) = past.outcome {
+                self.tell(effect, class, outcome.as_ref().err().cloned(), true, began);
+                return Ok(outcome);
+            }
+            let (acted, settled) = self.backend.settle(&self.plugin, permit, past.sequence).await?;
+            return self.record(past.sequence, effect, class, acted, Some(settled), began);
+        }
+
+        if self.interrupt.is_raised() {
+            return Err(Stop::new(PauseReason::Interrupted, "interrupted by the operator"));
+        }
+        let intent = Row::Intent { plugin: self.plugin.clone(), effect: effect.clone(), class };
+        let sequence = match class {
+            EffectClass::Change => self.journal.commit(&intent),
+            EffectClass::Observe | EffectClass::Keep => self.journal.note(&intent),
+        }
+        .map_err(journal_stop)?;
+        let acted = self.backend.act(&self.plugin, permit, sequence).await?;
+        self.record(sequence, effect, class, acted, None, began)
+    }
+
+    fn record(
+        &self,
+        of: i64,
+        effect: Effect,
+        class: EffectClass,
+        acted: Acted,
+        settled: Option<crate::journal::Settlement>,
+        began: Instant,
+    ) -> Result<Result<Answer, Fault>, Stop> {
+        let Acted { answer, kept } = acted;
+        let kept = (!kept.is_empty()).then_some(kept);
+        let row = Row::Outcome { of, answer: answer.clone(), kept, settled };
+        match class {
+            // An answer of the operator or a new secret must not be asked for twice.
+            EffectClass::Keep => self.journal.commit(&row),
+            EffectClass::Change | EffectClass::Observe => self.journal.note(&row),
+        }
+        .map_err(journal_stop)?;
+        self.tell(effect, class, answer.as_ref().err().cloned(), false, began);
+        Ok(answer)
+    }
+
+    fn tell(&self, effect: Effect, class: EffectClass, fault: Option<Fault>, replayed: bool, began: Instant) {
+        (self.events)(&Event::Effect {
+            step: self.call.step().cloned(),
+            plugin: self.plugin.clone(),
+            effect,
+            class,
+            fault,
+            replayed,
+            milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
+    }
+}
+
+/// A journal that cannot be written stops the run: nothing may act unrecorded.
+pub(crate) fn journal_stop(error: JournalError) -> Stop {
+    let mut message = error.to_string();
+    if let Some(source) = std::error::Error::source(&error) {
+        message.push_str(&format!(": {source}"));
+    }
+    Stop::new(PauseReason::Journal, message)
+}

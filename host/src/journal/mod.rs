@@ -1,0 +1,14 @@
+//! The journal: what a run meant to do and what came of it, on disk before the next change.
+//!
+//! One SQLite database a run (write-ahead log, `synchronous = FULL`), a row for each intent, outcome and
+//! turn of the run, hash-chained. A change waits for one durable commit: its intent, with every row
+//! before it. Observations wait for none and are durable before the next change. Operator's answers and
+//! new run objects are committed at once.
+//!
+//! Neighbours: `effect` writes the rows of effects, `run` the rest and reads all of it to resume.
+
+mod row;
+mod store;
+
+pub use row::{CallName, KeptObject, ObjectKind, Row, Settlement};
+pub use store::{FORMAT, Journal, JournalError, RunRecord, StoredRow};

@@ -1,0 +1,134 @@
+//! What a row says.
+
+use crate::model::{
+    Answer, Check, Effect, EffectClass, Fault, NodeName, ObjectName, PlannedStep, PluginName, RunState, StepId,
+};
+use serde::{Deserialize, Serialize};
+
+/// Which exported call of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallName {
+    Steps,
+    Apply(StepId),
+    Undo(StepId),
+    Verify,
+}
+
+impl CallName {
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::Apply(step) | Self::Undo(step) => Some(step),
+            Self::Steps | Self::Verify => None,
+        }
+    }
+}
+
+impl std::fmt::Display for CallName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Steps => f.write_str("preflight"),
+            Self::Apply(step) => write!(f, "{step}"),
+            Self::Undo(step) => write!(f, "undo of {step}"),
+            Self::Verify => f.write_str("verification"),
+        }
+    }
+}
+
+/// A key, certificate or secret that an effect made, as it is kept for the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptObject {
+    pub plugin: PluginName,
+    pub name: ObjectName,
+    pub kind: ObjectKind,
+    /// DER of a certificate in the clear; a key or a secret sealed to the operators. Base64.
+    pub bytes: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectKind {
+    Certificate,
+    SealedKey,
+    SealedSecret,
+}
+
+/// How an intent that was open when the controller died was settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Settlement {
+    /// Its effect on the node was found: it is done and not repeated.
+    FoundDone,
+    /// It had not begun (or is safe to repeat), and acts again.
+    ActsAgain,
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "row", rename_all = "kebab-case")]
+pub enum Row {
+    /// First row: everything a resume must find unchanged.
+    Began {
+        procedure: PluginName,
+        site: String,
+        site_digest: String,
+        plugin_digest: String,
+        version: String,
+        controller: String,
+        parameters: Vec<(String, String)>,
+    },
+    Resumed {
+        controller: String,
+    },
+    LeaseTaken {
+        manager: NodeName,
+        token: u64,
+    },
+    RolesBound {
+        first: NodeName,
+        second: NodeName,
+    },
+    Planned {
+        steps: Vec<PlannedStep>,
+    },
+    Confirmed,
+    CallBegan {
+        call: CallName,
+    },
+    Intent {
+        plugin: PluginName,
+        effect: Effect,
+        class: EffectClass,
+    },
+    /// The outcome of the intent with sequence number `of`.
+    Outcome {
+        of: i64,
+        answer: Result<Answer, Fault>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept: Option<Vec<KeptObject>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        settled: Option<Settlement>,
+    },
+    Denied {
+        plugin: PluginName,
+        effect: Effect,
+        fault: Fault,
+    },
+    CallEnded {
+        call: CallName,
+        result: Result<(), Fault>,
+    },
+    Verified {
+        checks: Vec<Check>,
+    },
+    LeaseReleased,
+    /// The run stands: it paused, or it ended.
+    Stands {
+        state: RunState,
+        /// Kebab-case reason of a pause.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        summary: String,
+    },
+    Closed,
+}

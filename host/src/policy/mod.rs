@@ -1,0 +1,15 @@
+//! Grants: what a plugin asks for (needs), what the site allows it (grants), and the gate between.
+//!
+//! Deny by default. An effect is taken apart into *requirements*; each must be met by a pattern of the
+//! plugin's needs and by one of the site's grants. Only [`Gate::check`] makes a [`Permit`], and only a
+//! permit can be acted on, so an ungated effect does not compile.
+//!
+//! Neighbours: `effect` calls the gate, `backend` takes permits. Nothing here reaches a node.
+
+mod gate;
+mod pattern;
+mod requirement;
+
+pub use gate::{Denial, Facts, Gate, Permit};
+pub use pattern::{PatternError, Rules};
+pub use requirement::{Requirement, Verb};

@@ -1,0 +1,221 @@
+//! Patterns of needs and grants, parsed once.
+
+use super::requirement::{Requirement, Verb};
+use crate::site::GrantBlock;
+use std::collections::BTreeMap;
+
+/// A pattern that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{list}: {pattern:?} cannot be read: {why}")]
+pub struct PatternError {
+    pub list: &'static str,
+    pub pattern: String,
+    pub why: String,
+}
+
+/// Where a pattern holds: a node, a role, a group, or anywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Anywhere,
+    Named(String),
+}
+
+#[derive(Debug, Clone)]
+struct CommandRule {
+    command: String,
+    place: Place,
+    /// Values allowed by placeholder; a placeholder not named here may have any value it is declared for.
+    values: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug, Clone)]
+struct SecretRule {
+    secret: String,
+    /// None: may be asked for and checked, and goes nowhere.
+    sink: Option<String>,
+}
+
+/// The patterns of one block, ready to match.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    commands: Vec<CommandRule>,
+    files: Vec<(Verb, String, Place)>,
+    endpoints: Vec<(String, Place)>,
+    crypto: Vec<String>,
+    secrets: Vec<SecretRule>,
+    general: Vec<String>,
+}
+
+/// What `crypto` operations and `general` words there are; a typing error is an error, not a denial at night.
+pub const CRYPTO: [&str; 6] =
+    ["generate-key", "self-sign", "issue", "supplied-ca", "inspect", "verify-chain"];
+pub const GENERAL: [&str; 8] =
+    ["nodes", "health", "manager", "parameters", "confirm", "note", "state", "clock"];
+
+impl Rules {
+    /// Reads every pattern; all mistakes at once.
+    pub fn parse(block: &GrantBlock) -> Result<Self, Vec<PatternError>> {
+        let mut rules = Self::default();
+        let mut errors = Vec::new();
+        for text in &block.commands {
+            keep(parse_command(text), &mut rules.commands, &mut errors);
+        }
+        for text in &block.files {
+            keep(parse_file(text), &mut rules.files, &mut errors);
+        }
+        for text in &block.endpoints {
+            keep(parse_placed("endpoints", text), &mut rules.endpoints, &mut errors);
+        }
+        for text in &block.secrets {
+            keep(parse_secret(text), &mut rules.secrets, &mut errors);
+        }
+        for text in &block.crypto {
+            keep(parse_word("crypto", text, &CRYPTO), &mut rules.crypto, &mut errors);
+        }
+        for text in &block.general {
+            keep(parse_word("general", text, &GENERAL), &mut rules.general, &mut errors);
+        }
+        if errors.is_empty() { Ok(rules) } else { Err(errors) }
+    }
+
+    /// Adds another block's rules: a manifest has several needs.
+    pub fn extend(&mut self, other: Rules) {
+        self.commands.extend(other.commands);
+        self.files.extend(other.files);
+        self.endpoints.extend(other.endpoints);
+        self.crypto.extend(other.crypto);
+        self.secrets.extend(other.secrets);
+        self.general.extend(other.general);
+    }
+
+    /// Returns whether some pattern meets the requirement. `places` are what the requirement's node is
+    /// called in patterns: its name, its role, its groups.
+    pub(super) fn allow(&self, requirement: &Requirement, places: &[String]) -> bool {
+        let here = |place: &Place| match place {
+            Place::Anywhere => true,
+            Place::Named(name) => places.contains(name),
+        };
+        match requirement {
+            Requirement::Command { command, arguments, .. } => self.commands.iter().any(|rule| {
+                rule.command == command.as_str()
+                    && here(&rule.place)
+                    && rule.values.iter().all(|(name, allowed)| {
+                        arguments.iter().filter(|(argument, _)| argument == name).all(|(_, value)| {
+                            value.as_ref().is_some_and(|value| allowed.contains(value))
+                        })
+                    })
+            }),
+            Requirement::File { verb, file, .. } => self
+                .files
+                .iter()
+                .any(|(allowed, name, place)| allowed == verb && name == file.as_str() && here(place)),
+            Requirement::Endpoint { endpoint, .. } => {
+                self.endpoints.iter().any(|(name, place)| name == endpoint.as_str() && here(place))
+            }
+            Requirement::Crypto(operation) => self.crypto.iter().any(|name| name == operation),
+            // A sink implies the secret may be asked for.
+            Requirement::Secret { secret, sink } => self.secrets.iter().any(|rule| {
+                rule.secret == secret.as_str() && (sink.is_none() || rule.sink == *sink)
+            }),
+            Requirement::General(word) => self.general.iter().any(|name| name == word),
+        }
+    }
+}
+
+fn keep<T>(parsed: Result<T, PatternError>, into: &mut Vec<T>, errors: &mut Vec<PatternError>) {
+    match parsed {
+        Ok(rule) => into.push(rule),
+        Err(error) => errors.push(error),
+    }
+}
+
+fn error(list: &'static str, pattern: &str, why: impl Into<String>) -> PatternError {
+    PatternError { list, pattern: pattern.chars().take(200).collect(), why: why.into() }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(['-', '.'])
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// `NAME`, `NAME@NODE`, `NAME@*`.
+fn parse_placed(list: &'static str, text: &str) -> Result<(String, Place), PatternError> {
+    let (name, place) = text.split_once('@').unwrap_or((text, "*"));
+    let place = match place {
+        "*" => Place::Anywhere,
+        named if is_name(named) => Place::Named(named.into()),
+        _ => return Err(error(list, text, "after @ stands a node, a role, a group or *")),
+    };
+    if !is_name(name) {
+        return Err(error(list, text, "a name has letters, digits, '-', '_' and '.'; write NAME@NODE"));
+    }
+    Ok((name.into(), place))
+}
+
+/// `NAME(placeholder=value|value, …)@NODE`.
+fn parse_command(text: &str) -> Result<CommandRule, PatternError> {
+    const LIST: &str = "commands";
+    let Some((name, rest)) = text.split_once('(') else {
+        let (command, place) = parse_placed(LIST, text)?;
+        return Ok(CommandRule { command, place, values: BTreeMap::new() });
+    };
+    let Some((inside, after)) = rest.rsplit_once(')') else {
+        return Err(error(LIST, text, "the bracket is not closed"));
+    };
+    let (command, place) = parse_placed(LIST, &format!("{name}{after}"))?;
+    let mut values = BTreeMap::new();
+    for part in inside.split(',') {
+        let Some((placeholder, allowed)) = part.trim().split_once('=') else {
+            return Err(error(LIST, text, "in brackets stands placeholder=value|value"));
+        };
+        values.insert(placeholder.trim().to_string(), allowed.split('|').map(str::to_string).collect());
+    }
+    Ok(CommandRule { command, place, values })
+}
+
+/// `VERB FILE@NODE`.
+fn parse_file(text: &str) -> Result<(Verb, String, Place), PatternError> {
+    const LIST: &str = "files";
+    let Some((verb, rest)) = text.split_once(' ') else {
+        return Err(error(LIST, text, "write VERB FILE@NODE, with the verb stat, read, copy or write"));
+    };
+    let Some(verb) = Verb::parse(verb) else {
+        return Err(error(LIST, text, format!("{verb:?} is no verb; there are stat, read, copy and write")));
+    };
+    let (file, place) = parse_placed(LIST, rest.trim())?;
+    Ok((verb, file, place))
+}
+
+/// `NAME` or `NAME -> SINK`.
+fn parse_secret(text: &str) -> Result<SecretRule, PatternError> {
+    const LIST: &str = "secrets";
+    let (secret, sink) = match text.split_once("->") {
+        Some((secret, sink)) => (secret.trim(), Some(sink.trim())),
+        None => (text.trim(), None),
+    };
+    if !is_name(secret) {
+        return Err(error(LIST, text, "write NAME, or NAME -> COMMAND.PLACEHOLDER, or NAME -> file:FILE"));
+    }
+    if let Some(sink) = sink {
+        let shaped = sink == "supplied-ca"
+            || sink.strip_prefix("file:").is_some_and(is_name)
+            || sink.split_once('.').is_some_and(|(command, name)| is_name(command) && is_name(name));
+        if !shaped {
+            return Err(error(
+                LIST,
+                text,
+                "a sink is COMMAND.PLACEHOLDER, file:FILE or supplied-ca",
+            ));
+        }
+    }
+    Ok(SecretRule { secret: secret.into(), sink: sink.map(str::to_string) })
+}
+
+fn parse_word(list: &'static str, text: &str, known: &[&str]) -> Result<String, PatternError> {
+    if known.contains(&text) {
+        Ok(text.into())
+    } else {
+        Err(error(list, text, format!("there are {}", known.join(", "))))
+    }
+}
