@@ -10,5 +10,6 @@ pub mod effect;
 pub mod journal;
 pub mod model;
 pub mod policy;
+pub mod run;
 pub mod site;
 pub mod transport;

@@ -8,5 +8,6 @@
 mod path;
 mod replay;
 
+pub(crate) use path::journal_stop;
 pub use path::{CallPath, Events, Interrupt};
 pub use replay::{Past, Replay};

@@ -165,6 +165,11 @@ impl Journal {
         self.path.parent().unwrap_or(&self.path)
     }
 
+    /// Reads every row back, those not yet on disk included.
+    pub fn rows(&self) -> Result<Vec<StoredRow>, JournalError> {
+        read_rows(&self.lock().connection, &self.path).map(|(rows, _)| rows)
+    }
+
     /// Appends a row without waiting for the disk; returns its sequence number.
     pub fn note(&self, row: &Row) -> Result<i64, JournalError> {
         let mut inner = self.lock();

@@ -19,6 +19,8 @@ pub enum PauseReason {
     Disagreement,
     /// The active role moved, and no command that ran may move it.
     RolesChanged,
+    /// Clocks are 20 s or more apart.
+    ClocksApart,
     /// A node the next step needs cannot be reached.
     Unreachable,
     /// The lease of a manager is another run's.
@@ -30,13 +32,14 @@ pub enum PauseReason {
 }
 
 impl PauseReason {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::StepFailed,
         Self::NotVerified,
         Self::Divergence,
         Self::Unsettled,
         Self::Disagreement,
         Self::RolesChanged,
+        Self::ClocksApart,
         Self::Unreachable,
         Self::LeaseLost,
         Self::Interrupted,
@@ -52,6 +55,7 @@ impl PauseReason {
             Self::Unsettled => "unsettled",
             Self::Disagreement => "disagreement",
             Self::RolesChanged => "roles-changed",
+            Self::ClocksApart => "clocks-apart",
             Self::Unreachable => "unreachable",
             Self::LeaseLost => "lease-lost",
             Self::Interrupted => "interrupted",

@@ -1,0 +1,90 @@
+//! What a run needs of the cluster besides the effects of its plugin.
+
+use crate::backend::Backend;
+use crate::model::{NodeName, RunId};
+use futures::future::BoxFuture;
+use std::sync::Arc;
+
+/// The two nodes of the pair, as bound for the whole run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roles {
+    /// Active when the run began.
+    pub first: NodeName,
+    /// Standby then.
+    pub second: NodeName,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroundErrorKind {
+    /// A node does not answer.
+    Unreachable,
+    /// Another run holds the lease.
+    Held,
+    /// The lease is no longer this run's.
+    Lost,
+    /// No pair of one active and one standby is to be seen.
+    Health,
+    /// The site or the node lacks something.
+    Invalid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct GroundError {
+    pub kind: GroundErrorKind,
+    pub message: String,
+    /// What to do next; empty where there is nothing to say.
+    pub hint: String,
+}
+
+impl GroundError {
+    pub fn new(kind: GroundErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: String::new() }
+    }
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+}
+
+/// The cluster under a run.
+pub trait Ground: Backend {
+    /// The ground as what effects act on.
+    fn as_backend(self: Arc<Self>) -> Arc<dyn Backend>;
+
+    /// Takes the lease on every manager, in name order; gives back what it took where one refuses.
+    fn take_lease<'a>(
+        &'a self,
+        run: &'a RunId,
+        procedure: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<(NodeName, u64)>, GroundError>>;
+
+    /// Goes on under tokens taken earlier; checks that they still hold.
+    fn hold_lease<'a>(&'a self, tokens: &'a [(NodeName, u64)]) -> BoxFuture<'a, Result<(), GroundError>>;
+
+    /// Gives the lease back on every manager.
+    fn release_lease<'a>(&'a self) -> BoxFuture<'a, Result<(), GroundError>>;
+
+    /// Observes which manager is active and which is standby, as each says of itself.
+    /// None: the profile has no health command.
+    fn observe_roles<'a>(&'a self) -> BoxFuture<'a, Result<Option<Roles>, GroundError>>;
+
+    /// Binds the roles for the run: placeholders, grants and the plugin see them.
+    fn bind_roles(&self, roles: &Roles);
+
+    /// Compares the clocks of the nodes with the controller's: a message where they are 20 s or more apart.
+    fn compare_clocks<'a>(
+        &'a self,
+        nodes: &'a [NodeName],
+    ) -> BoxFuture<'a, Result<Option<String>, GroundError>>;
+
+    /// Asks each node to answer.
+    fn reach<'a>(&'a self, nodes: &'a [NodeName]) -> BoxFuture<'a, Result<(), GroundError>>;
+
+    /// Removes what an ended run no longer needs from the nodes: job records, staged files. What was saved
+    /// stays until the run is closed.
+    fn tidy<'a>(&'a self) -> BoxFuture<'a, Result<(), GroundError>>;
+
+    /// Whether a named command is declared to move the active role.
+    fn may_switch_roles(&self, command: &str) -> bool;
+}

@@ -1,0 +1,446 @@
+//! Preflight → plan → steps → verification, from wherever the journal says the run is.
+
+use super::ground::{Ground, GroundError, GroundErrorKind};
+use super::position::Position;
+use super::procedure::{CallError, Procedure};
+use crate::effect::{CallPath, Events, Interrupt, Replay};
+use crate::journal::{CallName, Journal, JournalError, Row, StoredRow};
+use crate::model::{
+    Check, Entry, Event, Fault, PauseReason, PlannedStep, PluginName, RunId, RunState, Stop, code,
+};
+use crate::policy::Gate;
+use std::sync::Arc;
+
+/// How a run ended, or why it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    Done { checks: Vec<Check> },
+    NothingToDo { why: String },
+    /// The operator said no; nothing was changed.
+    Declined,
+    /// Nothing was changed.
+    Failed { fault: Fault },
+    /// A grant is missing; nothing was changed.
+    Denied { fault: Fault },
+    /// Preflight, or the lease; nothing was changed.
+    Preflight { message: String, hint: String },
+    /// Everything was taken back.
+    RolledBack { why: String },
+    /// Something changed, and the operator is needed.
+    Paused { reason: PauseReason, message: String, hint: String },
+}
+
+/// Asks the operator once, with the plan in front of them. None: there is nobody to ask.
+pub trait Asker: Send + Sync {
+    fn go_ahead(&self, steps: &[PlannedStep]) -> Option<bool>;
+}
+
+/// What the machine is told besides its parts.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub run: RunId,
+    pub plugin: PluginName,
+    /// Take back what was done, where a step fails.
+    pub roll_back_on_failure: bool,
+    /// What a preflight fault's code is; the set of codes is open, this one is the procedures' own.
+    pub preflight_code: &'static str,
+}
+
+/// One run, being driven.
+pub struct Machine {
+    pub settings: Settings,
+    pub gate: Gate,
+    pub procedure: Arc<dyn Procedure>,
+    pub ground: Arc<dyn Ground>,
+    pub journal: Arc<Journal>,
+    pub events: Events,
+    pub interrupt: Interrupt,
+    pub asker: Arc<dyn Asker>,
+    /// What the journal held when it was opened.
+    pub rows: Vec<StoredRow>,
+}
+
+/// What ends a drive early.
+enum Halt {
+    /// The cluster is as it was, or is to be left as it is: how it ends is settled.
+    End(Ending),
+    Stop(Stop),
+}
+
+impl From<JournalError> for Halt {
+    fn from(error: JournalError) -> Self {
+        Halt::Stop(crate::effect::journal_stop(error))
+    }
+}
+impl From<Stop> for Halt {
+    fn from(stop: Stop) -> Self {
+        Halt::Stop(stop)
+    }
+}
+
+impl Machine {
+    /// Goes on from where the journal is until the run ends or stands.
+    pub async fn drive(&self) -> Ending {
+        let position = Position::of(&self.rows);
+        let going_back = position.undoing;
+        let driven = if going_back { self.back(position, "it was begun").await } else { self.forward(position).await };
+        self.settle(driven).await
+    }
+
+    /// Takes back what was done, from wherever the run is.
+    pub async fn roll_back(&self) -> Ending {
+        let position = Position::of(&self.rows);
+        let driven = match self.take_ground(&position).await {
+            Ok(()) => self.back(position, "the operator asked for it").await,
+            Err(halt) => Err(halt),
+        };
+        self.settle(driven).await
+    }
+
+    async fn settle(&self, driven: Result<Ending, Halt>) -> Ending {
+        let ending = match driven {
+            Ok(ending) | Err(Halt::End(ending)) => ending,
+            Err(Halt::Stop(Stop { reason, message })) => {
+                Ending::Paused { reason, message, hint: String::new() }
+            }
+        };
+        self.stand(ending).await
+    }
+
+    async fn forward(&self, position: Position) -> Result<Ending, Halt> {
+        self.take_ground(&position).await?;
+        let steps = match position.planned.clone() {
+            Some(steps) => steps,
+            None => self.preflight().await?,
+        };
+        if steps.is_empty() {
+            return Ok(Ending::NothingToDo { why: "every node is already as asked".into() });
+        }
+        if !position.confirmed {
+            match self.asker.go_ahead(&steps) {
+                Some(true) => {
+                    self.journal.commit(&Row::Confirmed)?;
+                }
+                Some(false) => return Ok(Ending::Declined),
+                None => {
+                    return Ok(Ending::Preflight {
+                        message: "there is nobody to ask whether to go ahead".into(),
+                        hint: "say --yes to go ahead unasked".into(),
+                    });
+                }
+            }
+        }
+        for step in steps.iter().filter(|step| !position.done.contains(&step.id)) {
+            self.step(step).await?;
+        }
+        self.verify().await
+    }
+
+    /// The lease and the roles; on resume, what the journal says they were.
+    async fn take_ground(&self, position: &Position) -> Result<(), Halt> {
+        if position.tokens.is_empty() || position.lease_released {
+            let tokens = self
+                .ground
+                .take_lease(&self.settings.run, self.settings.plugin.as_str())
+                .await
+                .map_err(|error| Halt::End(preflight(error)))?;
+            for (manager, token) in tokens {
+                self.journal.note(&Row::LeaseTaken { manager, token })?;
+            }
+            self.journal.flush()?;
+        } else {
+            self.ground.hold_lease(&position.tokens).await.map_err(|error| self.lost_ground(position, error))?;
+        }
+        let roles = match &position.roles {
+            Some(roles) => Some(roles.clone()),
+            None => {
+                let seen =
+                    self.ground.observe_roles().await.map_err(|error| Halt::End(preflight(error)))?;
+                if let Some(roles) = &seen {
+                    self.journal.note(&Row::RolesBound {
+                        first: roles.first.clone(),
+                        second: roles.second.clone(),
+                    })?;
+                }
+                seen
+            }
+        };
+        if let Some(roles) = roles {
+            self.ground.bind_roles(&roles);
+            (self.events)(&Event::RolesBound { first: roles.first, second: roles.second });
+        }
+        Ok(())
+    }
+
+    async fn preflight(&self) -> Result<Vec<PlannedStep>, Halt> {
+        let call = CallName::Steps;
+        self.journal.note(&Row::CallBegan { call: call.clone() })?;
+        let steps = match self.procedure.steps(self.path(&call)).await {
+            Ok(steps) => steps,
+            Err(error) => return Err(self.call_failed(&call, error, false)?),
+        };
+        self.journal.note(&Row::CallEnded { call, result: Ok(()) })?;
+        self.journal.commit(&Row::Planned { steps: steps.clone() })?;
+        Ok(steps)
+    }
+
+    async fn step(&self, step: &PlannedStep) -> Result<(), Halt> {
+        self.guard(step).await?;
+        (self.events)(&Event::StepBegan {
+            step: step.id.clone(),
+            title: step.title.clone(),
+            nodes: step.nodes.clone(),
+        });
+        let call = CallName::Apply(step.id.clone());
+        let path = self.path(&call);
+        self.journal.note(&Row::CallBegan { call: call.clone() })?;
+        match self.procedure.apply(&step.id, path).await {
+            Ok(()) => {
+                self.journal.note(&Row::CallEnded { call, result: Ok(()) })?;
+                (self.events)(&Event::StepDone { step: step.id.clone() });
+                Ok(())
+            }
+            Err(error) => {
+                if let CallError::Fault(fault) = &error {
+                    (self.events)(&Event::StepFailed { step: step.id.clone(), fault: fault.clone() });
+                }
+                let halt = self.call_failed(&call, error, true)?;
+                if let (true, Halt::Stop(stop)) = (self.settings.roll_back_on_failure, &halt)
+                    && stop.reason == PauseReason::StepFailed
+                {
+                    let why = stop.message.clone();
+                    let position = self.position_now()?;
+                    return Err(Halt::End(self.back(position, &why).await?));
+                }
+                Err(halt)
+            }
+        }
+    }
+
+    /// What must still be true before a step begins; checked live, whatever the journal says.
+    async fn guard(&self, step: &PlannedStep) -> Result<(), Halt> {
+        let position = self.position_now()?;
+        let pause = |reason, message: String| Halt::Stop(Stop::new(reason, message));
+        self.ground.hold_lease(&position.tokens).await.map_err(|error| self.lost_ground(&position, error))?;
+        for guard in &step.guards {
+            match guard.as_str() {
+                "reachable" => {
+                    self.ground.reach(&step.nodes).await.map_err(|error| self.lost_ground(&position, error))?;
+                }
+                "clocks" => {
+                    let apart = self
+                        .ground
+                        .compare_clocks(&step.nodes)
+                        .await
+                        .map_err(|error| self.lost_ground(&position, error))?;
+                    if let Some(apart) = apart {
+                        return Err(self.halt(&position, pause(PauseReason::ClocksApart, apart)));
+                    }
+                }
+                "roles" => {
+                    // A command that may move the role has run: it may be anywhere now.
+                    if position.ran.iter().any(|command| self.ground.may_switch_roles(command)) {
+                        continue;
+                    }
+                    let seen = self
+                        .ground
+                        .observe_roles()
+                        .await
+                        .map_err(|error| self.lost_ground(&position, error))?;
+                    if let (Some(seen), Some(bound)) = (seen, &position.roles)
+                        && seen != *bound
+                    {
+                        let message = format!(
+                            "{} is active now and {} is standby; the run began with {} active, and nothing that it did may move the role",
+                            seen.first, seen.second, bound.first
+                        );
+                        return Err(self.halt(&position, pause(PauseReason::RolesChanged, message)));
+                    }
+                }
+                // The set of guards is open; one this host does not know cannot be promised.
+                unknown => {
+                    let message = format!("step {} asks for the guard {unknown:?}, which this windlass does not know", step.id);
+                    return Err(self.halt(&position, pause(PauseReason::StepFailed, message)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn verify(&self) -> Result<Ending, Halt> {
+        let call = CallName::Verify;
+        let path = self.path(&call);
+        self.journal.note(&Row::CallBegan { call: call.clone() })?;
+        let checks = match self.procedure.verify(path).await {
+            Ok(checks) => checks,
+            Err(error) => return Err(self.call_failed(&call, error, true)?),
+        };
+        self.journal.note(&Row::CallEnded { call, result: Ok(()) })?;
+        self.journal.commit(&Row::Verified { checks: checks.clone() })?;
+        (self.events)(&Event::Verified { checks: checks.clone() });
+        let failed: Vec<_> = checks.iter().filter(|check| !check.passed).map(|check| check.title.clone()).collect();
+        if failed.is_empty() {
+            Ok(Ending::Done { checks })
+        } else {
+            Err(Halt::Stop(Stop::new(
+                PauseReason::NotVerified,
+                format!("every step is done, but this could not be proven: {}", failed.join("; ")),
+            )))
+        }
+    }
+
+    /// Undoes every step that began, last first.
+    async fn back(&self, position: Position, why: &str) -> Result<Ending, Halt> {
+        for step in position.left_to_undo() {
+            let call = CallName::Undo(step.clone());
+            let path = self.path(&call);
+            self.journal.commit(&Row::CallBegan { call: call.clone() })?;
+            match self.procedure.undo(&step, path).await {
+                Ok(()) => {
+                    self.journal.note(&Row::CallEnded { call, result: Ok(()) })?;
+                    (self.events)(&Event::StepUndone { step });
+                }
+                Err(error) => return Err(self.call_failed(&call, error, true)?),
+            }
+        }
+        Ok(Ending::RolledBack { why: why.to_string() })
+    }
+
+    /// Records that a call failed, and says what that means: nothing changed, or a pause.
+    fn call_failed(&self, call: &CallName, error: CallError, pause: bool) -> Result<Halt, Halt> {
+        let fault = match error {
+            CallError::Stop(stop) => return Ok(self.halt(&self.position_now()?, Halt::Stop(stop))),
+            CallError::Fault(fault) => fault,
+            CallError::Broken(why) => Fault::new(code::FAILED, why),
+        };
+        self.journal.commit(&Row::CallEnded { call: call.clone(), result: Err(fault.clone()) })?;
+        let changed = self.position_now()?.changed;
+        if changed && pause {
+            let message = if fault.hint.is_empty() {
+                format!("{call}: {}", fault.message)
+            } else {
+                format!("{call}: {} ({})", fault.message, fault.hint)
+            };
+            return Ok(Halt::Stop(Stop::new(PauseReason::StepFailed, message)));
+        }
+        Ok(Halt::End(match fault.code.as_str() {
+            code::DENIED | code::NOT_ASKED => Ending::Denied { fault },
+            code::DECLINED => Ending::Declined,
+            preflight if preflight == self.settings.preflight_code => {
+                Ending::Preflight { message: fault.message, hint: fault.hint }
+            }
+            code::UNREACHABLE => Ending::Preflight { message: fault.message, hint: fault.hint },
+            _ => Ending::Failed { fault },
+        }))
+    }
+
+    /// A stop before anything changed ends the run instead of leaving it standing.
+    fn halt(&self, position: &Position, halt: Halt) -> Halt {
+        match halt {
+            Halt::Stop(stop) if !position.changed => Halt::End(match stop.reason {
+                PauseReason::Interrupted => Ending::Declined,
+                PauseReason::RolesChanged
+                | PauseReason::ClocksApart
+                | PauseReason::Unreachable
+                | PauseReason::LeaseLost => Ending::Preflight { message: stop.message, hint: String::new() },
+                _ => Ending::Failed { fault: Fault::new(code::FAILED, stop.message) },
+            }),
+            halt => halt,
+        }
+    }
+
+    fn lost_ground(&self, position: &Position, error: GroundError) -> Halt {
+        let reason = match error.kind {
+            GroundErrorKind::Held | GroundErrorKind::Lost => PauseReason::LeaseLost,
+            GroundErrorKind::Health => PauseReason::RolesChanged,
+            GroundErrorKind::Unreachable | GroundErrorKind::Invalid => PauseReason::Unreachable,
+        };
+        let message =
+            if error.hint.is_empty() { error.message } else { format!("{} ({})", error.message, error.hint) };
+        self.halt(position, Halt::Stop(Stop::new(reason, message)))
+    }
+
+    fn path(&self, call: &CallName) -> CallPath {
+        CallPath::new(
+            self.settings.plugin.clone(),
+            call.clone(),
+            self.gate.clone(),
+            self.journal.clone(),
+            self.ground.clone().as_backend(),
+            self.events.clone(),
+            self.interrupt.clone(),
+            Replay::of(call, &self.rows),
+        )
+    }
+
+    fn position_now(&self) -> Result<Position, Halt> {
+        Ok(Position::of(&self.journal.rows()?))
+    }
+
+    /// Writes down how the run stands, and gives the lease back where it is over.
+    async fn stand(&self, ending: Ending) -> Ending {
+        let over = !matches!(ending, Ending::Paused { .. });
+        if over {
+            // What cannot be tidied or released now is told, and found again by the next run's preflight.
+            for done in [self.ground.tidy().await, self.ground.release_lease().await] {
+                if let Err(error) = done {
+                    (self.events)(&Event::Note { text: error.to_string() });
+                }
+            }
+            let _ = self.journal.note(&Row::LeaseReleased);
+        }
+        let (state, reason, summary) = describe(&ending);
+        let stands = Row::Stands { state, reason: reason.map(str::to_string), summary: summary.clone() };
+        if let Err(error) = self.journal.commit(&stands) {
+            (self.events)(&Event::Note { text: format!("how the run stands could not be recorded: {error}") });
+        }
+        (self.events)(&Event::RunEnded {
+            run: self.settings.run.clone(),
+            state,
+            summary,
+            evidence: evidence(&ending),
+            next: next(&ending, &self.settings.run),
+        });
+        ending
+    }
+}
+
+fn preflight(error: GroundError) -> Ending {
+    Ending::Preflight { message: error.message, hint: error.hint }
+}
+
+fn describe(ending: &Ending) -> (RunState, Option<&'static str>, String) {
+    match ending {
+        Ending::Done { .. } => (RunState::Done, None, "done and verified".into()),
+        Ending::NothingToDo { why } => (RunState::NothingToDo, None, format!("nothing to do: {why}")),
+        Ending::Declined => (RunState::Unchanged, None, "declined; the cluster is as it was".into()),
+        Ending::Failed { fault } | Ending::Denied { fault } => {
+            (RunState::Unchanged, None, format!("{}; the cluster is as it was", fault.message))
+        }
+        Ending::Preflight { message, .. } => {
+            (RunState::Unchanged, None, format!("{message}; the cluster is as it was"))
+        }
+        Ending::RolledBack { why } => (RunState::Unchanged, None, format!("rolled back ({why})")),
+        Ending::Paused { reason, message, .. } => (RunState::Paused, Some(reason.word()), message.clone()),
+    }
+}
+
+fn evidence(ending: &Ending) -> Vec<Entry> {
+    match ending {
+        Ending::Done { checks } => checks.iter().flat_map(|check| check.evidence.clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What to type next.
+fn next(ending: &Ending, run: &RunId) -> Vec<String> {
+    match ending {
+        Ending::Paused { .. } => vec![
+            format!("windlass resume {run}"),
+            format!("windlass rollback {run}"),
+            format!("windlass runs show {run}"),
+        ],
+        Ending::Done { .. } => vec![format!("windlass runs show {run}"), format!("windlass runs close {run}")],
+        _ => Vec::new(),
+    }
+}

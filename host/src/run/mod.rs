@@ -1,0 +1,17 @@
+//! The step machine: preflight, plan, steps, verification; what is left after a crash; the way back.
+//!
+//! What remains of a run is a pure function of its journal ([`Position`]); the [`Machine`] does it. It
+//! knows a procedure only as [`Procedure`] and a cluster only as [`Ground`], so both can be played in
+//! tests without wasm or nodes.
+//!
+//! Neighbours: `cli` starts and resumes runs; `plugin` is the procedure, `backend` the ground.
+
+mod ground;
+mod machine;
+mod position;
+mod procedure;
+
+pub use ground::{Ground, GroundError, GroundErrorKind, Roles};
+pub use machine::{Asker, Ending, Machine, Settings};
+pub use position::Position;
+pub use procedure::{CallError, Procedure};

@@ -1,0 +1,89 @@
+//! Where a run is: a pure function of its journal.
+
+use super::ground::Roles;
+use crate::journal::{CallName, Row, StoredRow};
+use crate::model::{Effect, EffectClass, NodeName, PlannedStep, RunState, StepId};
+
+/// What a journal says a run has done, and so what is left.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Position {
+    pub tokens: Vec<(NodeName, u64)>,
+    pub lease_released: bool,
+    pub roles: Option<Roles>,
+    pub planned: Option<Vec<PlannedStep>>,
+    pub confirmed: bool,
+    /// Steps whose `apply` began, in order, each once.
+    pub begun: Vec<StepId>,
+    pub done: Vec<StepId>,
+    /// The way back was begun: only it goes on.
+    pub undoing: bool,
+    pub undone: Vec<StepId>,
+    pub verified: bool,
+    /// An intent to change a node was recorded.
+    pub changed: bool,
+    /// The named commands that began to run, for their declarations.
+    pub ran: Vec<String>,
+    /// How it stands, if it does.
+    pub stands: Option<(RunState, Option<String>)>,
+    pub closed: bool,
+}
+
+impl Position {
+    pub fn of(rows: &[StoredRow]) -> Self {
+        let mut position = Self::default();
+        for stored in rows {
+            position.read(&stored.row);
+        }
+        position
+    }
+
+    fn read(&mut self, row: &Row) {
+        match row {
+            Row::Resumed { .. } => self.stands = None,
+            Row::LeaseTaken { manager, token } => {
+                self.lease_released = false;
+                self.tokens.retain(|(name, _)| name != manager);
+                self.tokens.push((manager.clone(), *token));
+            }
+            Row::LeaseReleased => self.lease_released = true,
+            Row::RolesBound { first, second } => {
+                self.roles = Some(Roles { first: first.clone(), second: second.clone() });
+            }
+            Row::Planned { steps } => self.planned = Some(steps.clone()),
+            Row::Confirmed => self.confirmed = true,
+            Row::CallBegan { call } => match call {
+                CallName::Apply(step) if !self.begun.contains(step) => self.begun.push(step.clone()),
+                CallName::Undo(_) => self.undoing = true,
+                _ => {}
+            },
+            Row::CallEnded { call, result: Ok(()) } => match call {
+                CallName::Apply(step) => self.done.push(step.clone()),
+                CallName::Undo(step) => self.undone.push(step.clone()),
+                CallName::Verify | CallName::Steps => {}
+            },
+            Row::Intent { effect, class, .. } => {
+                self.changed |= *class == EffectClass::Change;
+                if let Effect::NodesRun { command, .. } | Effect::NodesRunEach { command, .. } = effect {
+                    self.ran.push(command.to_string());
+                }
+            }
+            Row::Verified { checks } => self.verified = checks.iter().all(|check| check.passed),
+            Row::Stands { state, reason, .. } => self.stands = Some((*state, reason.clone())),
+            Row::Closed => self.closed = true,
+            Row::Began { .. } | Row::Outcome { .. } | Row::Denied { .. } | Row::CallEnded { .. } => {}
+        }
+    }
+
+    /// Returns the steps that are still to be taken back, last first.
+    pub fn left_to_undo(&self) -> Vec<StepId> {
+        self.begun.iter().rev().filter(|step| !self.undone.contains(step)).cloned().collect()
+    }
+
+    /// Whether the run has ended and holds nothing.
+    pub fn is_over(&self) -> bool {
+        matches!(
+            self.stands,
+            Some((RunState::Done | RunState::NothingToDo | RunState::Unchanged, _))
+        )
+    }
+}
