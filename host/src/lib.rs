@@ -10,6 +10,7 @@ pub mod effect;
 pub mod journal;
 pub mod model;
 pub mod policy;
+pub mod report;
 pub mod run;
 pub mod site;
 pub mod transport;

@@ -67,6 +67,11 @@ impl Ui {
         let _ = writeln!(anstream::stderr(), "warning: {}", line.as_ref());
     }
 
+    /// An error, also with `-q`.
+    pub fn error(&self, error: &super::error::Error) {
+        let _ = writeln!(anstream::stderr(), "{}", error.render());
+    }
+
     /// Asks a question; None where there is nobody to ask.
     pub fn ask(&self, question: &str) -> Option<bool> {
         if !self.interactive {

@@ -51,6 +51,8 @@ pub struct RunRecord {
 }
 
 /// The journal of one run, held by one controller.
+///
+/// Rows that were noted and never committed are gone when it is dropped, as after a crash.
 #[derive(Debug)]
 pub struct Journal {
     run: RunId,
@@ -280,12 +282,6 @@ impl Journal {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic while it was held leaves the transaction open at worst, which is as after a crash.
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-impl Drop for Journal {
-    fn drop(&mut self) {
-        let _ = self.flush();
     }
 }
 

@@ -10,6 +10,8 @@ mod ground;
 mod machine;
 mod position;
 mod procedure;
+#[cfg(test)]
+mod tests;
 
 pub use ground::{Ground, GroundError, GroundErrorKind, Roles};
 pub use machine::{Asker, Ending, Machine, Settings};

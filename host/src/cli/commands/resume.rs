@@ -1,0 +1,27 @@
+//! `windlass resume`: go on with a run that was interrupted or paused.
+
+use crate::cli::Context;
+use crate::cli::error::Result;
+use crate::cli::session::{self, Again};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A run's id, or the beginning of one; the newest that is not over where none is named
+    run: Option<String>,
+    /// Go ahead without asking, where the run had not been confirmed yet
+    #[arg(long)]
+    yes: bool,
+    /// Go on although this changed since the run began
+    #[arg(long, value_name = "DIFFERENCE")]
+    accept: Vec<session::Difference>,
+    /// Where a secret comes from, where the run had not asked for it yet
+    #[arg(long = "secret", value_name = "NAME=file:…|fd:…|prompt")]
+    secrets: Vec<String>,
+}
+
+pub fn run(args: Args, context: &Context) -> Result {
+    session::again(
+        context,
+        Again { run: args.run, yes: args.yes, accept: args.accept, secrets: args.secrets, back: false },
+    )
+}

@@ -1,0 +1,6 @@
+//! Views of a run's events and journal: lines for people. JSON is the events themselves.
+
+mod text;
+
+pub(crate) use text::state_word;
+pub use text::{date, event_line, moment, report, row_line};

@@ -1,0 +1,124 @@
+//! Lines as an operator reads them.
+
+use crate::journal::{Row, Settlement, StoredRow};
+use crate::model::{Check, EffectClass, Event, RunState};
+use std::fmt::Write as _;
+
+/// Returns the line that an event is worth, without a newline; none where it is told elsewhere or only of
+/// interest to `-v`.
+pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
+    Some(match event {
+        Event::RunBegan { run, procedure, site } => format!("run {run}: {procedure} on {site}"),
+        Event::RunResumed { run } => format!("run {run}: resumed"),
+        Event::RolesBound { first, second } => {
+            format!("roles: first (active) is {first}, second (standby) is {second}")
+        }
+        Event::StepBegan { step, title, nodes } => {
+            let nodes: Vec<_> = nodes.iter().map(|node| node.as_str()).collect();
+            format!("{step}: {title} [{}]", nodes.join(", "))
+        }
+        Event::Effect { effect, class, fault, replayed, milliseconds, .. } => {
+            let shown = verbose || fault.is_some() || *class == EffectClass::Change;
+            if !shown {
+                return None;
+            }
+            let mut line = format!("  {effect}");
+            if *replayed {
+                line.push_str(" (from the journal)");
+            } else if *milliseconds >= 100 {
+                // Writing to a String cannot fail.
+                let _ = write!(line, " ({:.1} s)", *milliseconds as f64 / 1000.0);
+            }
+            if let Some(fault) = fault {
+                let _ = write!(line, ": {}", fault.message);
+            }
+            line
+        }
+        Event::Output { node, line } => format!("  {node}: {line}"),
+        Event::Note { text } => format!("  {text}"),
+        Event::Progress { done, total, text } => format!("  {text} ({done}/{total})"),
+        Event::StepDone { step } => format!("{step}: done"),
+        Event::StepFailed { step, fault } => format!("{step}: failed: {}", fault.message),
+        Event::StepUndone { step } => format!("{step}: taken back"),
+        Event::Planned { .. } | Event::Verified { .. } | Event::RunEnded { .. } => return None,
+    })
+}
+
+/// Returns what was verified, with its evidence, as lines.
+pub fn report(checks: &[Check]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for check in checks {
+        lines.push(format!("{} {}", if check.passed { "ok  " } else { "FAIL" }, check.title));
+        let width = check.evidence.iter().map(|entry| entry.name.chars().count()).max().unwrap_or(0);
+        for entry in &check.evidence {
+            lines.push(format!("       {:<width$}  {}", entry.name, entry.value));
+        }
+    }
+    lines
+}
+
+/// Returns a row of the journal as `runs show` prints it; none for rows of no interest to a person.
+pub fn row_line(stored: &StoredRow) -> Option<String> {
+    let what = match &stored.row {
+        Row::Began { procedure, site, controller, version, .. } => {
+            format!("{procedure} on {site}, from {controller}, windlass {version}")
+        }
+        Row::Resumed { controller } => format!("resumed from {controller}"),
+        Row::LeaseTaken { manager, token } => format!("lease on {manager}, token {token}"),
+        Row::RolesBound { first, second } => format!("first is {first}, second is {second}"),
+        Row::Planned { steps } => format!("planned {} steps", steps.len()),
+        Row::Confirmed => "confirmed".into(),
+        Row::CallBegan { call } => format!("{call}: began"),
+        Row::Intent { effect, class, .. } => match class {
+            EffectClass::Observe => return None,
+            EffectClass::Keep | EffectClass::Change => format!("  {effect}"),
+        },
+        Row::Outcome { answer, settled, .. } => match (answer, settled) {
+            (Err(fault), _) => format!("    {}: {}", fault.code, fault.message),
+            (Ok(_), Some(Settlement::FoundDone)) => "    found done after the interruption".into(),
+            (Ok(_), Some(Settlement::ActsAgain)) => "    done again after the interruption".into(),
+            (Ok(crate::model::Answer::Outcome(outcome)), None) if !outcome.succeeded => {
+                format!("    not a success: {}", outcome.reason)
+            }
+            (Ok(_), None) => return None,
+        },
+        Row::Denied { fault, .. } => format!("  denied: {} ({})", fault.message, fault.hint),
+        Row::CallEnded { call, result: Ok(()) } => format!("{call}: done"),
+        Row::CallEnded { call, result: Err(fault) } => format!("{call}: failed: {}", fault.message),
+        Row::Verified { checks } => {
+            let passed = checks.iter().filter(|check| check.passed).count();
+            format!("verified {passed} of {}", checks.len())
+        }
+        Row::LeaseReleased => "lease given back".into(),
+        Row::Stands { state, summary, .. } => format!("{}: {summary}", state_word(*state)),
+        Row::Closed => "closed: what was saved on the nodes is removed".into(),
+    };
+    Some(format!("{}  {what}", moment(stored.at)))
+}
+
+/// How a run stands, in a word.
+pub(crate) fn state_word(state: RunState) -> &'static str {
+    match state {
+        RunState::Running => "running",
+        RunState::Done => "done",
+        RunState::NothingToDo => "nothing to do",
+        RunState::Unchanged => "unchanged",
+        RunState::Paused => "paused",
+    }
+}
+
+/// Returns a time in milliseconds since 1970 as UTC to the second.
+pub fn moment(milliseconds: i64) -> String {
+    match jiff::Timestamp::from_millisecond(milliseconds) {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        Err(_) => format!("{milliseconds} ms"),
+    }
+}
+
+/// Returns a time in seconds since 1970 as a UTC date.
+pub fn date(seconds: i64) -> String {
+    match jiff::Timestamp::from_second(seconds) {
+        Ok(time) => time.strftime("%Y-%m-%d").to_string(),
+        Err(_) => format!("{seconds} s"),
+    }
+}
