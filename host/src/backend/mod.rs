@@ -2,7 +2,7 @@
 //!
 //! Neighbours: `effect` hands permits in; a backend calls `capability`, which calls `transport`.
 
-use crate::journal::{KeptObject, Settlement};
+use crate::journal::{KeptObject, Settlement, Trace};
 use crate::model::{Answer, Effect, EffectClass, Fault, PluginName, Stop};
 use crate::policy::{Facts, Permit};
 use futures::future::BoxFuture;
@@ -13,11 +13,13 @@ pub struct Acted {
     pub answer: Result<Answer, Fault>,
     /// Run objects that it made, as the journal keeps them.
     pub kept: Vec<KeptObject>,
+    /// What it left on nodes.
+    pub traces: Vec<Trace>,
 }
 
 impl From<Result<Answer, Fault>> for Acted {
     fn from(answer: Result<Answer, Fault>) -> Self {
-        Self { answer, kept: Vec::new() }
+        Self { answer, kept: Vec::new(), traces: Vec::new() }
     }
 }
 
@@ -53,5 +55,6 @@ pub trait Backend: Facts {
         effect: &Effect,
         answer: &Answer,
         kept: &[KeptObject],
+        traces: &[Trace],
     ) -> Result<(), Stop>;
 }

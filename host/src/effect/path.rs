@@ -122,9 +122,8 @@ impl CallPath {
         settled: Option<crate::journal::Settlement>,
         began: Instant,
     ) -> Result<Result<Answer, Fault>, Stop> {
-        let Acted { answer, kept } = acted;
-        let kept = (!kept.is_empty()).then_some(kept);
-        let row = Row::Outcome { of, answer: answer.clone(), kept, settled };
+        let Acted { answer, kept, traces } = acted;
+        let row = Row::Outcome { of, answer: answer.clone(), kept, traces, settled };
         match class {
             // An answer of the operator or a new secret must not be asked for twice.
             EffectClass::Keep => self.journal.commit(&row),

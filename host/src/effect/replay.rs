@@ -108,7 +108,7 @@ mod tests {
         Row::Intent { plugin: PluginName::new("p").unwrap(), effect, class }
     }
     fn done(of: i64, answer: Result<Answer, Fault>) -> Row {
-        Row::Outcome { of, answer, kept: None, settled: None }
+        Row::Outcome { of, answer, kept: Vec::new(), traces: Vec::new(), settled: None }
     }
     fn change() -> Effect {
         Effect::StateSet { name: "a".into(), value: "b".into() }

@@ -10,5 +10,5 @@
 mod row;
 mod store;
 
-pub use row::{CallName, KeptObject, ObjectKind, Row, Settlement};
+pub use row::{CallName, KeptObject, ObjectKind, Row, Settlement, Trace};
 pub use store::{FORMAT, Journal, JournalError, RunRecord, StoredRow};

@@ -1,7 +1,7 @@
 //! What a row says.
 
 use crate::model::{
-    Answer, Check, Effect, EffectClass, Fault, NodeName, ObjectName, PlannedStep, PluginName, RunState, StepId,
+    Answer, Check, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, PlannedStep, PluginName, RunState, StepId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,16 @@ pub enum ObjectKind {
     Certificate,
     SealedKey,
     SealedSecret,
+}
+
+/// What an effect left on a node, for those that come after it: swap, restore, close.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trace {
+    /// A file waits beside its target. The digest is absent where it could be guessed.
+    Staged { set: ObjectName, node: NodeName, file: FileName, sha256: Option<String> },
+    /// What was at a path before the run changed it lies on its node.
+    Saved { node: NodeName, path: String, digest: String },
 }
 
 /// How an intent that was open when the controller died was settled.
@@ -104,8 +114,10 @@ pub enum Row {
     Outcome {
         of: i64,
         answer: Result<Answer, Fault>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        kept: Option<Vec<KeptObject>>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        kept: Vec<KeptObject>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        traces: Vec<Trace>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         settled: Option<Settlement>,
     },

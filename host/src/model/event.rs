@@ -100,3 +100,12 @@ pub struct PlannedStep {
     pub guards: Vec<String>,
     pub undoable: bool,
 }
+
+/// The two nodes of the pair, as bound for the whole run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roles {
+    /// Active when the run began.
+    pub first: NodeName,
+    /// Standby then.
+    pub second: NodeName,
+}

@@ -12,7 +12,7 @@ mod stop;
 
 pub use answer::{Answer, Certificate, Check, Entry, FileStat, Health, Member, MemberOutcome, Outcome};
 pub use effect::{Argument, CertificateSource, Content, Effect, EffectClass, Value};
-pub use event::{Event, PlannedStep, RunState};
+pub use event::{Event, PlannedStep, Roles, RunState};
 pub use fault::{Fault, code};
 pub use names::{
     CommandName, EndpointName, FileName, NameError, NodeName, ObjectName, PluginName, RunId, StepId,

@@ -1,18 +1,9 @@
 //! What a run needs of the cluster besides the effects of its plugin.
 
 use crate::backend::Backend;
-use crate::model::{NodeName, RunId};
+use crate::model::{NodeName, Roles, RunId};
 use futures::future::BoxFuture;
 use std::sync::Arc;
-
-/// The two nodes of the pair, as bound for the whole run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Roles {
-    /// Active when the run began.
-    pub first: NodeName,
-    /// Standby then.
-    pub second: NodeName,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroundErrorKind {

@@ -13,7 +13,7 @@ mod procedure;
 #[cfg(test)]
 mod tests;
 
-pub use ground::{Ground, GroundError, GroundErrorKind, Roles};
+pub use ground::{Ground, GroundError, GroundErrorKind};
 pub use machine::{Asker, Ending, Machine, Settings};
 pub use position::Position;
 pub use procedure::{CallError, Procedure};

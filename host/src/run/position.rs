@@ -1,8 +1,7 @@
 //! Where a run is: a pure function of its journal.
 
-use super::ground::Roles;
 use crate::journal::{CallName, Row, StoredRow};
-use crate::model::{Effect, EffectClass, NodeName, PlannedStep, RunState, StepId};
+use crate::model::{Effect, EffectClass, NodeName, PlannedStep, Roles, RunState, StepId};
 
 /// What a journal says a run has done, and so what is left.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -6,7 +6,7 @@
 use super::*;
 use crate::backend::{Acted, Backend};
 use crate::effect::{CallPath, Events, Interrupt};
-use crate::journal::{Journal, KeptObject, Row, Settlement, StoredRow};
+use crate::journal::{Journal, KeptObject, Row, Settlement, StoredRow, Trace};
 use crate::model::*;
 use crate::policy::{Facts, Gate, Permit, Rules};
 use crate::site::GrantBlock;
@@ -169,7 +169,7 @@ impl Backend for Sim {
         }
         .boxed()
     }
-    fn recall(&self, _: &PluginName, _: &Effect, _: &Answer, _: &[KeptObject]) -> Result<(), Stop> {
+    fn recall(&self, _: &PluginName, _: &Effect, _: &Answer, _: &[KeptObject], _: &[Trace]) -> Result<(), Stop> {
         Ok(())
     }
 }
