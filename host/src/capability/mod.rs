@@ -1,1 +1,3 @@
 //! What the host can do for a plugin: one module a capability, and no wasm types in any.
+
+pub mod secrets;
