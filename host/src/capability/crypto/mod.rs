@@ -28,6 +28,13 @@ pub use verify::{check_supplied_ca, verify_chain};
 
 pub(crate) use verify::verify_with_key_of;
 
+#[cfg(test)]
+mod interop;
+#[cfg(test)]
+mod proofs;
+#[cfg(test)]
+pub(crate) mod testing;
+
 /// Writes bytes as lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use x509_parser::asn1_rs::{Any, Tag, ToDer as _};
 use x509_parser::x509::X509Name;
 
-/// Attribute types that have a short name. RFC 4514 gives the first nine; e-mail is written as OpenSSL does,
-/// since nobody could read it as `1.2.840.113549.1.9.1=#1609…`.
-const SHORT: [(&str, &str); 10] = [
+/// Attribute types that have a short name. RFC 4514 gives the first nine; the others are written as OpenSSL
+/// does, since nobody could read an address as `1.2.840.113549.1.9.1=#1609…`.
+const SHORT: [(&str, &str); 11] = [
     ("2.5.4.3", "CN"),
     ("2.5.4.7", "L"),
     ("2.5.4.8", "ST"),
@@ -18,6 +18,7 @@ const SHORT: [(&str, &str); 10] = [
     ("0.9.2342.19200300.100.1.25", "DC"),
     ("0.9.2342.19200300.100.1.1", "UID"),
     ("1.2.840.113549.1.9.1", "emailAddress"),
+    ("2.5.4.5", "serialNumber"),
 ];
 
 /// Writes a name as RFC 4514 does: the last part first, special characters escaped. Control characters and
