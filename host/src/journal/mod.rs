@@ -1,0 +1,3 @@
+//! What a run keeps on disk.
+
+pub mod sealed;
