@@ -1,1 +1,4 @@
 //! What the host can do for a plugin: one module a capability, and no wasm types in any.
+
+pub mod crypto;
+pub mod secrets;

@@ -12,3 +12,4 @@ mod store;
 
 pub use row::{CallName, KeptObject, ObjectKind, Row, Settlement, Trace};
 pub use store::{FORMAT, Journal, JournalError, RunRecord, StoredRow};
+pub mod sealed;

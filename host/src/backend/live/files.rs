@@ -1,0 +1,287 @@
+//! Named files: looking, writing, swapping, and what was there before.
+
+use super::{Live, fault};
+use crate::backend::Acted;
+use crate::capability::crypto;
+use crate::capability::files::{FilesError, Kind, NodeFiles, ResolvedFile, SAVE_LIMIT, Saved, Target};
+use crate::capability::nodes::NodeContext;
+use crate::journal::Trace;
+use crate::model::{Answer, Content, Effect, Fault, FileName, NodeName, ObjectName, PluginName, Stop, code};
+use crate::site::{FileDeclaration, Written};
+use crate::transport::Transports;
+use std::sync::PoisonError;
+use zeroize::Zeroizing;
+
+/// What was saved of a run lies under this key: the first save of a path wins.
+const BEFORE: &str = "before";
+
+impl Live {
+    pub(super) async fn files(&self, plugin: &PluginName, effect: &Effect) -> Result<Acted, Stop> {
+        Ok(self.files_effect(plugin, effect).await.unwrap_or_else(|fault| Err(fault).into()))
+    }
+
+    async fn files_effect(&self, plugin: &PluginName, effect: &Effect) -> Result<Acted, Fault> {
+        match effect {
+            Effect::FilesStat { node, file } => {
+                let (files, file) = self.file(node, file).await?;
+                Ok(Ok(Answer::Stat(files.stat(&file).await.map_err(to_fault)?)).into())
+            }
+            Effect::FilesFingerprint { node, file } => {
+                let (files, file) = self.file(node, file).await?;
+                Ok(Ok(Answer::Text(files.fingerprint(&file).await.map_err(to_fault)?)).into())
+            }
+            Effect::FilesRead { node, file } => {
+                let (files, file) = self.file(node, file).await?;
+                let bytes = files.read(&file).await.map_err(to_fault)?;
+                let bytes = bytes.ok_or_else(|| missing(&file, node))?;
+                Ok(Ok(Answer::Bytes(bytes)).into())
+            }
+            Effect::FilesSpace { node, file } => {
+                let (files, file) = self.file(node, file).await?;
+                Ok(Ok(Answer::Number(files.space(&file).await.map_err(to_fault)?)).into())
+            }
+            Effect::FilesPut { node, file, content } => {
+                let (files, file) = self.file(node, file).await?;
+                let bytes = self.content(plugin, &file, content).await?;
+                let traces = self.save(&files, &[target(&file)]).await?;
+                files.put(&file, &bytes).await.map_err(to_fault)?;
+                Ok(Acted { traces, ..Ok(Answer::Done).into() })
+            }
+            Effect::FilesStage { set, node, file, content } => {
+                let (files, file) = self.file(node, file).await?;
+                let bytes = self.content(plugin, &file, content).await?;
+                let staged = files.stage(set, &file, &bytes).await.map_err(to_fault)?;
+                let trace = Trace::Staged {
+                    set: set.clone(),
+                    node: node.clone(),
+                    file: file.name.clone(),
+                    sha256: staged.sha256.clone(),
+                };
+                self.objects.stage(set, node, staged);
+                Ok(Acted { traces: vec![trace], ..Ok(Answer::Done).into() })
+            }
+            Effect::FilesSwap { set, node } => {
+                let (files, staged) = self.set(set, node).await?;
+                let targets: Vec<_> = staged.iter().map(|staged| target(&staged.file)).collect();
+                let traces = self.save(&files, &targets).await?;
+                files.swap(set, &staged).await.map_err(to_fault)?;
+                self.objects.forget_set(set, node);
+                Ok(Acted { traces, ..Ok(Answer::Done).into() })
+            }
+            Effect::FilesDiscard { set, node } => {
+                let staged = self.objects.staged(set, node);
+                if staged.is_empty() {
+                    return Ok(Ok(Answer::Done).into());
+                }
+                self.node_files(node).await?.discard(set, &staged).await.map_err(to_fault)?;
+                self.objects.forget_set(set, node);
+                Ok(Ok(Answer::Done).into())
+            }
+            Effect::FilesRemove { node, file } => {
+                let (files, file) = self.file(node, file).await?;
+                let traces = self.save(&files, &[target(&file)]).await?;
+                files.remove(&file).await.map_err(to_fault)?;
+                Ok(Acted { traces, ..Ok(Answer::Done).into() })
+            }
+            Effect::FilesRestore { node, name } => {
+                let targets = self.targets_of(node, name).await?;
+                let files = self.node_files(node).await?;
+                let known: Vec<_> = {
+                    let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+                    targets
+                        .into_iter()
+                        .map(|target| {
+                            let record = saved.get(&(node.clone(), target.path.clone())).cloned();
+                            (target, record)
+                        })
+                        .collect()
+                };
+                files.restore(&known).await.map_err(to_fault)?;
+                Ok(Ok(Answer::Done).into())
+            }
+            other => Err(Fault::new(code::INVALID, format!("{other} is no effect of files"))),
+        }
+    }
+
+    /// The files of a node, as this run works on them.
+    pub(crate) async fn node_files<'a>(
+        &'a self,
+        node: &'a NodeName,
+    ) -> Result<NodeFiles<'a, Transports>, Fault> {
+        if !self.site.nodes.contains_key(node) {
+            return Err(Fault::new(code::UNKNOWN, format!("the site has no node {node}")));
+        }
+        Ok(NodeFiles {
+            remote: &self.transports,
+            node,
+            user: &self.site.profile.service_user,
+            run: &self.run,
+            token: self.token(node),
+        })
+    }
+
+    async fn file<'a>(
+        &'a self,
+        node: &'a NodeName,
+        file: &FileName,
+    ) -> Result<(NodeFiles<'a, Transports>, ResolvedFile), Fault> {
+        let context = self.context(node).await?;
+        let resolved = self.resolve(context, file)?;
+        Ok((self.node_files(node).await?, resolved))
+    }
+
+    fn resolve(&self, context: &NodeContext, file: &FileName) -> Result<ResolvedFile, Fault> {
+        let declaration = self.declaration(file)?;
+        context.resolve_file(declaration).map_err(|error| error.to_fault())
+    }
+
+    fn declaration(&self, file: &FileName) -> Result<&FileDeclaration, Fault> {
+        self.site.profile.files.get(file).ok_or_else(|| {
+            Fault::new(code::UNKNOWN, format!("profile {} has no file {file}", self.site.profile.name))
+        })
+    }
+
+    async fn set<'a>(
+        &'a self,
+        set: &ObjectName,
+        node: &'a NodeName,
+    ) -> Result<(NodeFiles<'a, Transports>, Vec<crate::capability::files::Staged>), Fault> {
+        let staged = self.objects.staged(set, node);
+        if staged.is_empty() {
+            return Err(Fault::new(code::UNKNOWN, format!("nothing is staged in {set} on {node}")));
+        }
+        Ok((self.node_files(node).await?, staged))
+    }
+
+    /// The bytes to write. The label of a secret never comes off: its bytes go into secret files only.
+    async fn content(
+        &self,
+        plugin: &PluginName,
+        file: &ResolvedFile,
+        content: &Content,
+    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let only_secret = |what: &str| {
+            if file.secret {
+                Ok(())
+            } else {
+                Err(Fault::new(
+                    code::REFUSED,
+                    format!("{what} is secret, and {} is not marked so in the profile", file.name),
+                ))
+            }
+        };
+        match content {
+            Content::Bytes(bytes) => {
+                if file.secret {
+                    return Err(Fault::new(
+                        code::REFUSED,
+                        format!("{} is marked secret: it takes keys and secrets of the run, not bytes", file.name),
+                    ));
+                }
+                Ok(Zeroizing::new(bytes.clone()))
+            }
+            Content::Certificate(name) => {
+                let der = self.objects.certificate(plugin, name)?;
+                let der = crypto::read_certificate(&der).map_err(fault(code::FAILED))?;
+                Ok(Zeroizing::new(crypto::to_pem(&der).into_bytes()))
+            }
+            Content::Key { key, passphrase } => {
+                only_secret(&format!("the key {key}"))?;
+                let (key, passphrase) =
+                    (self.objects.key(plugin, key)?, self.objects.secret(plugin, passphrase)?);
+                let pem = key.to_encrypted_pem(&passphrase).map_err(fault(code::FAILED))?;
+                Ok(Zeroizing::new(pem.as_bytes().to_vec()))
+            }
+            Content::Secret(name) => {
+                only_secret(&format!("the secret {name}"))?;
+                Ok(Zeroizing::new(self.objects.secret(plugin, name)?.expose().to_vec()))
+            }
+            Content::File { node, file: from } => {
+                if self.declaration(from)?.secret {
+                    only_secret(&format!("{from} of {node}"))?;
+                }
+                let (files, source) = self.file(node, from).await?;
+                let bytes = files.read_secret(&source).await.map_err(to_fault)?;
+                bytes.ok_or_else(|| missing(&source, node))
+            }
+        }
+    }
+
+    /// Saves what a change will replace; the first save of a path in a run is what a restore brings back.
+    pub(super) async fn save(
+        &self,
+        files: &NodeFiles<'_, Transports>,
+        targets: &[Target],
+    ) -> Result<Vec<Trace>, Fault> {
+        if targets.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A constant that is a valid name.
+        let key = ObjectName::new(BEFORE).map_err(fault(code::FAILED))?;
+        let saved = files.save(&key, targets, SAVE_LIMIT).await.map_err(to_fault)?;
+        let mut traces = Vec::new();
+        for (target, Saved { path, existed, digest }) in targets.iter().zip(saved) {
+            let (node, at) = (files.node.clone(), target.path.clone());
+            let trace = Trace::Saved { node, path: at, saved: path, existed, digest };
+            self.recall_trace(&trace);
+            traces.push(trace);
+        }
+        Ok(traces)
+    }
+
+    /// What a file's or a command's name stands for on a node: the paths it is declared to write.
+    async fn targets_of(&self, node: &NodeName, name: &str) -> Result<Vec<Target>, Fault> {
+        let context = self.context(node).await?;
+        if let Some(command) = self.site.profile.commands.iter().find(|(known, _)| known.as_str() == name) {
+            return self.written(context, &command.1.consequences.writes);
+        }
+        let file = FileName::new(name).map_err(fault(code::INVALID))?;
+        Ok(vec![target(&self.resolve(context, &file)?)])
+    }
+
+    pub(super) fn written(&self, context: &NodeContext, writes: &[Written]) -> Result<Vec<Target>, Fault> {
+        writes
+            .iter()
+            .map(|written| match written {
+                Written::File(file) => Ok(target(&self.resolve(context, file)?)),
+                Written::Folder(name) => context
+                    .resolve_folder(name)
+                    .map(|path| Target { name: format!("dir:{name}"), path, kind: Kind::Folder })
+                    .map_err(|error| error.to_fault()),
+            })
+            .collect()
+    }
+
+    pub(super) fn recall_trace(&self, trace: &Trace) {
+        match trace {
+            Trace::Saved { node, path, saved, existed, digest } => {
+                let record = Saved { path: saved.clone(), existed: *existed, digest: digest.clone() };
+                let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+                saved.entry((node.clone(), path.clone())).or_insert(record);
+            }
+            Trace::Staged { set, node, file, sha256 } => {
+                self.staged_before(set, node, file, sha256.clone());
+            }
+        }
+    }
+
+    fn staged_before(&self, set: &ObjectName, node: &NodeName, file: &FileName, sha256: Option<String>) {
+        let context = self.contexts.get(node).and_then(tokio::sync::OnceCell::get);
+        // Resolved before recall: a node whose variables cannot be asked stops the resume earlier.
+        if let Some(Ok(file)) = context.map(|context| self.resolve(context, file)) {
+            self.objects.stage(set, node, crate::capability::files::Staged { file, sha256 });
+        }
+    }
+}
+
+fn target(file: &ResolvedFile) -> Target {
+    Target { name: file.name.to_string(), path: file.path.clone(), kind: Kind::File }
+}
+
+fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {
+    Fault::new(code::UNKNOWN, format!("{} ({}) does not exist on {node}", file.name, file.path))
+}
+
+fn to_fault(error: FilesError) -> Fault {
+    error.to_fault()
+}

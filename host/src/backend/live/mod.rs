@@ -1,0 +1,312 @@
+//! Acting for real: on the nodes of the site, with the operator, with the run's own objects.
+//!
+//! `mod` sorts effects to the files beside it, one for each kind of neighbour: `nodes` and `files` go to
+//! the cluster, `cluster` asks it, `crypto` and `local` stay on the controller. `settle` finds out what
+//! came of an intent that was open when a controller died.
+
+mod cluster;
+mod crypto;
+mod files;
+mod local;
+mod nodes;
+mod settle;
+
+use super::{Acted, Backend};
+use crate::capability::crypto::read_certificate;
+use crate::capability::files::Saved;
+use crate::capability::nodes::NodeContext;
+use crate::capability::objects::{Object, Objects};
+use crate::capability::operator::Operator;
+use crate::capability::secrets::{PasswordPolicy, Secret};
+use crate::journal::sealed::{Identity, Recipients};
+use crate::journal::{KeptObject, ObjectKind, Settlement, Trace};
+use crate::model::{
+    Answer, CommandName, Effect, EffectClass, Event, Fault, FileName, NodeName, ObjectName, PauseReason,
+    PluginName, Roles, RunId, Stop, code,
+};
+use crate::policy::{Facts, Permit};
+use crate::site::{CommandDeclaration, CommandKind, ProcedureSettings, SecretSource, Site};
+use crate::transport::Transports;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use indexmap::IndexMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::sync::OnceCell;
+
+/// What a live backend is made of.
+pub struct Parts {
+    pub site: Arc<Site>,
+    pub run: RunId,
+    pub settings: ProcedureSettings,
+    pub parameters: IndexMap<String, String>,
+    /// `--secret` of the command line, before the site's own sources.
+    pub secret_sources: IndexMap<String, SecretSource>,
+    pub policy: PasswordPolicy,
+    pub transports: Transports,
+    pub operator: Arc<dyn Operator>,
+    pub events: Arc<dyn Fn(&Event) + Send + Sync>,
+    pub identity: Identity,
+    pub recipients: Recipients,
+}
+
+/// The live backend of one run.
+pub struct Live {
+    pub(crate) site: Arc<Site>,
+    pub(crate) run: RunId,
+    settings: ProcedureSettings,
+    parameters: IndexMap<String, String>,
+    secret_sources: IndexMap<String, SecretSource>,
+    policy: PasswordPolicy,
+    pub(crate) transports: Transports,
+    operator: Arc<dyn Operator>,
+    events: Arc<dyn Fn(&Event) + Send + Sync>,
+    identity: Identity,
+    recipients: Recipients,
+    objects: Objects,
+    contexts: BTreeMap<NodeName, OnceCell<NodeContext>>,
+    roles: RwLock<Option<Roles>>,
+    tokens: RwLock<HashMap<NodeName, u64>>,
+    /// The records of what was saved, by node and path: a restore checks them.
+    saved: Mutex<HashMap<(NodeName, String), Saved>>,
+}
+
+impl Live {
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let contexts = parts.site.nodes.keys().map(|name| (name.clone(), OnceCell::new())).collect();
+        Arc::new(Self {
+            site: parts.site,
+            run: parts.run,
+            settings: parts.settings,
+            parameters: parts.parameters,
+            secret_sources: parts.secret_sources,
+            policy: parts.policy,
+            transports: parts.transports,
+            operator: parts.operator,
+            events: parts.events,
+            identity: parts.identity,
+            recipients: parts.recipients,
+            objects: Objects::default(),
+            contexts,
+            roles: RwLock::default(),
+            tokens: RwLock::default(),
+            saved: Mutex::default(),
+        })
+    }
+
+    /// Ends every connection.
+    pub async fn close(self: Arc<Self>) {
+        // Whoever else still holds the backend ends them when it lets go.
+        if let Some(live) = Arc::into_inner(self) {
+            live.transports.close().await;
+        }
+    }
+
+    pub(crate) fn set_roles(&self, roles: &Roles) {
+        *self.roles.write().unwrap_or_else(PoisonError::into_inner) = Some(roles.clone());
+    }
+
+    pub(crate) fn set_token(&self, node: &NodeName, token: Option<u64>) {
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        match token {
+            Some(token) => drop(tokens.insert(node.clone(), token)),
+            None => drop(tokens.remove(node)),
+        }
+    }
+
+    pub(crate) fn token(&self, node: &NodeName) -> Option<u64> {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(node).copied()
+    }
+
+    pub(crate) fn role(&self, node: &NodeName) -> &'static str {
+        match &*self.roles.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(roles) if roles.first == *node => "first",
+            Some(roles) if roles.second == *node => "second",
+            _ => "",
+        }
+    }
+
+    /// The managers, in name order: who carries the lease and answers for health.
+    pub(crate) fn managers(&self) -> Vec<&NodeName> {
+        let mut managers: Vec<_> = self
+            .site
+            .nodes
+            .values()
+            .filter(|node| node.groups.contains(&self.site.profile.managers))
+            .map(|node| &node.name)
+            .collect();
+        managers.sort();
+        managers
+    }
+
+    /// Returns what a node's variables are; asked once a run.
+    pub(crate) async fn context(&self, node: &NodeName) -> Result<&NodeContext, Fault> {
+        let cell = self.contexts.get(node).ok_or_else(|| {
+            let known: Vec<_> = self.site.nodes.keys().map(NodeName::as_str).collect();
+            Fault::new(code::UNKNOWN, format!("the site has no node {node}"))
+                .hint(format!("there are {}", known.join(", ")))
+        })?;
+        cell.get_or_try_init(|| NodeContext::ask(&self.transports, &self.site, node))
+            .await
+            .map_err(|error| error.to_fault())
+    }
+
+    fn command(&self, name: &CommandName) -> Result<&CommandDeclaration, Fault> {
+        self.site.profile.commands.get(name).ok_or_else(|| {
+            Fault::new(code::UNKNOWN, format!("profile {} has no command {name}", self.site.profile.name))
+        })
+    }
+
+    fn now(&self) -> i64 {
+        jiff::Timestamp::now().as_second()
+    }
+
+    fn seal(&self, bytes: &[u8]) -> Result<String, Fault> {
+        crate::journal::sealed::seal(bytes, &self.recipients)
+            .map(|sealed| STANDARD.encode(sealed))
+            .map_err(fault(code::FAILED))
+    }
+
+    async fn dispatch(&self, plugin: &PluginName, effect: &Effect, sequence: i64) -> Result<Acted, Stop> {
+        Ok(match effect.interface() {
+            "nodes" => self.nodes(plugin, effect, sequence).await?,
+            "files" => self.files(plugin, effect).await?,
+            "cluster" => self.cluster(effect).await.into(),
+            "crypto" => self.crypto(plugin, effect).await,
+            _ => self.local(plugin, effect).await,
+        })
+    }
+}
+
+/// Makes a fault of an error, with the error's own words and causes.
+fn fault<E: std::error::Error>(code: &'static str) -> impl Fn(E) -> Fault {
+    move |error| {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        Fault::new(code, message)
+    }
+}
+
+fn der_of(certificate: &[u8]) -> Result<Vec<u8>, Fault> {
+    read_certificate(certificate).map(|der| der.to_vec()).map_err(fault(code::INVALID))
+}
+
+impl Facts for Live {
+    fn places(&self, node: &NodeName) -> Vec<String> {
+        let mut places =
+            self.site.nodes.get(node).map_or_else(Vec::new, |node| node.groups.clone());
+        let role = self.role(node);
+        if !role.is_empty() {
+            places.push(role.to_string());
+        }
+        places
+    }
+    fn set_members(&self, set: &ObjectName, node: &NodeName) -> Vec<FileName> {
+        self.objects.staged(set, node).into_iter().map(|staged| staged.file.name).collect()
+    }
+    fn is_command(&self, name: &str) -> bool {
+        self.site.profile.commands.keys().any(|command| command.as_str() == name)
+    }
+    fn secret_in_argv(&self, command: &CommandName) -> bool {
+        self.site.profile.commands.get(command).is_some_and(|command| command.secret_in_argv)
+    }
+}
+
+impl Backend for Live {
+    fn as_facts(&self) -> &dyn Facts {
+        self
+    }
+
+    fn class(&self, effect: &Effect) -> EffectClass {
+        use Effect::*;
+        match effect {
+            NodesRun { command, .. } | NodesRunEach { command, .. } => {
+                match self.site.profile.commands.get(command).map(|command| command.kind) {
+                    Some(CommandKind::Observe) | None => EffectClass::Observe,
+                    Some(CommandKind::Change | CommandKind::Manual | CommandKind::Http) => EffectClass::Change,
+                }
+            }
+            FilesPut { .. }
+            | FilesStage { .. }
+            | FilesSwap { .. }
+            | FilesDiscard { .. }
+            | FilesRemove { .. }
+            | FilesRestore { .. } => EffectClass::Change,
+            CryptoGenerateKey { .. }
+            | CryptoSelfSign { .. }
+            | CryptoIssue { .. }
+            | CryptoSuppliedCa { .. }
+            | SecretsAsk { .. }
+            | SecretsGenerate { .. }
+            | OperatorConfirm { .. }
+            | StateSet { .. } => EffectClass::Keep,
+            _ => EffectClass::Observe,
+        }
+    }
+
+    fn act<'a>(
+        &'a self,
+        plugin: &'a PluginName,
+        permit: Permit,
+        sequence: i64,
+    ) -> BoxFuture<'a, Result<Acted, Stop>> {
+        async move { self.dispatch(plugin, permit.effect(), sequence).await }.boxed()
+    }
+
+    fn settle<'a>(
+        &'a self,
+        plugin: &'a PluginName,
+        permit: Permit,
+        sequence: i64,
+    ) -> BoxFuture<'a, Result<(Acted, Settlement), Stop>> {
+        async move { self.settle_effect(plugin, permit.effect(), sequence).await }.boxed()
+    }
+
+    fn recall(
+        &self,
+        plugin: &PluginName,
+        effect: &Effect,
+        _answer: &Answer,
+        kept: &[KeptObject],
+        traces: &[Trace],
+    ) -> Result<(), Stop> {
+        let damaged = |why: String| Stop::new(PauseReason::Journal, why);
+        for object in kept {
+            let damaged = |why: String| damaged(format!("{} of the run cannot be opened again: {why}", object.name));
+            let bytes = STANDARD.decode(&object.bytes).map_err(|error| damaged(error.to_string()))?;
+            let open = || {
+                crate::journal::sealed::open(&bytes, &self.identity).map_err(|error| damaged(error.to_string()))
+            };
+            let opened = match object.kind {
+                ObjectKind::Certificate => Object::Certificate(Arc::new(bytes)),
+                ObjectKind::SealedKey => Object::Key(Arc::new(
+                    crate::capability::crypto::PrivateKey::from_der(open()?)
+                        .map_err(|error| damaged(error.to_string()))?,
+                )),
+                ObjectKind::SealedSecret => Object::Secret(Arc::new(Secret::new(open()?.to_vec()))),
+            };
+            self.objects
+                .add(&object.plugin, &object.name, opened)
+                .map_err(|fault| damaged(fault.message))?;
+        }
+        match effect {
+            Effect::StateSet { name, value } => {
+                self.objects.set_value(plugin, name, value).map_err(|fault| damaged(fault.message))?;
+            }
+            Effect::FilesSwap { set, node } | Effect::FilesDiscard { set, node } => {
+                self.objects.forget_set(set, node);
+            }
+            _ => {}
+        }
+        for trace in traces {
+            self.recall_trace(trace);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! Keys and certificates: made, read and judged on the controller. Pure but for randomness: no node, no
+//! file, no clock (`now` is an argument, in seconds since 1970 UTC).
+//!
+//! Everything read here may come from a hostile node or a careless hand: input is capped, parsing never
+//! panics, and names are escaped before they reach a terminal. Certificates are written by rcgen, signed by
+//! aws-lc-rs, read by x509-parser, and chains are judged by rustls-webpki after our own checks have had the
+//! chance to say what is wrong in an operator's words. Neighbours: `secrets` holds passphrases, `cluster`
+//! fetches the certificates that nodes serve.
+
+mod algorithm;
+mod certificate;
+mod encrypted;
+mod error;
+mod inspect;
+mod issue;
+mod key;
+mod name;
+mod pem;
+mod verify;
+
+pub use algorithm::KeyAlgorithm;
+pub use certificate::{MAX_INPUT, read_certificate, to_pem};
+pub use error::CryptoError;
+pub use inspect::inspect;
+pub use issue::{LeafRequest, issue, self_sign};
+pub use key::PrivateKey;
+pub use verify::{check_supplied_ca, verify_chain};
+
+pub(crate) use verify::verify_with_key_of;
+
+#[cfg(test)]
+mod interop;
+#[cfg(test)]
+mod proofs;
+#[cfg(test)]
+pub(crate) mod testing;
+
+/// Writes bytes as lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

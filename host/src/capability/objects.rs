@@ -1,0 +1,148 @@
+//! The run's keys, certificates, secrets, staged sets and small values, by name.
+//!
+//! An object belongs to the plugin that made it. What is here is also in the journal (keys and secrets
+//! sealed), so a resumed run fills it again.
+
+use crate::capability::crypto::PrivateKey;
+use crate::capability::files::Staged;
+use crate::capability::secrets::Secret;
+use crate::model::{Fault, NodeName, ObjectName, PluginName, code};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+#[derive(Debug, Clone)]
+pub enum Object {
+    Key(Arc<PrivateKey>),
+    /// DER.
+    Certificate(Arc<Vec<u8>>),
+    Secret(Arc<Secret>),
+}
+
+impl Object {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Key(_) => "a key",
+            Self::Certificate(_) => "a certificate",
+            Self::Secret(_) => "a secret",
+        }
+    }
+}
+
+/// Values a plugin may keep, and bytes each may have.
+const MOST_VALUES: usize = 256;
+const LONGEST_VALUE: usize = 64 * 1024;
+/// Objects a plugin may make.
+const MOST_OBJECTS: usize = 256;
+
+#[derive(Debug, Default)]
+struct Inner {
+    objects: HashMap<(PluginName, ObjectName), Object>,
+    values: HashMap<(PluginName, String), String>,
+    sets: BTreeMap<(ObjectName, NodeName), Vec<Staged>>,
+}
+
+/// Every object of one run.
+#[derive(Debug, Default)]
+pub struct Objects(Mutex<Inner>);
+
+impl Objects {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change is one insertion: a panic elsewhere cannot leave it half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an object in. A name that is taken is refused: an object is never replaced under its users.
+    pub fn add(&self, plugin: &PluginName, name: &ObjectName, object: Object) -> Result<(), Fault> {
+        let mut inner = self.lock();
+        let key = (plugin.clone(), name.clone());
+        if inner.objects.contains_key(&key) {
+            return Err(Fault::new(code::INVALID, format!("{plugin} already has an object {name} in this run"))
+                .hint("give the new one another name"));
+        }
+        if inner.objects.keys().filter(|(owner, _)| owner == plugin).count() >= MOST_OBJECTS {
+            return Err(Fault::new(code::REFUSED, format!("{plugin} has its {MOST_OBJECTS} objects")));
+        }
+        inner.objects.insert(key, object);
+        Ok(())
+    }
+
+    pub fn has(&self, plugin: &PluginName, name: &ObjectName) -> bool {
+        self.lock().objects.contains_key(&(plugin.clone(), name.clone()))
+    }
+
+    pub fn key(&self, plugin: &PluginName, name: &ObjectName) -> Result<Arc<PrivateKey>, Fault> {
+        match self.find(plugin, name)? {
+            Object::Key(key) => Ok(key),
+            other => Err(wrong_kind(name, "a key", &other)),
+        }
+    }
+
+    /// Returns the certificate's DER.
+    pub fn certificate(&self, plugin: &PluginName, name: &ObjectName) -> Result<Arc<Vec<u8>>, Fault> {
+        match self.find(plugin, name)? {
+            Object::Certificate(der) => Ok(der),
+            other => Err(wrong_kind(name, "a certificate", &other)),
+        }
+    }
+
+    pub fn secret(&self, plugin: &PluginName, name: &ObjectName) -> Result<Arc<Secret>, Fault> {
+        match self.find(plugin, name)? {
+            Object::Secret(secret) => Ok(secret),
+            other => Err(wrong_kind(name, "a secret", &other)),
+        }
+    }
+
+    fn find(&self, plugin: &PluginName, name: &ObjectName) -> Result<Object, Fault> {
+        self.lock().objects.get(&(plugin.clone(), name.clone())).cloned().ok_or_else(|| {
+            Fault::new(code::UNKNOWN, format!("{plugin} has no object {name} in this run"))
+        })
+    }
+
+    pub fn value(&self, plugin: &PluginName, name: &str) -> Option<String> {
+        self.lock().values.get(&(plugin.clone(), name.to_string())).cloned()
+    }
+
+    pub fn set_value(&self, plugin: &PluginName, name: &str, value: &str) -> Result<(), Fault> {
+        if name.is_empty() || name.len() > 200 || value.len() > LONGEST_VALUE {
+            return Err(Fault::new(
+                code::INVALID,
+                format!("a value has a name of 1 to 200 bytes and at most {LONGEST_VALUE} bytes"),
+            ));
+        }
+        let mut inner = self.lock();
+        let key = (plugin.clone(), name.to_string());
+        if !inner.values.contains_key(&key)
+            && inner.values.keys().filter(|(owner, _)| owner == plugin).count() >= MOST_VALUES
+        {
+            return Err(Fault::new(code::REFUSED, format!("{plugin} keeps its {MOST_VALUES} values")));
+        }
+        inner.values.insert(key, value.to_string());
+        Ok(())
+    }
+
+    /// Notes a file as staged; staging it again replaces the note.
+    pub fn stage(&self, set: &ObjectName, node: &NodeName, staged: Staged) {
+        let mut inner = self.lock();
+        let files = inner.sets.entry((set.clone(), node.clone())).or_default();
+        files.retain(|other| other.file.name != staged.file.name);
+        files.push(staged);
+    }
+
+    pub fn staged(&self, set: &ObjectName, node: &NodeName) -> Vec<Staged> {
+        self.lock().sets.get(&(set.clone(), node.clone())).cloned().unwrap_or_default()
+    }
+
+    pub fn forget_set(&self, set: &ObjectName, node: &NodeName) {
+        self.lock().sets.remove(&(set.clone(), node.clone()));
+    }
+
+    /// Every set that is still staged, for tidying up.
+    pub fn sets(&self) -> Vec<(ObjectName, NodeName, Vec<Staged>)> {
+        let inner = self.lock();
+        inner.sets.iter().map(|((set, node), files)| (set.clone(), node.clone(), files.clone())).collect()
+    }
+}
+
+fn wrong_kind(name: &ObjectName, wanted: &str, found: &Object) -> Fault {
+    Fault::new(code::INVALID, format!("{name} is {}, not {wanted}", found.word()))
+}

@@ -1,0 +1,252 @@
+//! The live cluster as the ground of a run: its lease, its roles, its clocks.
+
+use super::ground::{Ground, GroundError, GroundErrorKind};
+use crate::backend::Backend;
+use crate::backend::live::Live;
+use crate::model::{Fault, Health, NodeName, Roles, RunId, code};
+use crate::transport::lease::{self, LeaseError, LeaseRecord};
+use crate::transport::facts;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, try_join_all};
+use std::sync::Arc;
+
+/// Clocks this far apart, in milliseconds, are what the product itself raises an alarm for.
+const CLOCKS_APART: i64 = 20_000;
+
+impl Live {
+    fn service_user(&self) -> &str {
+        &self.site.profile.service_user
+    }
+
+    fn ground_error(&self, error: LeaseError) -> GroundError {
+        let kind = match &error {
+            LeaseError::Held { .. } => GroundErrorKind::Held,
+            LeaseError::Lost { .. } => GroundErrorKind::Lost,
+            LeaseError::Transport(_) => GroundErrorKind::Unreachable,
+            _ => GroundErrorKind::Invalid,
+        };
+        let hint = match &error {
+            LeaseError::Held { by, .. } => {
+                format!("let it end, or look at it with: windlass runs show {}", by.run)
+            }
+            _ => String::new(),
+        };
+        let mut message = error.to_string();
+        if let Some(source) = std::error::Error::source(&error) {
+            let source = source.to_string();
+            if !message.contains(&source) {
+                message = format!("{message}: {source}");
+            }
+        }
+        GroundError { kind, message, hint }
+    }
+}
+
+impl Ground for Live {
+    fn as_backend(self: Arc<Self>) -> Arc<dyn Backend> {
+        self
+    }
+
+    fn take_lease<'a>(
+        &'a self,
+        run: &'a RunId,
+        procedure: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<(NodeName, u64)>, GroundError>> {
+        async move {
+            let record = LeaseRecord::of(run, procedure);
+            let mut taken: Vec<(NodeName, u64)> = Vec::new();
+            // One after another, in name order: two runs that start together meet at the first manager.
+            for manager in self.managers() {
+                match lease::acquire(&self.transports, manager, self.service_user(), &record).await {
+                    Ok(token) => {
+                        self.set_token(manager, Some(token));
+                        taken.push((manager.clone(), token));
+                    }
+                    Err(error) => {
+                        for (manager, token) in taken {
+                            // The other run's business is told; a lease that cannot be given back now is
+                            // found by name at the next start.
+                            let _ =
+                                lease::release(&self.transports, &manager, self.service_user(), run, token).await;
+                            self.set_token(&manager, None);
+                        }
+                        return Err(self.ground_error(error));
+                    }
+                }
+            }
+            Ok(taken)
+        }
+        .boxed()
+    }
+
+    fn hold_lease<'a>(&'a self, tokens: &'a [(NodeName, u64)]) -> BoxFuture<'a, Result<(), GroundError>> {
+        async move {
+            for (manager, token) in tokens {
+                self.set_token(manager, Some(*token));
+            }
+            try_join_all(tokens.iter().map(|(manager, token)| {
+                lease::check(&self.transports, manager, self.service_user(), &self.run, *token)
+            }))
+            .await
+            .map(drop)
+            .map_err(|error| self.ground_error(error))
+        }
+        .boxed()
+    }
+
+    fn release_lease<'a>(&'a self) -> BoxFuture<'a, Result<(), GroundError>> {
+        async move {
+            for manager in self.managers() {
+                if let Some(token) = self.token(manager) {
+                    lease::release(&self.transports, manager, self.service_user(), &self.run, token)
+                        .await
+                        .map_err(|error| self.ground_error(error))?;
+                    self.set_token(manager, None);
+                }
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn observe_roles<'a>(&'a self) -> BoxFuture<'a, Result<Option<Roles>, GroundError>> {
+        async move {
+            if self.site.profile.health.is_none() {
+                return Ok(None);
+            }
+            let rows = self.health().await.map_err(health_error)?;
+            roles_of(&rows).map(Some)
+        }
+        .boxed()
+    }
+
+    fn bind_roles(&self, roles: &Roles) {
+        self.set_roles(roles);
+    }
+
+    fn compare_clocks<'a>(
+        &'a self,
+        nodes: &'a [NodeName],
+    ) -> BoxFuture<'a, Result<Option<String>, GroundError>> {
+        async move {
+            for node in nodes {
+                let offset = facts::clock_offset(&self.transports, node, self.service_user())
+                    .await
+                    .map_err(|error| GroundError::new(GroundErrorKind::Unreachable, error.to_string()))?;
+                if offset.abs() >= CLOCKS_APART {
+                    let seconds = offset as f64 / 1000.0;
+                    return Ok(Some(format!(
+                        "the clock of {node} is {seconds:+.1} s off the controller's; the product wants less than 20 s"
+                    )));
+                }
+            }
+            Ok(None)
+        }
+        .boxed()
+    }
+
+    fn reach<'a>(&'a self, nodes: &'a [NodeName]) -> BoxFuture<'a, Result<(), GroundError>> {
+        async move {
+            try_join_all(nodes.iter().map(|node| facts::clock_offset(&self.transports, node, self.service_user())))
+                .await
+                .map(drop)
+                .map_err(|error| GroundError::new(GroundErrorKind::Unreachable, error.to_string()))
+        }
+        .boxed()
+    }
+
+    fn tidy<'a>(&'a self) -> BoxFuture<'a, Result<(), GroundError>> {
+        async move {
+            self.discard_staged().await.map_err(|fault| GroundError::new(GroundErrorKind::Unreachable, fault.message))?;
+            self.purge_jobs().await.map_err(|fault| GroundError::new(GroundErrorKind::Unreachable, fault.message))
+        }
+        .boxed()
+    }
+
+    fn may_switch_roles(&self, command: &str) -> bool {
+        self.site
+            .profile
+            .commands
+            .iter()
+            .any(|(name, declared)| name.as_str() == command && declared.consequences.may_switch_roles)
+    }
+}
+
+fn health_error(fault: Fault) -> GroundError {
+    let kind =
+        if fault.code == code::UNREACHABLE { GroundErrorKind::Unreachable } else { GroundErrorKind::Health };
+    GroundError { kind, message: fault.message, hint: fault.hint }
+}
+
+/// The pair as each manager describes itself: exactly one active and one standby.
+fn roles_of(rows: &[Health]) -> Result<Roles, GroundError> {
+    if let Some(away) = rows.iter().find(|row| row.state == "unreachable") {
+        return Err(GroundError::new(
+            GroundErrorKind::Unreachable,
+            format!("{} does not say how it is: {}", away.reporter, away.phase),
+        )
+        .hint("windlass site check --connect tries each node on its own"));
+    }
+    let of_itself = |role: &str| -> Vec<&NodeName> {
+        rows.iter()
+            .filter(|row| row.node == row.reporter.as_str() && row.role == role)
+            .map(|row| &row.reporter)
+            .collect()
+    };
+    match (of_itself("active").as_slice(), of_itself("standby").as_slice()) {
+        ([first], [second]) => Ok(Roles { first: (*first).clone(), second: (*second).clone() }),
+        (active, standby) => {
+            let said: Vec<_> = rows
+                .iter()
+                .filter(|row| row.node == row.reporter.as_str())
+                .map(|row| format!("{} says it is {}", row.reporter, row.role))
+                .collect();
+            let said = if said.is_empty() {
+                "no manager's table has a row for itself (is `alias` right under its node in site.toml?)".to_string()
+            } else {
+                said.join(", ")
+            };
+            Err(GroundError::new(
+                GroundErrorKind::Health,
+                format!("a pair of one active and one standby is needed; there are {} active and {} standby: {said}", active.len(), standby.len()),
+            )
+            .hint("bring the pair to one active and one standby, then run this again"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(reporter: &str, about: &str, role: &str) -> Health {
+        Health {
+            reporter: NodeName::new(reporter).unwrap(),
+            node: about.into(),
+            role: role.into(),
+            state: "normal".into(),
+            phase: String::new(),
+        }
+    }
+
+    #[test]
+    fn roles_are_what_each_manager_says_of_itself() {
+        // Each side's view of the other is not asked: a split pair is full of opinions.
+        let rows = [row("a", "a", "standby"), row("a", "b", "null"), row("b", "b", "active"), row("b", "a", "active")];
+        let roles = roles_of(&rows).unwrap();
+        assert_eq!((roles.first.as_str(), roles.second.as_str()), ("b", "a"));
+    }
+
+    #[test]
+    fn two_actives_none_and_strangers_are_refused_with_what_was_said() {
+        for (rows, words) in [
+            (vec![row("a", "a", "active"), row("b", "b", "active")], "2 active"),
+            (vec![row("a", "a", "standby"), row("b", "b", "standby")], "0 active"),
+            (vec![row("a", "", "active")], "alias"),
+        ] {
+            let error = roles_of(&rows).unwrap_err();
+            assert!(error.message.contains(words), "{}", error.message);
+            assert_eq!(error.kind, GroundErrorKind::Health);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! A wasm procedure as the machine sees it.
+
+use super::procedure::{CallError, Procedure};
+use crate::effect::CallPath;
+use crate::model::{Check, PlannedStep, StepId};
+use crate::plugin::{Performed, Plugin, PluginError};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub struct PluginProcedure(Arc<Plugin>);
+
+impl PluginProcedure {
+    pub fn new(plugin: Arc<Plugin>) -> Self {
+        Self(plugin)
+    }
+}
+
+impl crate::plugin::CallPath for CallPath {
+    fn perform<'a>(
+        &'a mut self,
+        effect: crate::model::Effect,
+    ) -> Pin<Box<dyn Future<Output = Performed> + Send + 'a>> {
+        Box::pin(CallPath::perform(self, effect))
+    }
+}
+
+impl Procedure for PluginProcedure {
+    fn steps<'a>(&'a self, path: CallPath) -> BoxFuture<'a, Result<Vec<PlannedStep>, CallError>> {
+        async move { flat(self.0.procedure_steps(Box::new(path)).await) }.boxed()
+    }
+    fn apply<'a>(&'a self, step: &'a StepId, path: CallPath) -> BoxFuture<'a, Result<(), CallError>> {
+        async move { flat(self.0.procedure_apply(step, Box::new(path)).await) }.boxed()
+    }
+    fn undo<'a>(&'a self, step: &'a StepId, path: CallPath) -> BoxFuture<'a, Result<(), CallError>> {
+        async move { flat(self.0.procedure_undo(step, Box::new(path)).await) }.boxed()
+    }
+    fn verify<'a>(&'a self, path: CallPath) -> BoxFuture<'a, Result<Vec<Check>, CallError>> {
+        async move { flat(self.0.procedure_verify(Box::new(path)).await) }.boxed()
+    }
+}
+
+fn flat<T>(called: Result<Result<T, crate::model::Fault>, PluginError>) -> Result<T, CallError> {
+    match called {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(fault)) => Err(CallError::Fault(fault)),
+        Err(PluginError::Stopped(stop)) => Err(CallError::Stop(stop)),
+        Err(error) => Err(CallError::Broken(error.to_string())),
+    }
+}
