@@ -1,7 +1,32 @@
-//! `site.toml`, `grants.toml` and profiles → a validated [`Site`].
+//! `site.toml`, `grants.toml` and profiles → a validated [`Site`], or every mistake in them at once.
 //!
+//! `reader` is the cursor over TOML; `site_file`, `grants_file`, `layer` and `command` read one file or
+//! entry each; `compose` lays profiles over each other; `check` judges the whole. `resolve` turns
+//! templates into text once a node's variables are known; `explain` says a declaration in words.
 //! Neighbours: `cli` loads a site through here; `policy`, `capability` and `run` read the types.
 
+mod bundled;
+mod check;
+mod command;
+mod compose;
+mod explain;
+mod grants_file;
+mod layer;
+mod load;
+mod mistake;
+mod reader;
+pub mod resolve;
+mod site_file;
+pub mod starter;
+mod template;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
+pub use bundled::profile_names;
+pub use explain::{Explanation, explain};
+pub(crate) use mistake::count;
+pub use mistake::{Mistake, Place, SiteErrors};
+pub use template::TemplateError;
 pub use types::*;

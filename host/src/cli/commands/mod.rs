@@ -1,1 +1,4 @@
 //! One file a subcommand: `Args`, and `run(args, &Context) -> Result<Exit>`.
+
+pub mod init;
+pub mod site;

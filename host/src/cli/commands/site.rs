@@ -1,0 +1,177 @@
+//! `windlass site check` and `windlass site explain`; and how every command loads its site.
+
+use crate::cli::Context;
+use crate::cli::error::{Error, Exit, Result};
+use crate::model::NodeName;
+use crate::site::{Site, SiteErrors, count, explain};
+use serde::Serialize;
+
+/// Check the site's files, or explain a name in them
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Read the site and report every mistake at once
+    Check {
+        /// Also connect to every node and read its variables
+        #[arg(long)]
+        connect: bool,
+    },
+    /// Say what a command, file, endpoint, node, procedure, hook, variable, path or secret stands for
+    Explain { name: String },
+}
+
+/// What `check --connect` found on one node.
+#[derive(Debug, Clone, Serialize)]
+pub struct Reached {
+    pub node: NodeName,
+    /// None: it was reached, and every user and variable is there.
+    pub problem: Option<String>,
+    /// What to do about the problem.
+    pub hint: Option<String>,
+}
+
+/// Runs `site …`. `connect` goes to every node of the site, for `check --connect`; this module knows no
+/// transport.
+pub async fn run(args: Args, context: &Context, connect: impl AsyncFnOnce(&Site) -> Vec<Reached>) -> Result {
+    match args.command {
+        Command::Check { connect: wanted } => check(context, wanted.then_some(connect)).await,
+        Command::Explain { name } => explain_name(context, &name),
+    }
+}
+
+/// Loads the site that the context names; its mistakes are a usage error that lists them all.
+pub fn load(context: &Context) -> std::result::Result<Site, Error> {
+    Site::load(&context.site_dir).map_err(|errors| site_error(context, &errors))
+}
+
+fn site_error(context: &Context, errors: &SiteErrors) -> Error {
+    let error = Error::from_error(Exit::Usage, errors);
+    if context.site_dir.join("site.toml").exists() {
+        error.hint(format!("correct them, then `windlass -C {} site check`", context.site_dir))
+    } else {
+        error.hint("name the site's folder with -C or WINDLASS_SITE, or make one: `windlass init DIR --profile mrs-2`")
+    }
+}
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    site: &'a str,
+    profile: &'a str,
+    digest: &'a str,
+    mistakes: [(); 0],
+    nodes: usize,
+    commands: usize,
+    files: usize,
+    endpoints: usize,
+    variables: usize,
+    procedures: usize,
+    hooks: usize,
+    grants: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reached: Option<&'a [Reached]>,
+}
+
+async fn check(context: &Context, connect: Option<impl AsyncFnOnce(&Site) -> Vec<Reached>>) -> Result {
+    let site = match Site::load(&context.site_dir) {
+        Ok(site) => site,
+        Err(errors) => {
+            if context.ui.is_json() {
+                context.ui.json(&serde_json::json!({ "dir": errors.dir, "mistakes": errors.mistakes }));
+            }
+            return Err(site_error(context, &errors));
+        }
+    };
+    let reached = match connect {
+        Some(connect) => Some(connect(&site).await),
+        None => None,
+    };
+    let checked = Checked {
+        site: &site.name,
+        profile: &site.profile.name,
+        digest: &site.digest,
+        mistakes: [],
+        nodes: site.nodes.len(),
+        commands: site.profile.commands.len(),
+        files: site.profile.files.len(),
+        endpoints: site.profile.endpoints.len(),
+        variables: site.vars.len(),
+        procedures: site.procedures.len(),
+        hooks: site.hooks.len(),
+        grants: site.grants.len(),
+        reached: reached.as_deref(),
+    };
+    if context.ui.is_json() {
+        context.ui.json(&checked);
+    } else {
+        print_checked(context, &site, &checked);
+    }
+    let missed: Vec<&Reached> =
+        reached.iter().flatten().filter(|reached| reached.problem.is_some()).collect();
+    if missed.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let mut error = Error::new(
+        Exit::Preflight,
+        format!("{} of {} not ready", missed.len(), count(site.nodes.len(), "node")),
+    );
+    for reached in missed {
+        error.causes.extend(reached.problem.clone());
+        error.hints.extend(reached.hint.clone());
+    }
+    error.hints.dedup();
+    Err(error)
+}
+
+fn print_checked(context: &Context, site: &Site, checked: &Checked<'_>) {
+    let ui = &context.ui;
+    ui.out(format!("site {}: no mistakes", checked.site));
+    ui.out(format!(
+        "  site.toml    {}, {}, {}",
+        count(checked.nodes, "node"),
+        count(checked.procedures, "procedure"),
+        count(checked.hooks, "hook")
+    ));
+    ui.out(format!("  grants.toml  {}", count(checked.grants, "block")));
+    ui.out(format!(
+        "  profile      {} ({}): {}, {}, {}, {}",
+        checked.profile,
+        site.profile.title,
+        count(checked.commands, "command"),
+        count(checked.files, "file"),
+        count(checked.endpoints, "endpoint"),
+        count(checked.variables, "variable")
+    ));
+    match checked.reached {
+        None => ui.say("no node was asked; --connect does"),
+        Some(reached) => {
+            for Reached { node, problem, .. } in reached {
+                ui.out(format!("  {node}: {}", problem.as_deref().unwrap_or("reached, variables set")));
+            }
+        }
+    }
+}
+
+fn explain_name(context: &Context, name: &str) -> Result {
+    let site = load(context)?;
+    let explanations = explain(&site, name).map_err(|unknown| {
+        let error = Error::from_error(Exit::Usage, &unknown);
+        match &unknown.nearest {
+            Some(near) => error.hint(format!("did you mean `windlass site explain {near}`?")),
+            None => error
+                .hint("names stand in site.toml and in the profile; `windlass site check` lists their files"),
+        }
+    })?;
+    if context.ui.is_json() {
+        context.ui.json(&explanations);
+        return Ok(Exit::Done);
+    }
+    for explanation in &explanations {
+        context.ui.out(explanation.to_string());
+    }
+    Ok(Exit::Done)
+}
