@@ -3,7 +3,7 @@
 use super::remote::Remote;
 use crate::transport::{Reply, Request, TransportError};
 use std::io::Write as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -77,6 +77,7 @@ impl Shell {
 
     fn with(program: PathBuf, path: String, folder: tempfile::TempDir) -> Self {
         std::fs::create_dir(folder.path().join("home")).unwrap();
+        let path = format!("{}:{path}", folder.path().join("home/.bin").display());
         Self { folder, program, path, user: None }
     }
 
@@ -94,6 +95,24 @@ impl Shell {
 
     pub fn home(&self) -> PathBuf {
         self.folder.path().join("home")
+    }
+
+    /// Puts a script in the place of a tool, until `restore_tool`.
+    pub fn replace_tool(&self, tool: &str, script: &str) {
+        let bin = self.home().join(".bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        std::fs::write(bin.join(tool), script).unwrap();
+        std::fs::set_permissions(bin.join(tool), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    pub fn restore_tool(&self, tool: &str) {
+        std::fs::remove_file(self.home().join(".bin").join(tool)).unwrap();
+    }
+
+    /// The tool itself, as a command line.
+    pub fn real(&self, tool: &str) -> String {
+        let own = self.folder.path().join("bin").join(tool);
+        if own.exists() { own.display().to_string() } else { format!("/usr/bin/{tool}") }
     }
 
     /// A folder that is not the home.

@@ -68,13 +68,13 @@ impl<R: Remote> NodeFiles<'_, R> {
     }
 
     fn problem(&self, script: Script, exit: i32, stdout: &[u8], stderr: &[u8]) -> Problem {
-        let said = visible(stderr);
+        let said = visible(stderr.trim_ascii());
         // The tools' words, in the C locale; a quota reads the same to whoever has to make room.
         if said.contains("No space left") || said.contains("Disk quota exceeded") {
             return Problem::DiskFull;
         }
         // A script that was refused prints its fault last: nothing follows an exit.
-        let last = stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let last = stdout.strip_suffix(b"\n").unwrap_or(stdout).rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         let Some(fault) = last.strip_prefix(b"fault ") else {
             return Problem::Failed(format!("the script {} ended with status {exit}: {said}", script.name));
         };
@@ -117,8 +117,7 @@ pub(super) fn garbled(attempt: &Attempt, script: Script) -> FilesError {
 fn visible(bytes: &[u8]) -> String {
     const LONGEST: usize = 400;
     let text = String::from_utf8_lossy(bytes);
-    text.trim()
-        .chars()
+    text.chars()
         .take(LONGEST)
         .map(|c| match c {
             '\n' | '\t' => ' ',

@@ -17,8 +17,9 @@ put_back() {
 put_back_file() {
     parent_of "$2"
     [ -d "$parent" ] || fail parent "$parent"
-    # `mv` would go into a folder rather than replace it, also through a link.
-    if [ -d "$2" ]; then erase "$2"; fi
+    # `mv` would go into a folder rather than replace it, and has its own ideas of links that lead to the
+    # same place or in a circle; only between plain files is there always something in the place.
+    if [ -d "$2" ] || [ -L "$2" ] || [ -L "$1" ]; then erase "$2"; fi
     fresh=${parent%/}/.windlass-restore
     erase "$fresh"
     cp -a "$1" "$fresh" || restore_failed write "$2"
