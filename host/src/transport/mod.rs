@@ -1,10 +1,27 @@
 //! How a script gets to a node and its output back: ssh, or a local folder that stands for a node.
 //!
 //! There is one operation: run a constant POSIX `sh` script as a user of a node, arguments and data on
-//! its standard input. Nothing is ever quoted into a command line.
+//! its standard input. Nothing is ever quoted into a command line: `wire` holds the one constant line
+//! that every node is sent. `jobs` runs commands that outlive a connection, `lease` says which run may
+//! change a node, `facts` asks small questions; all three are scripts over this one operation.
+//!
+//! A script sees `umask 077`, `LC_ALL=C`, `TMOUT=0`, the rest of the user's login environment, and the
+//! variable `login_umask` (what the umask was). It may use POSIX `sh`, coreutils or busybox; no more.
+
+mod collect;
+mod local;
+mod wire;
+
+#[cfg(test)]
+mod tests;
 
 use crate::model::NodeName;
+use crate::site::{Address, Become, Node, Site};
+use camino::Utf8Path;
+use collect::Collector;
+use indexmap::IndexMap;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 /// A constant script; `name` is for messages.
@@ -44,10 +61,104 @@ pub enum TransportError {
     /// It was sent; whether and how far it ran is not known.
     #[error("the connection to {node} was lost during {script}: {why}")]
     Lost { node: NodeName, script: &'static str, why: String },
+    /// As `Lost`: it may have run, or may still.
     #[error("{script} on {node} did not finish within {timeout:?}")]
     TimedOut { node: NodeName, script: &'static str, timeout: Duration },
+    /// Nothing ran.
     #[error("the host key of {node} is not the one that is known: {why}")]
     HostKey { node: NodeName, why: String },
+    /// Nothing ran.
     #[error("{user} cannot be reached on {node}: {why}")]
     Become { node: NodeName, user: String, why: String },
+    /// The script ran and did not answer as it was written to.
+    #[error("{script} on {node} answered something else than expected: {why}")]
+    Unexpected { node: NodeName, script: &'static str, why: String },
+    /// A fault of the controller's own: nothing was sent.
+    #[error("cannot prepare connections: {what}")]
+    Setup {
+        what: String,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// The ways to the nodes of a site, for one run.
+#[derive(Debug)]
+pub struct Transports {
+    nodes: IndexMap<NodeName, Node>,
+    become_users: IndexMap<String, Become>,
+    /// Bounds the nodes worked on at once (`ssh.concurrency`).
+    permits: Semaphore,
+}
+
+impl Transports {
+    /// Connects to nothing yet. `run_dir` is private to the run; the generated ssh_config is put there.
+    pub fn new(site: &Site, _run_dir: &Utf8Path) -> Result<Self, TransportError> {
+        Ok(Self {
+            nodes: site.nodes.clone(),
+            become_users: site.become_users.clone(),
+            permits: Semaphore::new(site.ssh.concurrency.max(1)),
+        })
+    }
+
+    /// Runs a script on a node and waits for its end, at most `timeout`.
+    ///
+    /// Any exit status is a reply. Dropping the future abandons the call: a local script is killed, a
+    /// remote one is left to notice that nobody reads it.
+    pub async fn exec(&self, request: Request<'_>) -> Result<Reply, TransportError> {
+        let _permit = self.permits.acquire().await;
+        let mut stdout = Collector::keeping(request.output_limit);
+        self.call(&request, &mut stdout).await
+    }
+
+    /// As [`exec`](Self::exec), handing stdout over as it arrives; the reply's own stdout stays empty.
+    ///
+    /// Takes none of the site's `ssh.concurrency`: it may last as long as a job does.
+    pub async fn exec_streaming(
+        &self,
+        request: Request<'_>,
+        on_stdout: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<Reply, TransportError> {
+        let mut stdout = Collector::passing(request.output_limit, on_stdout);
+        self.call(&request, &mut stdout).await
+    }
+
+    /// Ends every connection that was opened.
+    pub async fn close(self) {}
+
+    async fn call(&self, request: &Request<'_>, stdout: &mut Collector<'_>) -> Result<Reply, TransportError> {
+        let node = self.node(request.node)?;
+        let (ended, stderr) = match &node.address {
+            Address::Local(folder) => local::exec(folder, request, stdout).await?,
+            Address::Ssh(_) => {
+                return Err(TransportError::Unreachable { node: node.name.clone(), why: "no ssh".into() });
+            }
+        };
+        if !stdout.begun() {
+            return Err(did_not_begin(request, ended, &stderr));
+        }
+        let (kept, truncated) = stdout.take();
+        Ok(Reply { exit: ended, stdout: kept, stderr: stderr.into_kept(), truncated })
+    }
+
+    fn node(&self, name: &NodeName) -> Result<&Node, TransportError> {
+        self.nodes.get(name).ok_or_else(|| TransportError::Unreachable {
+            node: name.clone(),
+            why: "the site has no node of this name".into(),
+        })
+    }
+}
+
+/// The shell ended before the script's first line: the way to the user failed, and nothing ran.
+fn did_not_begin(request: &Request<'_>, exit: i32, stderr: &Collector<'_>) -> TransportError {
+    let said = stderr.noise_line();
+    let why = if said.is_empty() { format!("the shell ended with {exit} and said nothing") } else { said };
+    TransportError::Become { node: request.node.clone(), user: request.user.to_owned(), why }
+}
+
+/// Whether a name is a shell variable's, so that it may stand in an `eval`.
+fn is_variable(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && characters.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
