@@ -2,3 +2,8 @@
 
 pub mod crypto;
 pub mod secrets;
+pub mod files;
+pub mod nodes;
+pub mod remote;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,55 @@
+# Shared by every script of this room. Arguments are lines on standard input; raw data follows them.
+# The answer is lines on standard output; `fault CODE DETAIL` is how a script says what it refused.
+
+fail() {
+    printf 'fault %s %s\n' "$1" "$2"
+    exit 3
+}
+
+[ -n "$HOME" ] && [ -d "$HOME" ] || fail home "$HOME"
+
+argument() {
+    IFS= read -r value || fail input "the input ended early"
+}
+
+# A higher token in the lease means that another run holds the cluster now.
+fence() {
+    theirs=
+    [ -e "$HOME/.windlass/lease/token" ] || return 0
+    IFS= read -r theirs <"$HOME/.windlass/lease/token" || [ -n "$theirs" ] || fail fenced unreadable
+    [ "$theirs" = "$1" ] || fail fenced "$theirs"
+}
+
+parent_of() {
+    parent=${1%/*}
+    parent=${parent:-/}
+}
+
+# A write goes to a regular file or to a new one, in a folder that exists, and through no link.
+check_target() {
+    parent_of "$1"
+    [ -d "$parent" ] || fail parent "$parent"
+    if [ -L "$1" ]; then fail link "$(readlink "$1")"; fi
+    if [ -e "$1" ] && [ ! -f "$1" ]; then fail kind "$1"; fi
+}
+
+digest_of() {
+    sum=$(sha256sum <"$1") && printf '%s' "${sum%% *}"
+}
+
+# Old `sync` takes no file; then everything is synced.
+flush() {
+    sync "$@" 2>/dev/null || sync
+}
+
+owner_is() {
+    case $2 in
+    *:*) [ "$(stat -c %U:%G "$1")" = "$2" ] || [ "$(stat -c %u:%g "$1")" = "$2" ] ;;
+    *) [ "$(stat -c %U "$1")" = "$2" ] || [ "$(stat -c %u "$1")" = "$2" ] ;;
+    esac
+}
+
+# A service user who is not root may not change an owner, and need not where it is right already.
+ensure_owner() {
+    owner_is "$1" "$2" || chown "$2" "$1" || fail owner "$2"
+}

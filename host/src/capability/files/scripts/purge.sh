@@ -1,0 +1,8 @@
+argument; run=$value
+folder=$HOME/.windlass/runs/$run
+for part in saved swaps; do
+    erase "$folder/$part"
+done
+# Another room's records may lie there too; then the folder stays.
+rmdir "$folder" 2>/dev/null
+echo ok

@@ -1,0 +1,5 @@
+argument; token=$value
+fence "$token"
+write_beside
+flush "$parent"
+echo ok
