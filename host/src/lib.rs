@@ -6,5 +6,6 @@
 pub mod capability;
 pub mod cli;
 pub mod model;
+pub mod plugin;
 pub mod site;
 pub mod transport;

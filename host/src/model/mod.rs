@@ -8,6 +8,7 @@ mod effect;
 mod event;
 mod fault;
 mod names;
+mod stop;
 
 pub use answer::{Answer, Certificate, Check, Entry, FileStat, Health, Member, MemberOutcome, Outcome};
 pub use effect::{Argument, CertificateSource, Content, Effect, EffectClass, Value};
@@ -16,3 +17,4 @@ pub use fault::{Fault, code};
 pub use names::{
     CommandName, EndpointName, FileName, NameError, NodeName, ObjectName, PluginName, RunId, StepId,
 };
+pub use stop::{PauseReason, Stop};
