@@ -12,5 +12,6 @@ pub mod model;
 pub mod policy;
 pub mod report;
 pub mod run;
+pub mod plugin;
 pub mod site;
 pub mod transport;

@@ -1,0 +1,72 @@
+//! The Rust side of `wit/`: the only `bindgen!` of the host. Nothing made here leaves the plugin room.
+//!
+//! Both worlds import the same interfaces. They are bound once, through a world of the host's own that
+//! only imports; the two worlds of the contract then add their exports to it.
+
+mod imports {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "
+            package windlass:host;
+            world imports {
+                import windlass:plugin/nodes@0.1.0;
+                import windlass:plugin/files@0.1.0;
+                import windlass:plugin/cluster@0.1.0;
+                import windlass:plugin/crypto@0.1.0;
+                import windlass:plugin/secrets@0.1.0;
+                import windlass:plugin/operator@0.1.0;
+                import windlass:plugin/state@0.1.0;
+                import windlass:plugin/clock@0.1.0;
+            }
+        ",
+        world: "windlass:host/imports",
+        imports: { default: async | trappable },
+    });
+}
+
+mod procedure_world {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "windlass:plugin/procedure",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "windlass:plugin/types": crate::plugin::bindings::types,
+            "windlass:plugin/nodes": crate::plugin::bindings::nodes,
+            "windlass:plugin/files": crate::plugin::bindings::files,
+            "windlass:plugin/cluster": crate::plugin::bindings::cluster,
+            "windlass:plugin/crypto": crate::plugin::bindings::crypto,
+            "windlass:plugin/secrets": crate::plugin::bindings::secrets,
+            "windlass:plugin/operator": crate::plugin::bindings::operator,
+            "windlass:plugin/state": crate::plugin::bindings::state,
+            "windlass:plugin/clock": crate::plugin::bindings::clock,
+        },
+    });
+}
+
+mod hook_world {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "windlass:plugin/hook",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "windlass:plugin/types": crate::plugin::bindings::types,
+            "windlass:plugin/nodes": crate::plugin::bindings::nodes,
+            "windlass:plugin/files": crate::plugin::bindings::files,
+            "windlass:plugin/cluster": crate::plugin::bindings::cluster,
+            "windlass:plugin/crypto": crate::plugin::bindings::crypto,
+            "windlass:plugin/secrets": crate::plugin::bindings::secrets,
+            "windlass:plugin/operator": crate::plugin::bindings::operator,
+            "windlass:plugin/state": crate::plugin::bindings::state,
+            "windlass:plugin/clock": crate::plugin::bindings::clock,
+        },
+    });
+}
+
+pub use hook_world::HookPre;
+pub use hook_world::exports::windlass::plugin::hook_api;
+pub use imports::Imports;
+pub use imports::windlass::plugin::{clock, cluster, crypto, files, nodes, operator, secrets, state, types};
+pub use procedure_world::ProcedurePre;
+pub use procedure_world::exports::windlass::plugin::procedure_api;

@@ -1,0 +1,276 @@
+//! A plugin that is ready to be called: checked, compiled, linked.
+
+use super::bindings::{HookPre, ProcedurePre};
+use super::call::{Boxed, Call, Guest};
+use super::types::Performed;
+use super::{
+    CallPath, Description, Engine, HookAnswer, HookDescription, HookEvent, Kind, Limits, Manifest,
+    PluginError, Usage, convert, inspect, manifest,
+};
+use crate::model::{Check, Effect, Fault, PlannedStep, PluginName, StepId, code};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use wasmtime::Store;
+use wasmtime::component::Component;
+
+/// A checked, compiled and linked component with its manifest.
+pub struct Plugin {
+    manifest: Manifest,
+    digest: String,
+    exports: Exports,
+    engine: Engine,
+    limits: Limits,
+    usage: Mutex<Usage>,
+}
+
+enum Exports {
+    Procedure(ProcedurePre<Guest>),
+    Hook(HookPre<Guest>),
+}
+
+/// Makes what enters one export in a fresh instance.
+macro_rules! export {
+    ($exports:expr, $api:ident.$function:ident($($argument:expr)?)) => {{
+        let exports = $exports.clone();
+        move |store| {
+            Box::pin(async move {
+                let instance = exports.instantiate_async(&mut *store).await?;
+                instance.$api().$function(store $(, $argument)?).await
+            })
+        }
+    }};
+}
+
+impl Plugin {
+    /// Checks and compiles a component. `file` names it in errors. Takes about 15 ms for a small one, so a
+    /// site's own plugins come from [`Cache`](super::cache::Cache) instead.
+    pub fn compile(engine: &Engine, file: &str, component: &[u8]) -> Result<Self, PluginError> {
+        let manifest = Self::inspect(file, component)?;
+        let compiled = Component::from_binary(&engine.wasmtime, component)
+            .map_err(|error| PluginError::Compile { plugin: file.into(), why: cause(&error) })?;
+        Self::link(engine, manifest, inspect::sha256(component), &compiled)
+    }
+
+    /// Checks all that can be checked of a component without compiling it, and returns its manifest.
+    pub fn inspect(file: &str, component: &[u8]) -> Result<Manifest, PluginError> {
+        let manifest = manifest::read(component)
+            .map_err(|source| PluginError::Manifest { plugin: file.into(), source })?;
+        inspect::imports(file, component)?;
+        Ok(manifest)
+    }
+
+    /// Links what was compiled before, here or in another process of this build.
+    pub(super) fn link(
+        engine: &Engine,
+        manifest: Manifest,
+        digest: String,
+        component: &Component,
+    ) -> Result<Self, PluginError> {
+        let plugin = manifest.name.to_string();
+        // Every interface of the contract is linked whether the plugin needs it or not: what it may not do
+        // is answered with a denial, as a value, which a failed start could not be.
+        let linked = engine
+            .linker
+            .instantiate_pre(component)
+            .map_err(|error| PluginError::Link { plugin: plugin.clone(), why: cause(&error) })?;
+        let lacking = |error: wasmtime::Error| PluginError::Export {
+            plugin: plugin.clone(),
+            kind: manifest.kind.as_str(),
+            why: cause(&error),
+        };
+        let exports = match manifest.kind {
+            Kind::Procedure => Exports::Procedure(ProcedurePre::new(linked).map_err(lacking)?),
+            Kind::Hook => Exports::Hook(HookPre::new(linked).map_err(lacking)?),
+        };
+        Ok(Self {
+            manifest,
+            digest,
+            exports,
+            engine: engine.clone(),
+            limits: Limits::default(),
+            usage: Mutex::default(),
+        })
+    }
+
+    /// Bounds each exported call by other limits than the default ones.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    pub fn name(&self) -> &PluginName {
+        &self.manifest.name
+    }
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+    /// SHA-256 of the component, manifest included, in lower-case hex.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+    /// Returns what the exported calls took so far.
+    pub fn usage(&self) -> Usage {
+        *self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `procedure-api.describe`. The guest gets nothing done meanwhile: every effect is refused.
+    pub async fn procedure_describe(&self) -> Result<Description, PluginError> {
+        let exports = self.procedure()?;
+        let call = "describe()";
+        let answer = self
+            .call(call, &mut NoEffects, export!(exports, windlass_plugin_procedure_api.call_describe()))
+            .await?;
+        self.checked(call, convert::description(answer))
+    }
+
+    /// `procedure-api.steps`: the steps in order (none: nothing to do), or why preflight refused.
+    pub async fn procedure_steps(
+        &self,
+        path: &mut dyn CallPath,
+    ) -> Result<Result<Vec<PlannedStep>, Fault>, PluginError> {
+        let exports = self.procedure()?;
+        let call = "steps()";
+        let answer =
+            self.call(call, path, export!(exports, windlass_plugin_procedure_api.call_steps())).await?;
+        self.answered(call, answer, convert::steps)
+    }
+
+    /// `procedure-api.apply`.
+    pub async fn procedure_apply(
+        &self,
+        path: &mut dyn CallPath,
+        step: &StepId,
+    ) -> Result<Result<(), Fault>, PluginError> {
+        let exports = self.procedure()?;
+        let call = format!("apply({step})");
+        let step = step.to_string();
+        let answer =
+            self.call(&call, path, export!(exports, windlass_plugin_procedure_api.call_apply(&step))).await?;
+        self.answered(&call, answer, Ok)
+    }
+
+    /// `procedure-api.undo`.
+    pub async fn procedure_undo(
+        &self,
+        path: &mut dyn CallPath,
+        step: &StepId,
+    ) -> Result<Result<(), Fault>, PluginError> {
+        let exports = self.procedure()?;
+        let call = format!("undo({step})");
+        let step = step.to_string();
+        let answer =
+            self.call(&call, path, export!(exports, windlass_plugin_procedure_api.call_undo(&step))).await?;
+        self.answered(&call, answer, Ok)
+    }
+
+    /// `procedure-api.verify`.
+    pub async fn procedure_verify(
+        &self,
+        path: &mut dyn CallPath,
+    ) -> Result<Result<Vec<Check>, Fault>, PluginError> {
+        let exports = self.procedure()?;
+        let call = "verify()";
+        let answer =
+            self.call(call, path, export!(exports, windlass_plugin_procedure_api.call_verify())).await?;
+        self.answered(call, answer, convert::checks)
+    }
+
+    /// `hook-api.describe`. The guest gets nothing done meanwhile: every effect is refused.
+    pub async fn hook_describe(&self) -> Result<HookDescription, PluginError> {
+        let exports = self.hook()?;
+        let call = "describe()";
+        let answer = self
+            .call(call, &mut NoEffects, export!(exports, windlass_plugin_hook_api.call_describe()))
+            .await?;
+        self.checked(call, convert::hook_description(answer))
+    }
+
+    /// `hook-api.handle`.
+    pub async fn hook_handle(
+        &self,
+        path: &mut dyn CallPath,
+        event: &HookEvent,
+    ) -> Result<Result<HookAnswer, Fault>, PluginError> {
+        let exports = self.hook()?;
+        let call = format!("handle({})", event.code);
+        let event = convert::event(event);
+        let answer =
+            self.call(&call, path, export!(exports, windlass_plugin_hook_api.call_handle(&event))).await?;
+        self.answered(&call, answer, convert::hook_answer)
+    }
+
+    fn procedure(&self) -> Result<&ProcedurePre<Guest>, PluginError> {
+        match &self.exports {
+            Exports::Procedure(exports) => Ok(exports),
+            Exports::Hook(_) => Err(self.not_a("procedure")),
+        }
+    }
+
+    fn hook(&self) -> Result<&HookPre<Guest>, PluginError> {
+        match &self.exports {
+            Exports::Hook(exports) => Ok(exports),
+            Exports::Procedure(_) => Err(self.not_a("hook")),
+        }
+    }
+
+    fn not_a(&self, wanted: &'static str) -> PluginError {
+        PluginError::Kind { plugin: self.name().to_string(), is: self.manifest.kind.as_str(), wanted }
+    }
+
+    async fn call<T: Send>(
+        &self,
+        call: &str,
+        path: &mut dyn CallPath,
+        enter: impl for<'s> FnOnce(&'s mut Store<Guest>) -> Boxed<'s, wasmtime::Result<T>> + Send,
+    ) -> Result<T, PluginError> {
+        Call { engine: &self.engine, limits: self.limits, plugin: self.name().as_str(), call }
+            .run(path, &self.usage, enter)
+            .await
+    }
+
+    fn answered<G, T>(
+        &self,
+        call: &str,
+        answer: Result<G, super::bindings::types::Fault>,
+        convert: impl FnOnce(G) -> Result<T, String>,
+    ) -> Result<Result<T, Fault>, PluginError> {
+        match answer {
+            Ok(value) => self.checked(call, convert(value)).map(Ok),
+            Err(fault) => self.checked(call, convert::fault(fault)).map(Err),
+        }
+    }
+
+    fn checked<T>(&self, call: &str, checked: Result<T, String>) -> Result<T, PluginError> {
+        checked.map_err(|why| PluginError::Garbage {
+            plugin: self.name().to_string(),
+            call: call.into(),
+            why,
+        })
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", self.name())
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A description is asked for where no run is, so nothing can happen.
+struct NoEffects;
+
+impl CallPath for NoEffects {
+    fn perform<'a>(&'a mut self, effect: Effect) -> Pin<Box<dyn Future<Output = Performed> + Send + 'a>> {
+        Box::pin(async move {
+            Ok(Err(Fault::new(code::REFUSED, format!("a plugin cannot {effect} while it describes itself"))))
+        })
+    }
+}
+
+pub(super) fn cause(error: &wasmtime::Error) -> String {
+    inspect::shown(&format!("{error:#}"), 500)
+}

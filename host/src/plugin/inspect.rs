@@ -1,0 +1,105 @@
+//! What is checked of a component before anything of it is compiled, and text that guests made.
+
+use super::PluginError;
+use aws_lc_rs::digest;
+use wasmparser::{Parser, Payload};
+
+/// The version of the contract that this host has. A contract's version is that of the Windlass which
+/// brought it, so naming the one names the other.
+pub const API_VERSION: &str = "0.1.0";
+const PACKAGE: &str = "windlass:plugin/";
+/// The interfaces of `wit/` that the worlds import, `types` for the records they share.
+const INTERFACES: [&str; 9] =
+    ["clock", "cluster", "crypto", "files", "nodes", "operator", "secrets", "state", "types"];
+
+/// Returns the names of the component's imports, after checking that this host has every one of them.
+pub(super) fn imports(plugin: &str, component: &[u8]) -> Result<Vec<String>, PluginError> {
+    let damaged = |error: wasmparser::BinaryReaderError| PluginError::Compile {
+        plugin: plugin.into(),
+        why: error.to_string(),
+    };
+    let mut names = Vec::new();
+    let mut depth = 0usize;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.map_err(damaged)? {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 1 => {
+                for import in section {
+                    let name = import.map_err(damaged)?.name.full_name().into_owned();
+                    check_import(plugin, &name)?;
+                    names.push(name);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(names)
+}
+
+fn check_import(plugin: &str, import: &str) -> Result<(), PluginError> {
+    let refuse = |why| Err(PluginError::Import { plugin: plugin.into(), import: shown(import, 100), why });
+    let Some(rest) = import.strip_prefix(PACKAGE) else {
+        return refuse(if import.starts_with("wasi:") {
+            "this host gives plugins no WASI; build for wasm32-unknown-unknown, which imports none"
+        } else {
+            "a plugin may import only interfaces of windlass:plugin"
+        });
+    };
+    let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
+    if version != API_VERSION {
+        return Err(PluginError::Version {
+            plugin: plugin.into(),
+            interface: shown(&format!("{PACKAGE}{interface}"), 100),
+            wanted: if version.is_empty() { "without a version".into() } else { shown(version, 40) },
+            have: API_VERSION.into(),
+        });
+    }
+    if !INTERFACES.contains(&interface) {
+        return refuse("this version of the contract has no such interface");
+    }
+    Ok(())
+}
+
+/// Returns the SHA-256 of bytes in lower-case hex.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Returns whether text is one non-empty line of at most `longest` characters that is safe to print.
+pub(super) fn plain(text: &str, longest: usize) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= longest && !text.chars().any(dangerous)
+}
+
+/// Returns text that a guest made, safe for a terminal and a log: at most `longest` characters, one line,
+/// control characters replaced.
+pub(super) fn shown(text: &str, longest: usize) -> String {
+    let mut safe = String::new();
+    for (index, c) in text.chars().enumerate() {
+        if index == longest {
+            safe.push('…');
+            break;
+        }
+        safe.push(match c {
+            '\n' | '\r' | '\t' => ' ',
+            c if dangerous(c) => char::REPLACEMENT_CHARACTER,
+            c => c,
+        });
+    }
+    safe
+}
+
+/// Moves the cursor, hides text, or makes a line read in another order than it is.
+fn dangerous(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}

@@ -1,0 +1,30 @@
+//! Plugins: sandboxed components, and the only room that knows wasmtime.
+//!
+//! A component is checked before anything of it is compiled (`manifest`, `inspect`), compiled by the one
+//! engine (`engine`) or taken from an image (`bundle`, `cache`), and each of its exports is called in a
+//! fresh instance under limits (`component`, `call`). What a guest asks of the host becomes one
+//! [`Effect`](crate::model::Effect) in `adapters` and leaves this room through [`CallPath`]: whether it
+//! happens, and how, is decided on the other side. Types made from the contract stop at `bindings`.
+
+mod adapters;
+mod bindings;
+pub mod bundle;
+pub mod cache;
+mod call;
+mod component;
+mod convert;
+mod engine;
+mod error;
+mod inspect;
+pub mod manifest;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use component::Plugin;
+pub use engine::{Engine, Limits, Profile, engine};
+pub use error::{PluginError, Whose};
+pub use inspect::API_VERSION;
+pub use manifest::{Kind, Manifest, ManifestError, Need};
+pub use types::{CallPath, Description, HookAnswer, HookDescription, HookEvent, Parameter, Performed, Usage};

@@ -1,0 +1,9 @@
+//! The room's tests: guests made from text, hostile and not, and what is recorded of them.
+
+mod bundle;
+mod cache;
+mod calls;
+mod guest;
+mod hostile;
+mod manifest;
+mod probe;

@@ -1,0 +1,2 @@
+;; Wants a gigabyte before it runs at all.
+(memory (export "memory") 16384)

@@ -1,0 +1,1 @@
+(component (import "system" (func (param "command" string))))
