@@ -23,13 +23,14 @@
 
 #[doc(hidden)]
 pub mod bindings;
-mod fault;
+
 pub mod hook;
 pub mod host;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod mock;
 mod node;
 pub mod procedure;
+mod records;
 
 pub use bindings::procedure::windlass::plugin::{
     cluster::HealthRecord,
