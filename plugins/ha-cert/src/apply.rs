@@ -1,12 +1,10 @@
 //! Does one step, and proves that it happened.
 
-use crate::evidence::{
-    CertificateFile, new_leaf_in_place, new_root_in_place, succeeded, wait_until_served,
-};
+use crate::evidence::{CertificateFile, new_leaf_in_place, new_root_in_place, succeeded, wait_until_served};
 use crate::memory::{Known, Remembered};
 use crate::names::{
-    GENERATE, GENERATED_CERT, GENERATED_KEY, KEY_PASSWORD, LEAF_CERT, LEAF_KEY, NEW_ROOT, NEW_ROOT_KEY, PASSWORD,
-    REPLACE, RESTART, ROOT_CERT, ROOT_KEY, ROOT_SET,
+    GENERATE, GENERATED_CERT, GENERATED_KEY, KEY_PASSWORD, LEAF_CERT, LEAF_KEY, NEW_ROOT, NEW_ROOT_KEY,
+    PASSWORD, REPLACE, RESTART, ROOT_CERT, ROOT_KEY, ROOT_SET,
 };
 use crate::pair::{Pair, Role};
 use crate::parameters::{Ca, Leaf, Parameters};

@@ -17,9 +17,8 @@ pub struct CertificateFile {
 impl CertificateFile {
     pub fn read(pair: &Pair, role: Role, file: &str) -> Result<CertificateFile, Fault> {
         let bytes = pair.node(role).read(file)?;
-        let certificate = crypto::inspect(&CertificateSource::Bytes(bytes.clone())).map_err(|fault| Fault {
-            message: format!("{file} on {}: {}", pair.name(role), fault.message),
-            ..fault
+        let certificate = crypto::inspect(&CertificateSource::Bytes(bytes.clone())).map_err(|fault| {
+            Fault { message: format!("{file} on {}: {}", pair.name(role), fault.message), ..fault }
         })?;
         Ok(CertificateFile { bytes, certificate })
     }
@@ -61,7 +60,10 @@ pub fn succeeded(outcome: &Outcome, command: &str, node: &str) -> Result<(), Fau
     if outcome.succeeded {
         return Ok(());
     }
-    Err(Fault::failed(format!("{command} on {node} failed: {} (exit status {})", outcome.reason, outcome.exit)))
+    Err(Fault::failed(format!(
+        "{command} on {node} failed: {} (exit status {})",
+        outcome.reason, outcome.exit
+    )))
 }
 
 /// Waits until the endpoint of a node presents a certificate. An endpoint that does not answer is still
@@ -82,7 +84,9 @@ pub fn wait_until_served(pair: &Pair, role: Role, expected: &Known, patience: u3
                 patience / 1_000,
                 expected.fingerprint
             ))
-            .hint(format!("look at the HA service's log on {node}; the parameter patience sets how long is waited")));
+            .hint(format!(
+                "look at the HA service's log on {node}; the parameter patience sets how long is waited"
+            )));
         }
     }
 }

@@ -32,7 +32,8 @@ pub fn judge(rows: &[HealthRecord], pair: &Pair, expect: Expect, problems: &mut 
         }
     }
     for (finding, hint, reporters) in findings.0 {
-        problems.add(format!("{finding}, as {} sees it", reporters.join(" and as ")), hint);
+        let see = if reporters.len() == 1 { "sees" } else { "see" };
+        problems.add(format!("{finding}, as {} {see} it", reporters.join(" and ")), hint);
     }
 }
 

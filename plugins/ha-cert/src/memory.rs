@@ -49,8 +49,11 @@ impl Remembered {
         });
         match known {
             Some(known) => Ok(Some(known)),
-            None => Err(Fault::failed(format!("what the run keeps as {} is not what this procedure keeps: {text:?}", self.key()))
-                .hint("the run's journal may have been changed; see `windlass runs verify`")),
+            None => Err(Fault::failed(format!(
+                "what the run keeps as {} is not what this procedure keeps: {text:?}",
+                self.key()
+            ))
+            .hint("the run's journal may have been changed; see `windlass runs verify`")),
         }
     }
 

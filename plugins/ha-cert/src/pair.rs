@@ -51,7 +51,11 @@ impl Pair {
 
     fn of(members: &[Member]) -> Result<Pair, Fault> {
         let bound = |role: Role| -> Vec<String> {
-            members.iter().filter(|member| member.role == role.name()).map(|member| member.name.clone()).collect()
+            members
+                .iter()
+                .filter(|member| member.role == role.name())
+                .map(|member| member.name.clone())
+                .collect()
         };
         match (bound(Role::First).as_slice(), bound(Role::Second).as_slice()) {
             ([first], [second]) => Ok(Pair { first: first.clone(), second: second.clone() }),

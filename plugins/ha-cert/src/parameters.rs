@@ -72,7 +72,11 @@ pub fn declared() -> Vec<Parameter> {
     declared.extend([
         Parameter::new("ca_days", "3650", "Days that a root made by Windlass is valid"),
         Parameter::new("leaf_days", "825", "Days that a leaf issued by Windlass is valid"),
-        Parameter::new("leaf_names", "", "Further DNS names or addresses in a leaf issued by Windlass, with commas"),
+        Parameter::new(
+            "leaf_names",
+            "",
+            "Further DNS names or addresses in a leaf issued by Windlass, with commas",
+        ),
         Parameter::new("algorithm", "rsa-3072", "Key algorithm of what Windlass makes").choices(&ALGORITHMS),
         Parameter::new(
             "patience",
@@ -107,7 +111,8 @@ impl Parameters {
                 }
                 continue;
             }
-            if name == "country" && !(value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_uppercase())) {
+            if name == "country" && !(value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_uppercase()))
+            {
                 reader.problems.add(
                     format!("the parameter country is {value:?}, not two capital letters"),
                     "give the ISO 3166 code, as DE",

@@ -85,7 +85,11 @@ fn examine(
         && space < LEAST_ROOM
     {
         problems.add(
-            format!("{name} has {} KiB free where {ROOT_CERT} lies; {} are needed", space / 1024, LEAST_ROOM / 1024),
+            format!(
+                "{name} has {} KiB free where {ROOT_CERT} lies; {} are needed",
+                space / 1024,
+                LEAST_ROOM / 1024
+            ),
             format!("make room in that folder's file system on {name}"),
         );
     }
@@ -163,7 +167,8 @@ fn manager(problems: &mut Problems) -> Result<(), Fault> {
 /// Returns whether the password is there and meets the policy.
 fn password(parameters: &Parameters, problems: &mut Problems) -> Result<bool, Fault> {
     let supplied = parameters.ca == Ca::Supplied;
-    let prompt = if supplied { "Password of the supplied root key" } else { "Password for the new HA root key" };
+    let prompt =
+        if supplied { "Password of the supplied root key" } else { "Password for the new HA root key" };
     // A new password is asked for twice; one that opens a key proves itself.
     let asked = secrets::ask(PASSWORD, prompt, !supplied);
     if problems.take(asked)?.is_none() {

@@ -34,7 +34,8 @@ impl Problems {
                 let numbered = |texts: Vec<(usize, &String)>| -> String {
                     texts.iter().map(|(n, text)| format!("({n}) {text}")).collect::<Vec<_>>().join("; ")
                 };
-                let messages = several.iter().enumerate().map(|(at, (message, _))| (at + 1, message)).collect();
+                let messages =
+                    several.iter().enumerate().map(|(at, (message, _))| (at + 1, message)).collect();
                 let hints = several
                     .iter()
                     .enumerate()

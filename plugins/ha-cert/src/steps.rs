@@ -87,9 +87,11 @@ fn plan(step: Step, pair: &Pair, parameters: &Parameters) -> procedure::Step {
             vec![pair.name(role).to_owned()],
             String::new(),
         ),
-        Step::Restart(role) => {
-            (format!("Restart OMS on {}", pair.name(role)), vec![pair.name(role).to_owned()], restart_impact(role, pair))
-        }
+        Step::Restart(role) => (
+            format!("Restart OMS on {}", pair.name(role)),
+            vec![pair.name(role).to_owned()],
+            restart_impact(role, pair),
+        ),
     };
     procedure::Step {
         id: step.to_string(),
@@ -104,12 +106,18 @@ fn plan(step: Step, pair: &Pair, parameters: &Parameters) -> procedure::Step {
 fn root(pair: &Pair, ca: Ca) -> (String, Vec<String>, String) {
     let first = pair.name(Role::First);
     match ca {
-        Ca::Host => ("Generate the new root certificate and key in Windlass".into(), Vec::new(), String::new()),
-        Ca::Supplied => ("Take the root certificate and key that the site supplies".into(), Vec::new(), String::new()),
+        Ca::Host => {
+            ("Generate the new root certificate and key in Windlass".into(), Vec::new(), String::new())
+        }
+        Ca::Supplied => {
+            ("Take the root certificate and key that the site supplies".into(), Vec::new(), String::new())
+        }
         Ca::Product => (
             format!("Generate the new root certificate and key on {first} by the product's script"),
             vec![first.to_owned()],
-            format!("The product takes the key's password as an argument: while its script runs, users of {first} can see it in the process list."),
+            format!(
+                "The product takes the key's password as an argument: while its script runs, users of {first} can see it in the process list."
+            ),
         ),
     }
 }

@@ -32,8 +32,7 @@ fn normal(pair: &Pair, patience: u32) -> Result<Check, Fault> {
         health::judge(&rows, pair, Expect::OneActive, &mut problems);
         let judged = problems.into_result("failed");
         if judged.is_ok() || !waits.wait()? {
-            let mut check =
-                Check::new("HAAllResOK is normal on both nodes, as both see it", judged.is_ok());
+            let mut check = Check::new("HAAllResOK is normal on both nodes, as both see it", judged.is_ok());
             for (who, what) in health::lines(&rows) {
                 check = check.evidence(who, what);
             }
@@ -55,8 +54,10 @@ fn one_root(pair: &Pair) -> Result<Check, Fault> {
         match seen(CertificateFile::read(pair, role, ROOT_CERT))? {
             Ok(found) => {
                 check.passed &= found.certificate.fingerprint == new.fingerprint;
-                check = check
-                    .evidence(format!("{} new root", pair.name(role)), described(&Known::from(&found.certificate)));
+                check = check.evidence(
+                    format!("{} new root", pair.name(role)),
+                    described(&Known::from(&found.certificate)),
+                );
             }
             Err(problem) => check = failed(check, problem),
         }
@@ -74,7 +75,8 @@ fn served(pair: &Pair, role: Role) -> Result<Check, Fault> {
         Ok(served) => served,
         Err(problem) => return Ok(failed(check, problem)),
     };
-    let mut check = check.evidence("new", described(&Known::from(&served))).evidence("issuer", &served.issuer);
+    let mut check =
+        check.evidence("new", described(&Known::from(&served))).evidence("issuer", &served.issuer);
     check.passed = served.fingerprint != old.fingerprint;
     let files = CertificateFile::read(pair, role, LEAF_CERT)
         .and_then(|leaf| Ok((leaf, CertificateFile::read(pair, role, ROOT_CERT)?)));

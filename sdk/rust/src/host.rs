@@ -4,8 +4,8 @@
 //! calls the [mock host](crate::mock) that the test installed.
 
 use crate::{
-    Argument, Certificate, CertificateSource, Content, Entry, Fault, FileStat, HealthRecord, Member, MemberOutcome,
-    Outcome,
+    Argument, Certificate, CertificateSource, Content, Entry, Fault, FileStat, HealthRecord, Member,
+    MemberOutcome, Outcome,
 };
 
 macro_rules! host_functions {

@@ -27,7 +27,9 @@ impl Drop for Installed {
     }
 }
 
-pub(crate) fn with_installed<T>(call: impl FnOnce(&mut dyn MockHost) -> Result<T, Fault>) -> Result<T, Fault> {
+pub(crate) fn with_installed<T>(
+    call: impl FnOnce(&mut dyn MockHost) -> Result<T, Fault>,
+) -> Result<T, Fault> {
     // Cloned out, so that a mock which itself calls a host function meets the fault below, not a panic.
     let Some(host) = INSTALLED.with_borrow(Clone::clone) else {
         return Err(Fault::new("unknown", "no mock host is installed in this thread")
@@ -35,7 +37,9 @@ pub(crate) fn with_installed<T>(call: impl FnOnce(&mut dyn MockHost) -> Result<T
     };
     match host.try_borrow_mut() {
         Ok(mut host) => call(&mut *host),
-        Err(_) => Err(Fault::failed("the mock host is in use: by the test, or by a call that it makes itself")),
+        Err(_) => {
+            Err(Fault::failed("the mock host is in use: by the test, or by a call that it makes itself"))
+        }
     }
 }
 
