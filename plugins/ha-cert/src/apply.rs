@@ -1,0 +1,186 @@
+//! Does one step, and proves that it happened.
+
+use crate::evidence::{CertificateFile, new_leaf_in_place, new_root_in_place, succeeded, wait_until_served};
+use crate::memory::{Known, Remembered};
+use crate::names::{
+    GENERATE, GENERATED_CERT, GENERATED_KEY, KEY_PASSWORD, LEAF_CERT, LEAF_KEY, NEW_ROOT, NEW_ROOT_KEY,
+    PASSWORD, REPLACE, RESTART, ROOT_CERT, ROOT_KEY, ROOT_SET,
+};
+use crate::pair::{Pair, Role};
+use crate::parameters::{Ca, Leaf, Parameters};
+use crate::steps::Step;
+use windlass_sdk::host::{crypto, operator};
+use windlass_sdk::{Certificate, CertificateSource, Content, Entry, Fault};
+
+pub fn apply(step: Step) -> Result<(), Fault> {
+    let parameters = Parameters::read()?;
+    let pair = Pair::bound()?;
+    match step {
+        Step::Root => root(&pair, &parameters),
+        Step::Stage => stage(&pair, &parameters),
+        Step::Copy(role) => copy(&pair, role),
+        Step::Replace(role) => replace(&pair, role, &parameters),
+        Step::Restart(role) => restart(&pair, role, &parameters),
+    }
+}
+
+fn root(pair: &Pair, parameters: &Parameters) -> Result<(), Fault> {
+    let certificate = match parameters.ca {
+        Ca::Host => {
+            crypto::generate_key(NEW_ROOT_KEY, &parameters.algorithm)?;
+            crypto::self_sign(NEW_ROOT, NEW_ROOT_KEY, &parameters.subject, parameters.ca_days)?
+        }
+        // Opened and checked by preflight.
+        Ca::Supplied => crypto::inspect(&CertificateSource::object(NEW_ROOT))?,
+        Ca::Product => generate_by_product(pair, parameters)?,
+    };
+    Remembered::NewRoot.keep(&Known::from(&certificate))?;
+    operator::note(match parameters.ca {
+        Ca::Host | Ca::Product => "Generate root-ca pair success.",
+        Ca::Supplied => "The supplied root certificate and key are taken.",
+    })
+}
+
+fn generate_by_product(pair: &Pair, parameters: &Parameters) -> Result<Certificate, Fault> {
+    let (name, node) = (pair.name(Role::First), pair.node(Role::First));
+    let before = node.fingerprint(GENERATED_CERT)?;
+    let mut command = node.run(GENERATE);
+    for Entry { name, value } in &parameters.subject {
+        command = command.text(name, value);
+    }
+    succeeded(&command.secret("password", PASSWORD).call()?, GENERATE, name)?;
+
+    if node.fingerprint(GENERATED_CERT)? == before {
+        return Err(without_effect(GENERATE, name, "ha-new-root-cert is what it was"));
+    }
+    // OpenSSL leaves an empty file where it could not write the key.
+    if node.stat(GENERATED_KEY)?.is_none_or(|stat| stat.size == 0) {
+        return Err(without_effect(GENERATE, name, "ha-new-root-key is missing or empty"));
+    }
+    let root = CertificateFile::read(pair, Role::First, GENERATED_CERT)?;
+    if let Some(why) = unfit(&root.certificate) {
+        return Err(Fault::new("refused", format!("the root that {GENERATE} made on {name} {why}"))
+            .hint("use ca = \"host\", or repair the product's generator"));
+    }
+    root.chains_to(&root)?;
+    Ok(root.certificate)
+}
+
+/// Says why a root that the host did not make may not be used: the floor the host keeps for its own.
+fn unfit(root: &Certificate) -> Option<&'static str> {
+    let weak_hash = ["md5", "sha1"].iter().any(|hash| root.signature_algorithm.to_lowercase().contains(hash));
+    let bits = root.key_algorithm.strip_prefix("rsa-").and_then(|bits| bits.parse::<u32>().ok());
+    if !root.can_issue {
+        Some("cannot issue certificates")
+    } else if weak_hash {
+        Some("is signed with MD5 or SHA-1")
+    } else if bits.is_some_and(|bits| bits < 2_048) {
+        Some("has an RSA key below 2048 bits")
+    } else {
+        None
+    }
+}
+
+/// Both nodes before either is changed, so that what follows is renames: a standby lost here has cost nothing.
+fn stage(pair: &Pair, parameters: &Parameters) -> Result<(), Fault> {
+    let (certificate, key) = match parameters.ca {
+        Ca::Host | Ca::Supplied => (Content::certificate(NEW_ROOT), Content::key(NEW_ROOT_KEY, PASSWORD)),
+        Ca::Product => {
+            let first = pair.name(Role::First);
+            (Content::file(first, GENERATED_CERT), Content::file(first, GENERATED_KEY))
+        }
+    };
+    for role in Role::BOTH {
+        let node = pair.node(role);
+        node.stage(ROOT_SET, ROOT_CERT, &certificate)?;
+        node.stage(ROOT_SET, ROOT_KEY, &key)?;
+    }
+    Ok(())
+}
+
+fn copy(pair: &Pair, role: Role) -> Result<(), Fault> {
+    pair.node(role).swap(ROOT_SET)?;
+    new_root_in_place(pair, role).map(|_| ())
+}
+
+fn replace(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault> {
+    let name = pair.name(role);
+    let root = new_root_in_place(pair, role)?;
+    let before = CertificateFile::read(pair, role, LEAF_CERT)?;
+    let what = match parameters.leaf {
+        Leaf::Product => {
+            let outcome = pair.node(role).run(REPLACE).secret("password", PASSWORD).call()?;
+            succeeded(&outcome, REPLACE, name)?;
+            REPLACE
+        }
+        Leaf::Host => {
+            issue(pair, role, parameters)?;
+            "the swap of the leaf"
+        }
+    };
+    let after = CertificateFile::read(pair, role, LEAF_CERT)?;
+    if after.certificate.fingerprint == before.certificate.fingerprint {
+        return Err(without_effect(what, name, "ha-leaf-cert is what it was"));
+    }
+    if let Err(fault) = after.chains_to(&root) {
+        return Err(without_effect(
+            what,
+            name,
+            &format!("the new ha-leaf-cert does not chain to the new root: {}", fault.message),
+        ));
+    }
+    Remembered::NewLeaf(role).keep(&Known::from(&after.certificate))?;
+    operator::note(&format!("{name}: [INFO] Succeed to replace ha ssl cert."))
+}
+
+/// Issues a leaf in the host, and puts certificate, key and the key's password in place as one generation.
+fn issue(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault> {
+    let (name, node) = (pair.name(role), pair.node(role));
+    let (leaf, key) = (leaf_set(role), format!("new-leaf-key.{role}"));
+    let mut subject: Vec<Entry> =
+        parameters.subject.iter().filter(|entry| entry.name != "common-name").cloned().collect();
+    // In the contract's order the common name stands before the e-mail address.
+    let at = subject.iter().position(|entry| entry.name == "email").unwrap_or(subject.len());
+    subject.insert(at, Entry::new("common-name", name));
+    let mut names = vec![name.to_owned()];
+    names.extend(parameters.leaf_names.iter().cloned());
+
+    crypto::generate_key(&key, &parameters.algorithm)?;
+    crypto::issue(&leaf, NEW_ROOT, NEW_ROOT_KEY, &key, &subject, &names, parameters.leaf_days)?;
+    node.stage(&leaf, LEAF_CERT, &Content::certificate(&leaf))?;
+    node.stage(&leaf, LEAF_KEY, &Content::key(&key, PASSWORD))?;
+    node.stage(&leaf, KEY_PASSWORD, &Content::secret(PASSWORD))?;
+    node.swap(&leaf)
+}
+
+/// The name of a node's leaf and of its staged set.
+pub fn leaf_set(role: Role) -> String {
+    format!("new-leaf.{role}")
+}
+
+fn restart(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault> {
+    let name = pair.name(role);
+    // What the service will load: the product may have synchronised other files over it meanwhile.
+    new_root_in_place(pair, role)?;
+    new_leaf_in_place(pair, role)?;
+    if role == Role::Second {
+        // Never the second node down while the first is not back.
+        let first = Remembered::NewLeaf(Role::First).expect()?;
+        wait_until_served(pair, Role::First, &first, parameters.patience)?;
+    }
+    succeeded(&pair.node(role).run(RESTART).call()?, RESTART, name)?;
+    wait_until_served(pair, role, &Remembered::NewLeaf(role).expect()?, parameters.patience)?;
+    operator::note(&format!("{name}: start HA successfully."))?;
+    if role == Role::First {
+        operator::note(&format!(
+            "Until {} is restarted too, an abnormal link between the nodes is expected.",
+            pair.name(role.other())
+        ))?;
+    }
+    Ok(())
+}
+
+fn without_effect(what: &str, node: &str, seen: &str) -> Fault {
+    Fault::failed(format!("{what} on {node} reported success without its effect: {seen}"))
+        .hint(format!("look at the product's log on {node}; nothing has been restarted by this step"))
+}

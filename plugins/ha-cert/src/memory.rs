@@ -1,0 +1,82 @@
+//! What one step leaves for the next: fingerprints and dates, modes and owners, kept by the host.
+
+use crate::pair::Role;
+use windlass_sdk::{Certificate, Fault, FileStat, host::state};
+
+/// A certificate, as far as it must be known again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    pub fingerprint: String,
+    /// Seconds since 1970 UTC.
+    pub not_after: i64,
+}
+
+impl From<&Certificate> for Known {
+    fn from(certificate: &Certificate) -> Known {
+        Known { fingerprint: certificate.fingerprint.clone(), not_after: certificate.not_after }
+    }
+}
+
+/// The certificates that are remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remembered {
+    /// In place and loaded when the run began.
+    OldRoot(Role),
+    OldLeaf(Role),
+    NewRoot,
+    NewLeaf(Role),
+}
+
+impl Remembered {
+    fn key(self) -> String {
+        match self {
+            Remembered::OldRoot(role) => format!("old-root.{role}"),
+            Remembered::OldLeaf(role) => format!("old-leaf.{role}"),
+            Remembered::NewRoot => "new-root".into(),
+            Remembered::NewLeaf(role) => format!("new-leaf.{role}"),
+        }
+    }
+
+    pub fn keep(self, known: &Known) -> Result<(), Fault> {
+        state::set(&self.key(), &format!("{} {}", known.fingerprint, known.not_after))
+    }
+
+    /// Returns what was kept, or none where no step has come that far.
+    pub fn recall(self) -> Result<Option<Known>, Fault> {
+        let Some(text) = state::get(&self.key())? else { return Ok(None) };
+        let known = text.split_once(' ').and_then(|(fingerprint, not_after)| {
+            Some(Known { fingerprint: fingerprint.into(), not_after: not_after.parse().ok()? })
+        });
+        match known {
+            Some(known) => Ok(Some(known)),
+            None => Err(Fault::failed(format!(
+                "what the run keeps as {} is not what this procedure keeps: {text:?}",
+                self.key()
+            ))
+            .hint("the run's journal may have been changed; see `windlass runs verify`")),
+        }
+    }
+
+    /// Returns what was kept. A fault: the step that keeps it has not been done.
+    pub fn expect(self) -> Result<Known, Fault> {
+        self.recall()?.ok_or_else(|| {
+            Fault::failed(format!("the run has not kept {}: an earlier step is missing", self.key()))
+                .hint("steps run in the order of the plan; resume the run from its last finished step")
+        })
+    }
+}
+
+/// Keeps a key file's mode and owner, as they were before the run.
+pub fn keep_ownership(file: &str, role: Role, stat: &FileStat) -> Result<(), Fault> {
+    state::set(&format!("{file}.{role}"), &ownership(stat))
+}
+
+/// Returns a key file's mode and owner as they were before the run.
+pub fn recall_ownership(file: &str, role: Role) -> Result<Option<String>, Fault> {
+    state::get(&format!("{file}.{role}"))
+}
+
+/// Mode and owner in one line, as `0600 omm:wheel`.
+pub fn ownership(stat: &FileStat) -> String {
+    format!("{} {}:{}", stat.mode, stat.owner, stat.group)
+}

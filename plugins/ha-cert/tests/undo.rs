@@ -1,0 +1,125 @@
+//! Taking steps back: whatever the step that failed, both nodes end as they were.
+
+use crate::apply::product_ca;
+use crate::pair::{Cluster, FIRST, SECOND, Switch};
+use windlass_sdk::Procedure as _;
+
+const STEPS: [&str; 8] = [
+    "root@first",
+    "stage",
+    "copy@first",
+    "copy@second",
+    "replace@first",
+    "restart@first",
+    "replace@second",
+    "restart@second",
+];
+
+#[test]
+fn a_node_gets_its_old_files_before_it_is_restarted_again() {
+    let cluster = Cluster::new(&[]);
+    cluster.apply_all().unwrap();
+    cluster.clear_effects();
+    cluster.undo_from("restart@second").unwrap();
+    assert_eq!(
+        cluster.effects(),
+        "\
+-- undo restart@second
+restore replace-ha-cert on master2
+restore ha-root-cert on master2
+restore ha-root-key on master2
+run restart-ha on master2
+note: master2: start HA successfully. It presents its old certificate again.
+-- undo replace@second
+restore replace-ha-cert on master2
+-- undo restart@first
+restore replace-ha-cert on master1
+restore ha-root-cert on master1
+restore ha-root-key on master1
+run restart-ha on master1
+note: master1: start HA successfully. It presents its old certificate again.
+-- undo replace@first
+restore replace-ha-cert on master1
+-- undo copy@second
+restore ha-root-cert on master2
+restore ha-root-key on master2
+-- undo copy@first
+restore ha-root-cert on master1
+restore ha-root-key on master1
+-- undo stage
+discard new-root on master1
+discard new-root on master2
+-- undo root@first"
+    );
+}
+
+#[test]
+fn from_any_step_and_any_way_both_nodes_end_as_they_were() {
+    let ways: [fn() -> Cluster; 4] = [
+        || Cluster::new(&[]),
+        product_ca,
+        || Cluster::new(&[("ca", "supplied")]),
+        || Cluster::new(&[("leaf", "host")]),
+    ];
+    for way in ways {
+        for last in STEPS {
+            let cluster = way();
+            let before = snapshot(&cluster);
+            cluster.plan().unwrap();
+            for id in STEPS {
+                ha_cert::HaCert::apply(id).unwrap();
+                if id == last {
+                    break;
+                }
+            }
+            cluster.undo_from(last).unwrap();
+            assert_eq!(snapshot(&cluster), before, "{last}");
+            // Again, as after an interruption: nothing more to take back.
+            cluster.clear_effects();
+            cluster.undo_from(last).unwrap();
+            assert_eq!(snapshot(&cluster), before, "{last}");
+            assert!(!cluster.effects().contains("run "), "{last}: {}", cluster.effects());
+        }
+    }
+}
+
+#[test]
+fn a_step_that_failed_half_way_is_taken_back() {
+    for switch in [Switch::WrongExit, Switch::LyingReplace, Switch::SyncOverwrites, Switch::RestartFails] {
+        let cluster = Cluster::new(&[]).with(switch);
+        let before = snapshot(&cluster);
+        let (failed, _) = cluster.apply_all().unwrap_err();
+        cluster.undo_from(&failed).unwrap();
+        assert_eq!(snapshot(&cluster), before, "{switch:?}");
+    }
+}
+
+#[test]
+fn a_service_that_never_loaded_the_new_files_is_not_restarted() {
+    let cluster = Cluster::new(&[]).with(Switch::RestartFails);
+    cluster.apply_all().unwrap_err();
+    cluster.clear_effects();
+    cluster.undo_from("restart@first").unwrap();
+    assert!(!cluster.effects().contains("restart-ha"), "{}", cluster.effects());
+}
+
+#[test]
+fn a_restore_without_effect_is_a_failure() {
+    let cluster = Cluster::new(&[]);
+    cluster.apply_all().unwrap();
+    cluster.change().on.insert(Switch::RestoreLies);
+    let fault = cluster.undo_from("restart@second").unwrap_err();
+    assert!(fault.message.contains("after it was restored, not sha-3 as before the run"), "{fault:?}");
+    assert!(!cluster.effects().contains("undo replace"));
+}
+
+/// Files, staged sets and what the services present, of both nodes.
+fn snapshot(cluster: &Cluster) -> String {
+    let pair = cluster.look();
+    [FIRST, SECOND]
+        .map(|name| {
+            let node = &pair.nodes[name];
+            format!("{:?} {:?} {:?}", node.files, node.staged, node.loaded)
+        })
+        .join("\n")
+}

@@ -1,0 +1,95 @@
+//! What a procedure exports.
+
+pub use crate::bindings::procedure::exports::windlass::plugin::procedure_api::{
+    Check, Description, Guest, Parameter, Step,
+};
+use crate::{Entry, Fault};
+
+/// A procedure. Every call runs in a fresh instance: what must last is kept with [`crate::host::state`] or in
+/// objects of the run.
+pub trait Procedure {
+    fn describe() -> Description;
+
+    /// Preflight and plan: observes, checks, and returns the steps in order. None: nothing to do.
+    fn steps() -> Result<Vec<Step>, Fault>;
+
+    /// Does one step.
+    fn apply(step: &str) -> Result<(), Fault>;
+
+    /// Takes one step back, as far as it got; called in reverse order, and again after an interruption.
+    /// A procedure without this must say of every step that it cannot be undone.
+    fn undo(step: &str) -> Result<(), Fault> {
+        Err(Fault::new("refused", format!("the step {step} cannot be taken back by this procedure")))
+    }
+
+    /// Proves the result on the live cluster. Without this, nothing is claimed.
+    fn verify() -> Result<Vec<Check>, Fault> {
+        Ok(Vec::new())
+    }
+}
+
+impl<P: Procedure> Guest for P {
+    fn describe() -> Description {
+        P::describe()
+    }
+    fn steps() -> Result<Vec<Step>, Fault> {
+        P::steps()
+    }
+    fn apply(step: String) -> Result<(), Fault> {
+        P::apply(&step)
+    }
+    fn undo(step: String) -> Result<(), Fault> {
+        P::undo(&step)
+    }
+    fn verify() -> Result<Vec<Check>, Fault> {
+        P::verify()
+    }
+}
+
+impl Parameter {
+    /// Returns a parameter that has a default and takes any text.
+    pub fn new(name: &str, default: &str, summary: &str) -> Self {
+        Self {
+            name: name.into(),
+            summary: summary.into(),
+            default: Some(default.into()),
+            choices: Vec::new(),
+        }
+    }
+
+    /// Allows only these values.
+    #[must_use]
+    pub fn choices(mut self, choices: &[&str]) -> Self {
+        self.choices = choices.iter().map(|choice| (*choice).to_owned()).collect();
+        self
+    }
+
+    /// Takes the default away: a value must be given.
+    #[must_use]
+    pub fn required(mut self) -> Self {
+        self.default = None;
+        self
+    }
+}
+
+impl Check {
+    pub fn new(title: impl Into<String>, passed: bool) -> Self {
+        Self { title: title.into(), passed, evidence: Vec::new() }
+    }
+
+    /// Adds something that was seen.
+    #[must_use]
+    pub fn evidence(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.evidence.push(Entry::new(name, value));
+        self
+    }
+}
+
+/// Exports a type that implements [`Procedure`](crate::Procedure) as the plugin. Once, in `lib.rs`.
+#[macro_export]
+macro_rules! export_procedure {
+    ($type:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::procedure::export!($type with_types_in $crate::bindings::procedure);
+    };
+}
