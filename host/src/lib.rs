@@ -5,6 +5,7 @@
 
 pub mod capability;
 pub mod cli;
+pub mod lab;
 pub mod model;
 pub mod site;
 pub mod transport;

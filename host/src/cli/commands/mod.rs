@@ -1,1 +1,2 @@
 //! One file a subcommand: `Args`, and `run(args, &Context) -> Result<Exit>`.
+pub mod lab;
