@@ -8,6 +8,7 @@ pub mod capability;
 pub mod cli;
 pub mod effect;
 pub mod journal;
+pub mod lab;
 pub mod model;
 pub mod policy;
 pub mod report;

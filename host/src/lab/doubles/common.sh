@@ -1,0 +1,42 @@
+# Read by each of the practice cluster's doubles. The product's own scripts share nothing like it: what is
+# here is the lab's (counting executions, switches that make a script misbehave).
+
+: "${OMS_RUN_PATH:?is not set: log in as the service user}"
+lab=$BIGDATA_HOME/.windlass-lab
+cert_ha=$BIGDATA_HOME/om-0.0.1/security/certHA
+local_cert=$OMS_RUN_PATH/workspace0/ha/local/cert
+
+# begin NAME: counts the execution; nothing of it depends on switches.
+begin() {
+    double=$1
+    printf '%s %s\n' "$(date +%s)" "$double" >>"$lab/journal"
+    if on slow; then sleep 2; fi
+}
+
+# on SWITCH: succeeds where the switch is on for this script.
+on() {
+    grep -qx "$double" "$lab/switches/$1" 2>/dev/null
+}
+
+# Stays here for as long as the switch is on (or the lab is up), then goes on.
+hang_if_told() {
+    while on hang; do sleep 0.2; done
+}
+
+fail() {
+    printf '[ERROR] %s\n' "$1" >&2
+    exit 1
+}
+
+# finish TEXT: the success text is the last line.
+finish() {
+    printf '%s\n' "$1"
+    if on wrong-exit; then exit 3; fi
+    exit 0
+}
+
+# pass PROGRAM…: runs it with the password as its standard input. printf is built into the shell, so the
+# password stands in no argument list and in no environment.
+pass() {
+    printf '%s\n' "$password" | "$@"
+}

@@ -1,0 +1,127 @@
+//! The site that a practice cluster writes: complete, commented, and ready for `windlass -C DIR run ha-cert`.
+
+use super::layout::{Spec, Transport};
+use std::fmt::Write as _;
+
+/// The first line of every site this room wrote; a site without it is somebody's own.
+pub(super) const MARK: &str = "# A practice cluster, written by `windlass lab up`.";
+
+pub(super) fn site(spec: &Spec) -> String {
+    let mut text = format!(
+        "{MARK}\n\
+         # Try `windlass -C . plan ha-cert`, `windlass -C . run ha-cert`, `windlass lab break . SWITCH`.\n\
+         \n\
+         [site]\n\
+         name = \"practice\"\n\
+         profile = \"mrs-2\"\n\
+         trust = \"dev\"                          # a real site says \"locked\" or more\n\
+         \n"
+    );
+    // Writing to a String cannot fail, here and below.
+    match spec.transport {
+        Transport::Ssh => text.push_str(
+            "[lab]\n\
+             pid = \"lab/pid\"                        # whose network namespace windlass enters by itself\n\
+             \n\
+             [ssh]\n\
+             config = \"lab/ssh_config\"              # the lab's key, known hosts and key exchange\n\
+             \n\
+             [become.omm]\n\
+             argv = [\"sudo\", \"-n\", \"su\", \"-\", \"omm\"]\n\
+             \n",
+        ),
+        Transport::Local => text.push_str(
+            "# Nodes are folders of this machine: there is no login, no sudo, and no network between them.\n\
+             \n",
+        ),
+    }
+    for node in &spec.nodes {
+        let address = match spec.transport {
+            Transport::Ssh => format!("ssh = \"admin@{}\"", node.address),
+            Transport::Local => format!("local = \"nodes/{}\"", node.name),
+        };
+        let group = if node.manager { "managers" } else { "members" };
+        let _ = write!(
+            text,
+            "[nodes.{}]\n{address}\nhost = \"{}\"\ngroups = [\"{group}\"]\n\n",
+            node.name, node.address
+        );
+    }
+    let _ = write!(
+        text,
+        "[manager]\n\
+         url = \"https://{}/web\"\n\
+         ca = \"manager-ca.pem\"\n\
+         expect = [200, 302]\n\
+         \n\
+         # The password of the new keys, so that practice needs no typing. A real site says \"prompt\".\n\
+         [secrets.ha-key]\n\
+         source = \"file:ha-key.secret\"\n\
+         \n\
+         [procedures.ha-cert]\n\
+         strategy = \"sequential\"\n\
+         ca = \"host\"                            # \"product\" also needs allow_secret_in_argv = true\n\
+         on_failure = \"pause\"                   # or \"rollback\"\n\
+         [procedures.ha-cert.params]\n\
+         country = \"DE\"\n\
+         state = \"eur\"\n\
+         city = \"ber\"\n\
+         company = \"dt\"\n\
+         organize = \"IT\"\n\
+         common_name = \"HADOOP.COM\"\n\
+         email = \"abc@dt.com\"\n",
+        spec.manager
+    );
+    text
+}
+
+pub(super) fn grants() -> String {
+    format!(
+        "{MARK}\n\
+         # What each plugin may do. Bundled procedures bring their own grants, so ha-cert needs nothing here.\n\
+         # A block narrows it: with this one, only these commands, on these nodes, would be left to it.\n\
+         #\n\
+         # [grants.ha-cert]\n\
+         # commands = [\"ha-status@*\", \"replace-ha-cert@master1\", \"restart-ha@master1\"]\n"
+    )
+}
+
+/// The ssh_config of the lab; `windlass` includes it, and `ssh -F` understands it.
+pub(super) fn ssh_config(spec: &Spec, layout: &super::layout::Layout) -> String {
+    // ssh expands % in these paths.
+    let quoted = |path: camino::Utf8PathBuf| format!("\"{}\"", path.as_str().replace('%', "%%"));
+    let mut text = String::new();
+    for node in &spec.nodes {
+        let _ = write!(text, "Host {}\n  HostName {}\n  User admin\n\n", node.name, node.address);
+    }
+    let _ = write!(
+        text,
+        "Host 10.77.* master* member*\n  IdentityFile {}\n  IdentitiesOnly yes\n  UserKnownHostsFile {}\n  \
+         GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  BatchMode yes\n  \
+         # A sixth of the time that the default key exchange takes.\n  KexAlgorithms curve25519-sha256\n",
+        quoted(layout.ssh_key()),
+        quoted(layout.known_hosts()),
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sites_are_toml_and_name_every_node() {
+        for transport in [Transport::Ssh, Transport::Local] {
+            let spec = Spec::new(transport, 2, "/x".into(), || Ok(7)).unwrap();
+            let site: toml::Table = site(&spec).parse().unwrap();
+            let nodes = site["nodes"].as_table().unwrap();
+            assert_eq!(
+                nodes.keys().map(String::as_str).collect::<Vec<_>>(),
+                ["master1", "master2", "member1", "member2"]
+            );
+            assert_eq!(site.contains_key("lab"), transport == Transport::Ssh);
+            assert_eq!(site.contains_key("become"), transport == Transport::Ssh);
+            grants().parse::<toml::Table>().unwrap();
+        }
+    }
+}

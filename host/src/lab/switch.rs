@@ -1,0 +1,198 @@
+//! The switches that break a practice cluster, and what each is set on.
+
+use super::error::{LabError, Result};
+use super::layout::Transport;
+use super::process::replace_file;
+use camino::Utf8Path;
+
+/// What `windlass lab break` can do to a practice cluster.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Switch {
+    /// Scripts print their success text and do nothing
+    LyingSuccess,
+    /// Scripts do their work and exit with 3
+    WrongExit,
+    /// replacehaSSLCert.sh waits for the password without saying so
+    PromptMissing,
+    /// replacehaSSLCert.sh asks in other words
+    PromptDifferent,
+    /// Scripts wait until the switch is off
+    Hang,
+    /// Scripts take two seconds more
+    Slow,
+    /// certHA has no room left (ssh)
+    DiskFull,
+    /// Active and standby change places now
+    RolesSwitched,
+    /// A restart of the active hands its role to the standby
+    RoleMoves,
+    /// The service user's `date` is 25 seconds ahead
+    ClockOff,
+    /// The node's network link is down (ssh)
+    LinkDown,
+    /// The standby's HA service is stopped and does not start
+    StandbyDown,
+    /// Both services are active
+    TwoActive,
+    /// Neither service is active
+    NoneActive,
+    /// The node's sshd shows another host key (ssh)
+    HostKeyChanged,
+}
+
+/// A double of a script of the product, as switches and the journal name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Double {
+    #[value(name = "gen-cert")]
+    GenCert,
+    #[value(name = "replacehaSSLCert")]
+    ReplaceHaSslCert,
+    #[value(name = "restart-oms")]
+    RestartOms,
+    #[value(name = "status-oms")]
+    StatusOms,
+}
+
+impl Double {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GenCert => "gen-cert",
+            Self::ReplaceHaSslCert => "replacehaSSLCert",
+            Self::RestartOms => "restart-oms",
+            Self::StatusOms => "status-oms",
+        }
+    }
+
+    /// Those that change something; a switch is for these where nothing else is said.
+    const CHANGING: [Self; 3] = [Self::GenCert, Self::ReplaceHaSslCert, Self::RestartOms];
+}
+
+/// Which nodes a switch is set on where no node is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Each manager by itself.
+    Managers,
+    /// The standby at that moment.
+    Standby,
+    /// The pair as one; a single node makes no sense.
+    Pair,
+}
+
+impl Switch {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LyingSuccess => "lying-success",
+            Self::WrongExit => "wrong-exit",
+            Self::PromptMissing => "prompt-missing",
+            Self::PromptDifferent => "prompt-different",
+            Self::Hang => "hang",
+            Self::Slow => "slow",
+            Self::DiskFull => "disk-full",
+            Self::RolesSwitched => "roles-switched",
+            Self::RoleMoves => "role-moves",
+            Self::ClockOff => "clock-off",
+            Self::LinkDown => "link-down",
+            Self::StandbyDown => "standby-down",
+            Self::TwoActive => "two-active",
+            Self::NoneActive => "none-active",
+            Self::HostKeyChanged => "host-key-changed",
+        }
+    }
+
+    pub(super) fn reach(self) -> Reach {
+        match self {
+            Self::LyingSuccess
+            | Self::WrongExit
+            | Self::PromptMissing
+            | Self::PromptDifferent
+            | Self::Hang
+            | Self::Slow
+            | Self::RoleMoves => Reach::Managers,
+            Self::DiskFull | Self::ClockOff | Self::LinkDown | Self::StandbyDown | Self::HostKeyChanged => {
+                Reach::Standby
+            }
+            Self::RolesSwitched | Self::TwoActive | Self::NoneActive => Reach::Pair,
+        }
+    }
+
+    /// The scripts that read this switch; none for a switch that no script reads.
+    pub(super) fn doubles(self) -> &'static [Double] {
+        match self {
+            Self::LyingSuccess | Self::WrongExit | Self::Hang | Self::Slow => &Double::CHANGING,
+            Self::PromptMissing | Self::PromptDifferent => &[Double::ReplaceHaSslCert],
+            _ => &[],
+        }
+    }
+
+    /// Why a lab of this transport cannot have it, None where it can.
+    pub(super) fn unsupported(self, transport: Transport) -> Option<&'static str> {
+        let why = match (transport, self) {
+            (Transport::Ssh, _) => return None,
+            (Transport::Local, Self::DiskFull) => {
+                "a node on the local transport has no filesystem of its own"
+            }
+            (Transport::Local, Self::LinkDown) => "a node on the local transport has no link of its own",
+            (Transport::Local, Self::HostKeyChanged) => "a node on the local transport has no sshd",
+            (Transport::Local, _) => return None,
+        };
+        Some(why)
+    }
+
+    pub(super) fn is_on(self, state: &Utf8Path) -> bool {
+        state.join("switches").join(self.as_str()).exists()
+    }
+
+    /// Marks it as on or off in a node's state; a script looks for its own name in the file.
+    pub(super) fn mark(self, state: &Utf8Path, on: bool, doubles: &[Double]) -> Result<()> {
+        let path = state.join("switches").join(self.as_str());
+        if on {
+            let names: String = doubles.iter().map(|double| format!("{}\n", double.as_str())).collect();
+            return replace_file(&path, names.as_bytes());
+        }
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(LabError::File { doing: "remove", path, source: error })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The switches that are on in a node's state.
+    pub(super) fn all_on(state: &Utf8Path) -> Vec<Self> {
+        use clap::ValueEnum as _;
+        Self::value_variants().iter().copied().filter(|switch| switch.is_on(state)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::ValueEnum as _;
+
+    #[test]
+    fn a_switch_has_one_spelling_everywhere() {
+        for switch in Switch::value_variants() {
+            let value = switch.to_possible_value().unwrap();
+            assert_eq!(value.get_name(), switch.as_str());
+            assert_eq!(serde_json::to_value(switch).unwrap(), switch.as_str());
+        }
+    }
+
+    #[test]
+    fn a_switch_that_was_marked_is_found_until_it_is_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = Utf8Path::from_path(folder.path()).unwrap();
+        std::fs::create_dir(state.join("switches")).unwrap();
+        assert!(Switch::all_on(state).is_empty());
+        Switch::Hang.mark(state, true, &[Double::RestartOms]).unwrap();
+        assert_eq!(Switch::all_on(state), [Switch::Hang]);
+        assert_eq!(std::fs::read_to_string(state.join("switches/hang")).unwrap(), "restart-oms\n");
+        Switch::Hang.mark(state, false, &[]).unwrap();
+        Switch::Hang.mark(state, false, &[]).unwrap();
+        assert!(Switch::all_on(state).is_empty());
+    }
+}

@@ -1,0 +1,300 @@
+//! What the supervisor does when a switch is set: files for the doubles, roles for the pair, and on ssh the
+//! nodes' disks, links and host keys.
+
+use super::error::{LabError, Result};
+use super::ha::{self, Role};
+use super::layout::{
+    BIGDATA_HOME, CERT_HA, LAB_STATE, Layout, NodeSpec, SERVICE_USER, SERVICE_USER_ID, Spec, Transport,
+};
+use super::namespace::{self, HOST_KEY, PATH, SSHD_PID, interface, succeeded};
+use super::process::{Process, output_inside};
+use super::switch::{Double, Reach, Switch};
+use super::tree::put;
+use camino::{Utf8Path, Utf8PathBuf};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const DATE: &str = include_str!("doubles/date.sh");
+const DISK_FULL: &str = include_str!("doubles/disk-full.sh");
+/// How long a change may take to show in the tables.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A line on the control socket.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Order {
+    pub switch: Switch,
+    pub node: Option<String>,
+    pub off: bool,
+    pub doubles: Vec<Double>,
+}
+
+/// The answer to it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    /// Where it was set.
+    pub nodes: Vec<String>,
+    pub error: Option<String>,
+}
+
+/// A running practice cluster, as its supervisor holds it.
+pub(super) struct Cluster {
+    pub layout: Arc<Layout>,
+    pub spec: Arc<Spec>,
+    /// On ssh, the first process of each node, as the supervisor sees it.
+    pids: Vec<i32>,
+}
+
+impl Cluster {
+    pub fn new(layout: Arc<Layout>, spec: Arc<Spec>, pids: Vec<i32>) -> Self {
+        Self { layout, spec, pids }
+    }
+
+    pub fn is_node_alive(&self, index: usize) -> bool {
+        self.pids.get(index).is_some_and(|pid| Process::of(*pid).is_some())
+    }
+
+    fn state(&self, node: &NodeSpec) -> Utf8PathBuf {
+        self.layout.state(&node.name)
+    }
+
+    fn index(&self, node: &NodeSpec) -> usize {
+        self.spec.nodes.iter().position(|other| other.name == node.name).unwrap_or_default()
+    }
+
+    fn pid(&self, node: &NodeSpec) -> Result<i32> {
+        let pid = self.pids.get(self.index(node)).copied();
+        pid.filter(|pid| Process::of(*pid).is_some())
+            .ok_or_else(|| LabError::failed(format!("reach {}", node.name), "its first process has ended"))
+    }
+
+    /// Sets or heals a switch and returns the names of the nodes that it was set on.
+    pub fn obey(&self, order: &Order) -> Result<Vec<String>> {
+        let switch = order.switch;
+        let nodes = self.targets(order)?;
+        let on = !order.off;
+        let doubles = match (order.doubles.as_slice(), switch.doubles()) {
+            ([], all) => all,
+            (chosen, all) => match chosen.iter().find(|double| !self.reads(all, **double)) {
+                None => chosen,
+                Some(other) => {
+                    return Err(LabError::failed(
+                        format!("set {} for {}", switch.as_str(), other.as_str()),
+                        "that script does not look at this switch",
+                    ));
+                }
+            },
+        };
+        if switch.reach() == Reach::Pair {
+            self.turn_roles(switch, on)?;
+        }
+        for node in &nodes {
+            let state = self.state(node);
+            // Twice the same is once: what is not on needs no healing, and what is on is not done again.
+            let changes = switch.is_on(&state) != on;
+            if on && changes {
+                self.act(switch, node, on)?;
+            }
+            switch.mark(&state, on, doubles)?;
+            if !on && changes {
+                self.act(switch, node, on)?;
+            }
+        }
+        self.settle(switch, &nodes, on)?;
+        Ok(nodes.iter().map(|node| node.name.clone()).collect())
+    }
+
+    /// A status script can be told to hang, or to exit with another code, where it is named.
+    fn reads(&self, all: &[Double], double: Double) -> bool {
+        all.contains(&double) || (double == Double::StatusOms && all.len() > 1)
+    }
+
+    fn targets(&self, order: &Order) -> Result<Vec<&NodeSpec>> {
+        let switch = order.switch;
+        let refused = |node: &str, why: &str| LabError::Switch {
+            switch: switch.as_str(),
+            node: node.to_owned(),
+            why: why.to_owned(),
+        };
+        if let Some(why) = switch.unsupported(self.spec.transport) {
+            return Err(refused(order.node.as_deref().unwrap_or("any node"), why));
+        }
+        let Some(name) = &order.node else {
+            return Ok(match switch.reach() {
+                Reach::Managers | Reach::Pair => self.spec.managers().collect(),
+                // What is healed is what was broken, whichever role it has by now.
+                Reach::Standby if order.off => {
+                    self.spec.nodes.iter().filter(|node| switch.is_on(&self.state(node))).collect()
+                }
+                Reach::Standby => self.standby().into_iter().collect(),
+            });
+        };
+        let node = self.spec.node(name)?;
+        let of_the_pair = !matches!(switch, Switch::LinkDown | Switch::HostKeyChanged | Switch::ClockOff);
+        if of_the_pair && !node.manager {
+            return Err(refused(name, "it is no manager"));
+        }
+        if switch.reach() == Reach::Pair {
+            return Err(refused(name, "it is for the pair as a whole; leave --node out"));
+        }
+        Ok(vec![node])
+    }
+
+    /// The standby; the second of the pair where none or both are.
+    fn standby(&self) -> Option<&NodeSpec> {
+        let role = |node: &&NodeSpec| Role::read(&self.state(node)).ok();
+        let mut standby = self.spec.managers().filter(|node| role(node) == Some(Role::Standby));
+        match (standby.next(), standby.next()) {
+            (Some(one), None) => Some(one),
+            _ => self.spec.managers().last(),
+        }
+    }
+
+    fn turn_roles(&self, switch: Switch, on: bool) -> Result<()> {
+        use Role::{Active, Standby};
+        let states: Vec<_> = self.spec.managers().map(|node| self.state(node)).collect();
+        let [first, second] = states.as_slice() else {
+            return Err(LabError::failed("turn the roles", "there is no pair"));
+        };
+        if switch.is_on(first) == on && switch != Switch::RolesSwitched {
+            return Ok(());
+        }
+        let wanted = match (switch, on) {
+            (Switch::TwoActive, true) => [Active, Active],
+            (Switch::NoneActive, true) => [Standby, Standby],
+            (Switch::RolesSwitched, true) => [Role::read(second)?, Role::read(first)?],
+            (Switch::RolesSwitched, false) if !switch.is_on(first) => return Ok(()),
+            // Healed: as after an installation.
+            _ => [Active, Standby],
+        };
+        // The one that steps down first, so that a switch of places never makes two.
+        let mut moves = [(first, wanted[0]), (second, wanted[1])];
+        moves.sort_by_key(|(_, role)| *role == Active);
+        for (state, role) in moves {
+            role.write(state)?;
+        }
+        Ok(())
+    }
+
+    fn act(&self, switch: Switch, node: &NodeSpec, on: bool) -> Result<()> {
+        match switch {
+            Switch::ClockOff => {
+                let date = self.state(node).join("bin/date");
+                if on {
+                    return put(&date, 0o755, DATE);
+                }
+                std::fs::remove_file(&date).map_err(LabError::file("remove", date))
+            }
+            Switch::DiskFull => {
+                let mut command = Command::new("/bin/sh");
+                command.args(["-c", DISK_FULL, "disk-full", if on { "on" } else { "off" }]);
+                command.args([format!("{BIGDATA_HOME}/{CERT_HA}"), SERVICE_USER_ID.to_string()]);
+                command.env_clear().env("PATH", PATH);
+                self.run_inside(node, &mut command, "fill the disk")
+            }
+            Switch::LinkDown => {
+                let way = if on { "down" } else { "up" };
+                namespace::ip(&format!("link set {} {way}\n", interface(self.index(node))))
+            }
+            Switch::HostKeyChanged => self.change_host_key(node, on),
+            Switch::StandbyDown if !on => self.start_ha(node),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the pair shows what was done, so that the next command sees it.
+    fn settle(&self, switch: Switch, nodes: &[&NodeSpec], on: bool) -> Result<()> {
+        let shown = || match switch {
+            Switch::StandbyDown if on => nodes.iter().all(|node| !ha::is_running(&self.state(node))),
+            Switch::StandbyDown => nodes.iter().all(|node| ha::is_running(&self.state(node))),
+            _ if switch.reach() == Reach::Pair => self.tables_agree(),
+            _ => true,
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while !shown() {
+            if Instant::now() > deadline {
+                let log = nodes.first().map(|node| namespace::ha_log(&self.layout, &node.name));
+                return Err(LabError::Start {
+                    what: switch.as_str().to_owned(),
+                    why: format!("the pair did not show it within {PATIENCE:?}"),
+                    log: log.unwrap_or_else(|| self.layout.log()),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// Every running service prints the roles as they are on disk, as far as it sees the members.
+    fn tables_agree(&self) -> bool {
+        self.spec.managers().filter(|node| ha::is_running(&self.state(node))).all(|node| {
+            self.spec.managers().all(|member| {
+                let role = Role::read(&self.state(member)).ok();
+                ha::seen(&self.state(node), &member.table_name()).is_none_or(|seen| Some(seen.role) == role)
+            })
+        })
+    }
+
+    /// Starts a manager's HA service as its service user.
+    pub fn start_ha(&self, node: &NodeSpec) -> Result<()> {
+        let doing = format!("start HA on {}", node.name);
+        match self.spec.transport {
+            Transport::Ssh => {
+                let mut command = Command::new("/bin/su");
+                let service = format!(
+                    "exec \"$BIGDATA_HOME/{LAB_STATE}/windlass\" lab-service ha-start \"$BIGDATA_HOME/{LAB_STATE}\""
+                );
+                command.args(["-", SERVICE_USER, "-c", &service]).env_clear().env("PATH", PATH);
+                self.run_inside(node, &mut command, &doing)
+            }
+            Transport::Local => {
+                let mut command = Command::new(&self.spec.binary);
+                command.args(["lab-service", "ha-start", self.state(node).as_str()]);
+                succeeded(command.output().map_err(LabError::system(&doing))?, &doing)
+            }
+        }
+    }
+
+    fn run_inside(&self, node: &NodeSpec, command: &mut Command, doing: &str) -> Result<()> {
+        let doing = format!("{doing} on {}", node.name);
+        let output = output_inside(self.pid(node)?, command).map_err(LabError::system(&doing))?;
+        succeeded(output, &doing)
+    }
+
+    /// Gives a node another host key, or its known one back, and waits until its sshd has it.
+    fn change_host_key(&self, node: &NodeSpec, on: bool) -> Result<()> {
+        let pid = self.pid(node)?;
+        let key = Utf8PathBuf::from(format!("/proc/{pid}/root{HOST_KEY}"));
+        let known = Utf8PathBuf::from(format!("{key}.known"));
+        let rename =
+            |from: &Utf8Path, to: &Utf8Path| std::fs::rename(from, to).map_err(LabError::file("move", from));
+        if on {
+            rename(&key, &known)?;
+            let public = Utf8PathBuf::from(format!("{key}.pub"));
+            std::fs::remove_file(&public).map_err(LabError::file("remove", &public))?;
+            namespace::generate_host_key(&key, &node.name)?;
+        } else {
+            rename(&known, &key)?;
+        }
+        // At SIGHUP sshd removes its pid file, starts itself anew, and writes the file when it listens.
+        let pid_file = self.state(node).join(SSHD_PID);
+        std::fs::remove_file(&pid_file).map_err(LabError::file("remove", &pid_file))?;
+        let doing = format!("restart sshd on {}", node.name);
+        kill(Pid::from_raw(pid), Signal::SIGHUP).map_err(LabError::system(&doing))?;
+        let deadline = Instant::now() + PATIENCE;
+        while !pid_file.exists() {
+            if Instant::now() > deadline {
+                return Err(LabError::Start {
+                    what: doing,
+                    why: "it did not listen again".to_owned(),
+                    log: self.state(node).join(namespace::SSHD_LOG),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+}
