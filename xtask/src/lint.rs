@@ -1,0 +1,94 @@
+//! `cargo xtask lint`: formatting, clippy, and the licences and sources of every dependency.
+
+use crate::error::Error;
+use crate::forgotten;
+use crate::guests;
+use crate::process::{self, timed};
+use crate::setup::{self, For};
+use crate::toolchain::{TARGET, Wasm};
+use crate::tree::Tree;
+use std::process::Command;
+use std::time::Duration;
+
+/// How long the advisories may take to arrive from outside.
+const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs every check; the first that fails ends it.
+pub fn run(tree: &Tree) -> Result<(), Error> {
+    let prepared = setup::prepare(tree, For { tests: false, lint: true })?;
+    let guests = guests::workspaces(&tree.root);
+    timed("formatting", || {
+        process::run(tree.cargo().args(["fmt", "--all", "--check"]))?;
+        guests.iter().try_for_each(|workspace| {
+            let manifest = workspace.join("Cargo.toml");
+            process::run(tree.cargo().args(["fmt", "--all", "--check", "--manifest-path"]).arg(manifest))
+        })
+    })?;
+    timed("no test file forgotten", || forgotten::check(&tree.root))?;
+    timed("clippy", || {
+        // In two parts, as the SDK's dependencies would switch on features of the host's: the proc-macros
+        // and build scripts that the tests use as well would be compiled a second time.
+        clippy(tree, &["--package", "windlass", "--package", "windlass-pack", "--all-targets"])?;
+        clippy(tree, &["--package", "xtask", "--package", "windlass-sdk", "--all-targets"])
+    })?;
+    timed("clippy, guests", || {
+        guests.iter().try_for_each(|workspace| clippy_guests(tree, &prepared.wasm, workspace))
+    })?;
+    timed("licences, bans, sources", || {
+        deny(tree, "Cargo.toml".as_ref())?;
+        guests.iter().try_for_each(|workspace| deny(tree, &workspace.join("Cargo.toml")))
+    })?;
+    timed("advisories", || advisories(tree))
+}
+
+fn clippy(tree: &Tree, selection: &[&str]) -> Result<(), Error> {
+    process::run(
+        tree.cargo().args(["clippy", "--quiet", "--locked"]).args(selection).args(["--", "-D", "warnings"]),
+    )
+}
+
+/// Checks guests as they are shipped, for wasm, and as they are tested, natively.
+fn clippy_guests(tree: &Tree, wasm: &Wasm, workspace: &std::path::Path) -> Result<(), Error> {
+    let run = |target: &[&str]| {
+        let mut cargo = tree.cargo();
+        cargo.args(["clippy", "--quiet", "--locked", "--workspace", "--manifest-path"]);
+        cargo.arg(workspace.join("Cargo.toml")).arg("--target-dir").arg(tree.target.join("guests"));
+        process::run(cargo.args(target).args(["--", "-D", "warnings"]))
+    };
+    run(&["--all-targets"])?;
+    match wasm {
+        Wasm::Installed => run(&["--lib", "--target", TARGET]),
+        // Clippy reads the standard library of its own compiler, and that one has none for wasm here.
+        Wasm::BuiltFromSource { .. } => {
+            println!("skipped: clippy of {} for {TARGET}: needs rustup's target", workspace.display());
+            Ok(())
+        }
+    }
+}
+
+fn cargo_deny(tree: &Tree, arguments: &[&str], manifest: &std::path::Path) -> Command {
+    let mut command = Command::new(setup::cargo_deny(tree));
+    command.current_dir(&tree.root).args(["--locked", "--manifest-path"]).arg(manifest);
+    command.args(arguments);
+    command
+}
+
+fn deny(tree: &Tree, manifest: &std::path::Path) -> Result<(), Error> {
+    // Brings what only other platforms use too: cargo-deny looks at the whole lock file, offline.
+    process::run(tree.cargo().args(["fetch", "--quiet", "--locked", "--manifest-path"]).arg(manifest))?;
+    let config = tree.root.join("deny.toml");
+    let mut command = cargo_deny(tree, &["--offline", "check", "--config"], manifest);
+    process::run(command.arg(config).args(["licenses", "bans", "sources"]))
+}
+
+/// The advisories come from a database outside; where it cannot be reached, that is said.
+fn advisories(tree: &Tree) -> Result<(), Error> {
+    let manifest = "Cargo.toml".as_ref();
+    if let Err(error) =
+        process::run_within(&mut cargo_deny(tree, &["fetch", "db"], manifest), ADVISORIES_LIMIT)
+    {
+        println!("skipped: advisories, as their database cannot be fetched: {error}");
+        return Ok(());
+    }
+    process::run(&mut cargo_deny(tree, &["--offline", "check", "advisories"], manifest))
+}
