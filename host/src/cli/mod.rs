@@ -2,9 +2,14 @@
 
 pub mod commands;
 pub mod error;
+mod harden;
+mod session;
 pub mod ui;
 
 use camino::Utf8PathBuf;
+use clap::{Parser, Subcommand};
+use error::{Error, Exit};
+use std::process::ExitCode;
 
 /// What every command is given.
 #[derive(Debug, Clone)]
@@ -12,6 +17,144 @@ pub struct Context {
     pub ui: ui::Ui,
     /// `-C`, else `WINDLASS_SITE`, else the current folder.
     pub site_dir: Utf8PathBuf,
-    /// `WINDLASS_STATE_DIR`, else the platform's state folder.
+    /// `WINDLASS_STATE_DIR`, else the platform's state folder: runs, identity.
     pub state_dir: Utf8PathBuf,
+    /// The bundled procedures' images; none in a binary built without them.
+    pub bundle: Option<&'static [u8]>,
+}
+
+/// Rotates the certificates and keys of a running cluster
+#[derive(Debug, Parser)]
+#[command(name = "windlass", version, disable_help_subcommand = true, max_term_width = 100)]
+struct Arguments {
+    /// The site's folder
+    #[arg(short = 'C', long = "site", value_name = "SITE", env = "WINDLASS_SITE", default_value = ".", global = true)]
+    site: Utf8PathBuf,
+    /// How results are written to stdout
+    #[arg(long, value_name = "FORMAT", default_value = "text", global = true)]
+    format: ui::Format,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format", global = true)]
+    json: bool,
+    /// Never ask; fail where an answer is needed
+    #[arg(long, global = true)]
+    no_input: bool,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    color: Color,
+    /// Say only what is asked for, and errors
+    #[arg(short, long, conflicts_with = "verbose", global = true)]
+    quiet: bool,
+    /// Say also what is only looked at
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show a whole ha-cert run on a practice pair
+    Demo(commands::demo::Args),
+    /// Make a commented site folder
+    Init(commands::init::Args),
+    /// Check a site, or explain a name in it
+    Site(commands::site::Args),
+    /// Run a procedure
+    Run(commands::run::Args),
+    /// Go on with a run that was interrupted or paused
+    Resume(commands::resume::Args),
+    /// Take back what a run has done
+    Rollback(commands::rollback::Args),
+    /// List, show or close runs
+    Runs(commands::runs::Args),
+    /// Run a practice cluster
+    Lab(commands::lab::Args),
+    /// Make a root CA and its key, as the product's gen-cert.sh does
+    GenCert(commands::gen_cert::Args),
+    /// Print a completion script for a shell
+    Completions(commands::completions::Args),
+    /// Write the manual pages into a folder
+    Man(commands::man::Args),
+    /// A service of the practice cluster
+    #[command(hide = true)]
+    LabService(commands::lab::ServiceArgs),
+}
+
+/// Runs the command line; `bundle` is what `cargo xtask` put into the binary.
+pub fn main(bundle: Option<&'static [u8]>) -> ExitCode {
+    harden::harden();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // clap prints help to stdout and mistakes to stderr; a closed stream is no error.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { Exit::Usage } else { Exit::Done } as u8);
+        }
+    };
+    match arguments.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let format = if arguments.json { ui::Format::Json } else { arguments.format };
+    let loudness = match (arguments.quiet, arguments.verbose) {
+        (true, _) => ui::Loudness::Quiet,
+        (_, true) => ui::Loudness::Verbose,
+        _ => ui::Loudness::Normal,
+    };
+    let ui = ui::Ui::new(format, loudness, arguments.no_input);
+    let ended = context(ui.clone(), arguments.site, bundle).and_then(|context| match arguments.command {
+        Command::Demo(args) => commands::demo::run(args, &context),
+        Command::Init(args) => commands::init::run(args, &context),
+        Command::Site(args) => session::site(args, &context),
+        Command::Run(args) => commands::run::run(args, &context),
+        Command::Resume(args) => commands::resume::run(args, &context),
+        Command::Rollback(args) => commands::rollback::run(args, &context),
+        Command::Runs(args) => commands::runs::run(args, &context),
+        Command::Lab(args) => commands::lab::run(&args, &context),
+        Command::GenCert(args) => commands::gen_cert::run(args, &context),
+        Command::Completions(args) => commands::completions::run(args, &context),
+        Command::Man(args) => commands::man::run(args, &context),
+        Command::LabService(args) => session::threads()?.block_on(commands::lab::run_service(&args)),
+    });
+    let exit = ended.unwrap_or_else(|error| {
+        if ui.is_json() {
+            ui.json(&serde_json::json!({
+                "error": error.message, "causes": error.causes, "next": error.hints, "exit": error.exit as u8,
+            }));
+        }
+        ui.error(&error);
+        error.exit
+    });
+    ExitCode::from(exit as u8)
+}
+
+/// The whole tree of commands, for completions, manual pages and the reference.
+pub(crate) fn tree() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
+fn context(ui: ui::Ui, site: Utf8PathBuf, bundle: Option<&'static [u8]>) -> error::Result<Context> {
+    let here = std::env::current_dir()
+        .ok()
+        .and_then(|here| Utf8PathBuf::from_path_buf(here).ok())
+        .ok_or_else(|| Error::new(Exit::Usage, "the current folder cannot be used: it is gone or its path is not UTF-8"))?;
+    let folder = |variable: &str| {
+        std::env::var(variable).ok().filter(|value| !value.is_empty()).map(Utf8PathBuf::from)
+    };
+    let state_dir = folder("WINDLASS_STATE_DIR")
+        .or_else(|| folder("XDG_STATE_HOME").map(|state| state.join("windlass")))
+        .or_else(|| folder("HOME").map(|home| home.join(".local/state/windlass")))
+        .ok_or_else(|| {
+            Error::new(Exit::Usage, "there is no place to keep runs: neither WINDLASS_STATE_DIR nor HOME is set")
+        })?;
+    Ok(Context { ui, site_dir: here.join(site), state_dir: here.join(state_dir), bundle })
 }

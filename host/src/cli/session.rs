@@ -5,21 +5,23 @@ mod parameters;
 mod show;
 
 use super::Context;
+use super::commands::site::{Reached, load};
 use super::error::{Error, Exit, Result};
 use crate::backend::live::{Live, Parts};
 use crate::capability::secrets::PasswordPolicy;
 use crate::effect::{Events, Interrupt};
 use crate::journal::sealed::{Identity, Recipients};
 use crate::journal::{Journal, JournalError, Row, RunRecord, StoredRow};
-use crate::model::{Event, Fault, NodeName, PluginName, Roles, RunId, RunState};
+use crate::model::{Event, Fault, NodeName, PluginName, RunId, RunState};
 use crate::plugin::{Plugin, bundle::Bundle};
 use crate::policy::{Gate, Rules};
-use crate::run::{Ending, Ground as _, Machine, PluginProcedure, Position, Settings};
+use crate::run::{Ending, Machine, PluginProcedure, Position, Settings};
 use crate::site::{GrantBlock, OnFailure, ProcedureSettings, SecretSource, Site};
 use crate::transport::Transports;
 use ask::TerminalOperator;
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use indexmap::IndexMap;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 
 /// The code of a fault that a procedure's preflight answers with.
@@ -97,7 +99,7 @@ pub fn find_run(
 
 /// Starts a new run.
 pub fn start(context: &Context, start: Start) -> Result {
-    let site = load_site(context)?;
+    let site = load(context)?;
     let name = PluginName::new(start.procedure.as_str())
         .map_err(|error| Error::from_error(Exit::Usage, &error))?;
     let settings = site.procedures.get(&name).cloned().unwrap_or_default();
@@ -147,7 +149,7 @@ pub fn again(context: &Context, again: Again) -> Result {
     else {
         return Err(Error::new(Exit::Fault, format!("the journal of run {run} does not begin as one does")));
     };
-    let site = load_site(context)?;
+    let site = load(context)?;
     if site.digest != site_digest && !again.accept.contains(&Difference::Site) {
         return Err(Error::new(
             Exit::Refused,
@@ -196,7 +198,7 @@ pub fn close(context: &Context, run: &RunId) -> Result<()> {
         )
         .hint(format!("windlass resume {run}, or windlass rollback {run}")));
     }
-    let site = Arc::new(load_site(context)?);
+    let site = Arc::new(load(context)?);
     let runtime = enter(&site)?;
     runtime.block_on(async {
         let transports = Transports::new(&site, journal.folder()).map_err(|error| Error::from_error(Exit::Fault, &error))?;
@@ -344,8 +346,46 @@ fn finish(context: &Context, run: &RunId, ending: Ending) -> Result {
     }
 }
 
-pub fn load_site(context: &Context) -> std::result::Result<Site, Error> {
-    Site::load(&context.site_dir).map_err(|errors| super::commands::site::error_of(&errors, &context.site_dir))
+/// `windlass site`; with `--connect`, each node is asked for its variables.
+pub fn site(args: super::commands::site::Args, context: &Context) -> Result {
+    use super::commands::site::{Command, load, run};
+    let connects = matches!(args.command, Command::Check { connect: true });
+    let runtime = if connects { enter(&load(context)?)? } else { threads()? };
+    runtime.block_on(run(args, context, async |site| connect(context, site).await))
+}
+
+/// Asks every node, side by side, for what its commands and files need.
+async fn connect(context: &Context, site: &Site) -> Vec<Reached> {
+    let problem = |node: &NodeName, message: String, hint: String| Reached {
+        node: node.clone(),
+        problem: Some(message),
+        hint: (!hint.is_empty()).then_some(hint),
+    };
+    let dir = context.state_dir.join("check");
+    let opened = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+    let transports = match opened.map_err(|error| error.to_string()).and_then(|()| {
+        Transports::new(site, &dir).map_err(|error| error.to_string())
+    }) {
+        Ok(transports) => transports,
+        Err(why) => {
+            return site.nodes.keys().map(|node| problem(node, why.clone(), String::new())).collect();
+        }
+    };
+    let reached = futures::future::join_all(site.nodes.keys().map(|node| {
+        let transports = &transports;
+        async move {
+            match crate::backend::live::node_context(transports, site, node).await {
+                Ok(context) => match crate::backend::live::unresolved(site, &context) {
+                    None => Reached { node: node.clone(), problem: None, hint: None },
+                    Some(fault) => problem(node, fault.message, fault.hint),
+                },
+                Err(fault) => problem(node, fault.message, fault.hint),
+            }
+        }
+    }))
+    .await;
+    transports.close().await;
+    reached
 }
 
 /// Enters the practice cluster's network where the site is one, and only then starts threads.
@@ -355,6 +395,10 @@ pub fn enter(site: &Site) -> std::result::Result<tokio::runtime::Runtime, Error>
             Error::from_error(Exit::Preflight, &error).hint(format!("windlass lab up {}", site.dir))
         })?;
     }
+    threads()
+}
+
+pub fn threads() -> std::result::Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

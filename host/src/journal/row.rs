@@ -59,8 +59,9 @@ pub enum ObjectKind {
 pub enum Trace {
     /// A file waits beside its target. The digest is absent where it could be guessed.
     Staged { set: ObjectName, node: NodeName, file: FileName, sha256: Option<String> },
-    /// What was at a path before the run changed it lies on its node.
-    Saved { node: NodeName, path: String, digest: String },
+    /// What was at a path before the run changed it lies on its node, in the save of `saved` (the path, or
+    /// a folder above it), whose record has this digest.
+    Saved { node: NodeName, path: String, saved: String, existed: bool, digest: String },
 }
 
 /// How an intent that was open when the controller died was settled.

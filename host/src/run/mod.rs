@@ -7,7 +7,9 @@
 //! Neighbours: `cli` starts and resumes runs; `plugin` is the procedure, `backend` the ground.
 
 mod ground;
+mod live;
 mod machine;
+mod plugin;
 mod position;
 mod procedure;
 #[cfg(test)]
@@ -16,4 +18,5 @@ mod tests;
 pub use ground::{Ground, GroundError, GroundErrorKind};
 pub use machine::{Asker, Ending, Machine, Settings};
 pub use position::Position;
+pub use plugin::PluginProcedure;
 pub use procedure::{CallError, Procedure};

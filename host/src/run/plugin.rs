@@ -28,17 +28,17 @@ impl crate::plugin::CallPath for CallPath {
 }
 
 impl Procedure for PluginProcedure {
-    fn steps<'a>(&'a self, path: CallPath) -> BoxFuture<'a, Result<Vec<PlannedStep>, CallError>> {
-        async move { flat(self.0.procedure_steps(Box::new(path)).await) }.boxed()
+    fn steps<'a>(&'a self, mut path: CallPath) -> BoxFuture<'a, Result<Vec<PlannedStep>, CallError>> {
+        async move { flat(self.0.procedure_steps(&mut path).await) }.boxed()
     }
-    fn apply<'a>(&'a self, step: &'a StepId, path: CallPath) -> BoxFuture<'a, Result<(), CallError>> {
-        async move { flat(self.0.procedure_apply(step, Box::new(path)).await) }.boxed()
+    fn apply<'a>(&'a self, step: &'a StepId, mut path: CallPath) -> BoxFuture<'a, Result<(), CallError>> {
+        async move { flat(self.0.procedure_apply(&mut path, step).await) }.boxed()
     }
-    fn undo<'a>(&'a self, step: &'a StepId, path: CallPath) -> BoxFuture<'a, Result<(), CallError>> {
-        async move { flat(self.0.procedure_undo(step, Box::new(path)).await) }.boxed()
+    fn undo<'a>(&'a self, step: &'a StepId, mut path: CallPath) -> BoxFuture<'a, Result<(), CallError>> {
+        async move { flat(self.0.procedure_undo(&mut path, step).await) }.boxed()
     }
-    fn verify<'a>(&'a self, path: CallPath) -> BoxFuture<'a, Result<Vec<Check>, CallError>> {
-        async move { flat(self.0.procedure_verify(Box::new(path)).await) }.boxed()
+    fn verify<'a>(&'a self, mut path: CallPath) -> BoxFuture<'a, Result<Vec<Check>, CallError>> {
+        async move { flat(self.0.procedure_verify(&mut path).await) }.boxed()
     }
 }
 

@@ -59,6 +59,26 @@ pub struct Node {
     pub alias: Vec<String>,
 }
 
+impl Node {
+    /// Returns the host that the node's TLS endpoints are reached at from the controller: what the site
+    /// says, else the host of its ssh destination, else (a local folder) this machine.
+    pub fn endpoint_host(&self) -> String {
+        match (&self.host, &self.address) {
+            (Some(host), _) => host.clone(),
+            (None, Address::Ssh(destination)) => {
+                let host = destination.strip_prefix("ssh://").unwrap_or(destination);
+                let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+                match host.split_once(':') {
+                    // One colon: a port; several: a bare IPv6 address.
+                    Some((name, port)) if !port.contains(':') => name.to_string(),
+                    _ => host.to_string(),
+                }
+            }
+            (None, Address::Local(_)) => "127.0.0.1".to_string(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// Anything ssh accepts as a destination.

@@ -1,5 +1,13 @@
 //! One file a subcommand: `Args`, and `run(args, &Context) -> Result<Exit>`.
 
+pub mod completions;
+pub mod demo;
+pub mod gen_cert;
 pub mod init;
-pub mod site;
 pub mod lab;
+pub mod man;
+pub mod resume;
+pub mod rollback;
+pub mod run;
+pub mod runs;
+pub mod site;
