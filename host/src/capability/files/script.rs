@@ -74,7 +74,12 @@ impl<R: Remote> NodeFiles<'_, R> {
             return Problem::DiskFull;
         }
         // A script that was refused prints its fault last: nothing follows an exit.
-        let last = stdout.strip_suffix(b"\n").unwrap_or(stdout).rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let last = stdout
+            .strip_suffix(b"\n")
+            .unwrap_or(stdout)
+            .rsplit(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
         let Some(fault) = last.strip_prefix(b"fault ") else {
             return Problem::Failed(format!("the script {} ended with status {exit}: {said}", script.name));
         };

@@ -1,8 +1,20 @@
-//! Nodes and their named commands.
+//! Nodes and their named commands: what a name means on a node, and running it.
+//!
+//! `resolve` binds declarations of the profile to one node: variables, paths, arguments. `observe` runs
+//! a command that only looks, `change` one that changes (as a job of `transport`), `http` a request of
+//! the controller's own. `evaluate` is pure: it says whether what came back is the declared success,
+//! and what of the output a guest may see. Files themselves are `capability::files`' business.
 
-/// Says whether a character must not reach a terminal or a guest as it is: controls, and what
-/// reorders or hides text.
-pub fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
+mod error;
+mod evaluate;
+mod http;
+mod observe;
+mod resolve;
+
+pub use error::NodesError;
+pub use evaluate::{Ended, OUTPUT_LIMIT, is_unprintable, outcome, printable};
+pub use http::request;
+pub use observe::observe;
+pub use resolve::{
+    ArgumentValue, NodeContext, ResolvedCommand, ResolvedPrompt, ResolvedRequest, environments_needed,
+};

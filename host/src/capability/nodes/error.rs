@@ -1,0 +1,48 @@
+//! What went wrong before a command could end.
+
+use crate::model::{CommandName, Fault, NodeName, code};
+use crate::transport::TransportError;
+use std::time::Duration;
+
+/// No variant carries a secret, nor what a command printed.
+#[derive(Debug, thiserror::Error)]
+pub enum NodesError {
+    #[error("${{{variable}}} has no value on {node}: {why}")]
+    Variable { node: NodeName, variable: String, why: String },
+    #[error("{what} of {node} is not a usable path ({path:?}): {why}")]
+    Path { node: NodeName, what: String, path: String, why: &'static str },
+    #[error("the argument {argument:?} of {command}: {why}")]
+    Argument { command: CommandName, argument: String, why: String },
+    #[error("{command} on {node}: {why}")]
+    Declaration { command: CommandName, node: NodeName, why: String },
+    #[error("run {command} on {node}: {source}")]
+    Transport { command: CommandName, node: NodeName, source: TransportError },
+    #[error("run {command} on {node}: {why}")]
+    Start { command: CommandName, node: NodeName, why: String },
+    #[error("{command} did not finish within {timeout:?}")]
+    TimedOut { command: CommandName, timeout: Duration },
+    #[error("{command} asks {url}: {why}")]
+    Request { command: CommandName, url: String, why: String },
+}
+
+impl NodesError {
+    /// Returns what a guest is answered.
+    pub fn to_fault(&self) -> Fault {
+        use NodesError::*;
+        let fault = |code| Fault::new(code, self.to_string());
+        match self {
+            Variable { variable, .. } => fault(code::INVALID)
+                .hint(format!("set it there, or give `{variable}` a value under [vars] in site.toml")),
+            Path { .. } => fault(code::INVALID).hint("see it resolved with `windlass site explain`"),
+            Argument { .. } => fault(code::INVALID),
+            Declaration { .. } => fault(code::REFUSED).hint("correct the command in the profile"),
+            Transport { source: TransportError::TimedOut { .. }, .. } | TimedOut { .. } => {
+                fault(code::TIMEOUT)
+            }
+            // It may have run, so it is not `unreachable`.
+            Transport { source: TransportError::Lost { .. }, .. } => fault(code::FAILED),
+            Transport { .. } | Request { .. } => fault(code::UNREACHABLE),
+            Start { .. } => fault(code::FAILED),
+        }
+    }
+}

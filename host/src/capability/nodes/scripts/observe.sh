@@ -1,0 +1,30 @@
+# Runs one command. Each word arrives as a line of base64, so none is ever quoted; the command's own
+# standard error joins its output, and this script's stays apart.
+
+refuse() {
+    printf 'windlass-fault %s\n' "$1" >&2
+    exit 3
+}
+
+word() {
+    IFS= read -r line || refuse input
+    # The x keeps newlines at the end, which a substitution would drop.
+    value=$(printf '%s' "$line" | base64 -d && printf x) || refuse input
+    value=${value%x}
+}
+
+word
+folder=$value
+word
+count=$value
+set --
+while [ "$count" -gt 0 ]; do
+    word
+    set -- "$@" "$value"
+    count=$((count - 1))
+done
+
+[ -z "$folder" ] || cd "$folder" 2>/dev/null || refuse cwd
+[ -z "${login_umask:-}" ] || umask "$login_umask"
+# For the command itself: a login shell may hold TMOUT read-only, and an exported one breaks `read`.
+exec env TMOUT=0 "$@" </dev/null 2>&1
