@@ -2,6 +2,8 @@
 //!
 //! Neighbours: `effect` hands permits in; a backend calls `capability`, which calls `transport`.
 
+pub mod live;
+
 use crate::journal::{KeptObject, Settlement, Trace};
 use crate::model::{Answer, Effect, EffectClass, Fault, PluginName, Stop};
 use crate::policy::{Facts, Permit};

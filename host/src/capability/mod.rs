@@ -1,9 +1,12 @@
 //! What the host can do for a plugin: one module a capability, and no wasm types in any.
 
+pub mod cluster;
 pub mod crypto;
 pub mod secrets;
 pub mod files;
 pub mod nodes;
+pub mod objects;
+pub mod operator;
 pub mod remote;
 #[cfg(test)]
 mod testing;

@@ -53,7 +53,7 @@ impl Live {
         manager: &NodeName,
         declaration: &crate::site::CommandDeclaration,
     ) -> Result<Vec<Health>, Fault> {
-        let output = self.observe_raw(manager, declaration, &[]).await?;
+        let output = self.observe_raw(manager, declaration).await?;
         let table = cluster::oms_status::parse(&output).map_err(fault(code::FAILED))?;
         Ok(table
             .members
@@ -97,20 +97,23 @@ impl Live {
             .map_err(|error| cluster_fault(&error, &format!("ask {endpoint} on {node} for its certificate")))
     }
 
+    /// The CA that the site pins for its manager; none where it pins none.
+    pub(super) fn manager_ca(&self) -> Result<Option<Vec<u8>>, Fault> {
+        let Some(path) = self.site.manager.as_ref().and_then(|manager| manager.ca.as_ref()) else {
+            return Ok(None);
+        };
+        let path = self.site.dir.join(path);
+        std::fs::read(&path).map(Some).map_err(|error| {
+            Fault::new(code::INVALID, format!("the manager's CA {path} cannot be read: {error}"))
+        })
+    }
+
     async fn manager(&self) -> Result<u16, Fault> {
         let Some(manager) = &self.site.manager else {
             return Err(Fault::new(code::UNKNOWN, "the site names no manager page")
                 .hint("in site.toml: [manager] url = \"https://…\""));
         };
-        let ca = match &manager.ca {
-            Some(path) => {
-                let path = self.site.dir.join(path);
-                Some(std::fs::read(&path).map_err(|error| {
-                    Fault::new(code::INVALID, format!("the manager's CA {path} cannot be read: {error}"))
-                })?)
-            }
-            None => None,
-        };
+        let ca = self.manager_ca()?;
         cluster::manager(&manager.url, ca.as_deref(), &manager.expect, PATIENCE)
             .await
             .map_err(|error| cluster_fault(&error, &format!("access {}", manager.url)))

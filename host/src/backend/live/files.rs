@@ -153,6 +153,12 @@ impl Live {
         Ok((self.node_files(node).await?, staged))
     }
 
+    /// A file's bytes, for the host's own comparisons.
+    pub(super) async fn file_bytes(&self, node: &NodeName, file: &FileName) -> Result<Vec<u8>, Fault> {
+        let (files, file) = self.file(node, file).await?;
+        files.read(&file).await.map_err(to_fault)?.ok_or_else(|| missing(&file, node))
+    }
+
     /// The bytes to write. The label of a secret never comes off: its bytes go into secret files only.
     async fn content(
         &self,

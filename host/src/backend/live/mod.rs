@@ -11,6 +11,8 @@ mod local;
 mod nodes;
 mod settle;
 
+pub(crate) use nodes::{node_context, unresolved};
+
 use super::{Acted, Backend};
 use crate::capability::crypto::read_certificate;
 use crate::capability::files::Saved;
@@ -148,9 +150,7 @@ impl Live {
             Fault::new(code::UNKNOWN, format!("the site has no node {node}"))
                 .hint(format!("there are {}", known.join(", ")))
         })?;
-        cell.get_or_try_init(|| NodeContext::ask(&self.transports, &self.site, node))
-            .await
-            .map_err(|error| error.to_fault())
+        cell.get_or_try_init(|| node_context(&self.transports, &self.site, node)).await
     }
 
     fn command(&self, name: &CommandName) -> Result<&CommandDeclaration, Fault> {

@@ -1,0 +1,381 @@
+//! Named commands: observed directly, changed as jobs, asked of a person, or requested of a server.
+
+use super::{Live, fault};
+use crate::backend::Acted;
+use crate::capability::nodes::{
+    self, ArgumentValue, Ended, NodeContext, NodesError, ResolvedCommand, environments_needed, printable,
+};
+use crate::journal::Trace;
+use crate::model::{
+    Answer, Argument, CommandName, Effect, Event, Fault, Member, MemberOutcome, NodeName, Outcome,
+    PauseReason, PluginName, Stop, Value, code,
+};
+use crate::site::{CommandDeclaration, CommandKind, Settle, Site};
+use crate::transport::jobs::{self, JobEnd, JobError, JobSpec};
+use crate::transport::{Transports, facts};
+use futures::StreamExt as _;
+use futures::future::try_join_all;
+use indexmap::IndexMap;
+use zeroize::Zeroizing;
+
+/// What running a change on one node came to.
+pub(super) type Ran = Result<Result<(Outcome, Vec<Trace>), Fault>, Stop>;
+
+impl Live {
+    pub(super) async fn nodes(
+        &self,
+        plugin: &PluginName,
+        effect: &Effect,
+        sequence: i64,
+    ) -> Result<Acted, Stop> {
+        match effect {
+            Effect::NodesMembers => Ok(Ok(Answer::Members(self.members())).into()),
+            Effect::NodesClockOffset { node } => {
+                let asked = facts::clock_offset(&self.transports, node, &self.site.profile.service_user).await;
+                Ok(asked.map(Answer::Milliseconds).map_err(fault(code::UNREACHABLE)).into())
+            }
+            Effect::NodesRun { node, command, arguments } => {
+                let ran = self.run(plugin, node, command, arguments, &job_id(sequence, None)).await?;
+                Ok(match ran {
+                    Ok((outcome, traces)) => Acted { traces, ..Ok(Answer::Outcome(outcome)).into() },
+                    Err(fault) => Err(fault).into(),
+                })
+            }
+            Effect::NodesRunEach { nodes, command, arguments } => {
+                let each = nodes.iter().map(|node| async move {
+                    let id = job_id(sequence, Some(node));
+                    (node.clone(), self.run(plugin, node, command, arguments, &id).await)
+                });
+                let concurrency = self.site.ssh.concurrency.max(1);
+                let ran: Vec<_> = futures::stream::iter(each).buffered(concurrency).collect().await;
+                let (mut outcomes, mut traces) = (Vec::new(), Vec::new());
+                for (node, ran) in ran {
+                    let outcome = ran?.map(|(outcome, left)| {
+                        traces.extend(left);
+                        outcome
+                    });
+                    outcomes.push(MemberOutcome { node, outcome });
+                }
+                Ok(Acted { traces, ..Ok(Answer::Outcomes(outcomes)).into() })
+            }
+            other => Ok(Err(Fault::new(code::INVALID, format!("{other} is no effect of nodes"))).into()),
+        }
+    }
+
+    fn members(&self) -> Vec<Member> {
+        let member = |node: &crate::site::Node| Member {
+            name: node.name.clone(),
+            role: self.role(&node.name).to_string(),
+            groups: node.groups.clone(),
+        };
+        self.site.nodes.values().map(member).collect()
+    }
+
+    async fn run(
+        &self,
+        plugin: &PluginName,
+        node: &NodeName,
+        command: &CommandName,
+        arguments: &[Argument],
+        id: &str,
+    ) -> Ran {
+        let declaration = match self.command(command) {
+            Ok(declaration) => declaration,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let resolved = match self.resolved(plugin, node, declaration, arguments).await {
+            Ok(resolved) => resolved,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        match declaration.kind {
+            CommandKind::Observe => {
+                Ok(nodes::observe(&self.transports, &resolved).await.map_err(to_fault).map(|ended| {
+                    (nodes::outcome(&resolved, &ended), Vec::new())
+                }))
+            }
+            CommandKind::Change => self.change(node, declaration, resolved, id).await,
+            CommandKind::Manual => Ok(self.manual(node, declaration).await.map(|outcome| (outcome, Vec::new()))),
+            CommandKind::Http => {
+                let ca = self.manager_ca();
+                Ok(match ca {
+                    Ok(ca) => nodes::request(&resolved, ca.as_deref())
+                        .await
+                        .map_err(to_fault)
+                        .map(|ended| (nodes::outcome(&resolved, &ended), Vec::new())),
+                    Err(fault) => Err(fault),
+                })
+            }
+        }
+    }
+
+    /// Saves what the command is declared to write, then runs it as a job.
+    async fn change(
+        &self,
+        node: &NodeName,
+        declaration: &CommandDeclaration,
+        resolved: ResolvedCommand,
+        id: &str,
+    ) -> Ran {
+        let saved = async {
+            let context = self.context(node).await?;
+            let targets = self.written(context, &declaration.consequences.writes)?;
+            self.save(&self.node_files(node).await?, &targets).await
+        };
+        let traces = match saved.await {
+            Ok(traces) => traces,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let spec = self.job_spec(node, &resolved, id);
+        let mut lines = Lines::default();
+        let mut on_output = |bytes: &[u8]| {
+            for line in lines.add(bytes, &resolved) {
+                (self.events)(&Event::Output { node: node.clone(), line });
+            }
+        };
+        match jobs::start_and_follow(&self.transports, node, &spec, &mut on_output).await {
+            Ok(end) => Ok(Ok((nodes::outcome(&resolved, &ended(end)), traces))),
+            Err(error) => self.job_failed(node, declaration, error).await.map(|ran| ran.map(|outcome| (outcome, traces))),
+        }
+    }
+
+    fn job_spec(&self, node: &NodeName, resolved: &ResolvedCommand, id: &str) -> JobSpec {
+        JobSpec {
+            id: id.to_string(),
+            run: self.run.clone(),
+            token: self.token(node),
+            user: resolved.user.clone(),
+            cwd: resolved.cwd.clone(),
+            env: resolved.env.clone(),
+            argv: resolved.argv.clone(),
+            prompts: resolved
+                .prompts
+                .iter()
+                .map(|prompt| (prompt.expect.clone(), prompt.reply.clone()))
+                .collect(),
+            timeout: resolved.timeout,
+            terminal: resolved.terminal,
+        }
+    }
+
+    /// What an error of a job means. Where it may have run, only a stop is safe: its intent stays open, and
+    /// a resume asks the node what became of it.
+    pub(super) async fn job_failed(
+        &self,
+        node: &NodeName,
+        declaration: &CommandDeclaration,
+        error: JobError,
+    ) -> Result<Result<Outcome, Fault>, Stop> {
+        match error {
+            JobError::Fenced { .. } => Err(Stop::new(PauseReason::LeaseLost, error.to_string())),
+            JobError::Invalid { .. } | JobError::Unable { .. } => Ok(Err(fault(code::FAILED)(error))),
+            JobError::Vanished { .. } => match self.settled_by_declaration(node, declaration).await? {
+                Some(true) => Ok(Ok(found_done())),
+                answer => Err(Stop::new(
+                    PauseReason::Unsettled,
+                    format!("{error}; {}", match answer {
+                        None => "the profile declares nothing that tells whether it happened",
+                        Some(_) => "what the profile declares to tell says that it did not happen, and it may be half done",
+                    }),
+                )),
+            },
+            error => Err(Stop::new(
+                PauseReason::Unreachable,
+                format!("{} on {node} may still be running: {}", declaration.name, fault(code::FAILED)(error).message),
+            )),
+        }
+    }
+
+    /// Asks what the profile declares to tell whether a change happened. None: nothing is declared.
+    pub(super) async fn settled_by_declaration(
+        &self,
+        node: &NodeName,
+        declaration: &CommandDeclaration,
+    ) -> Result<Option<bool>, Stop> {
+        let unreachable = |fault: Fault| Stop::new(PauseReason::Unreachable, fault.message);
+        match &declaration.consequences.settle {
+            None => Ok(None),
+            Some(Settle::Command(name)) => {
+                let observing = self.command(name).map_err(unreachable)?;
+                let resolved =
+                    self.resolve_observing(node, observing).await.map_err(unreachable)?;
+                let ended = nodes::observe(&self.transports, &resolved)
+                    .await
+                    .map_err(|error| unreachable(to_fault(error)))?;
+                Ok(Some(nodes::outcome(&resolved, &ended).succeeded))
+            }
+            Some(Settle::Served(endpoint)) => {
+                let Ok(served) = self.served(node, endpoint).await else { return Ok(Some(false)) };
+                let file = self.site.profile.endpoints.get(endpoint).and_then(|endpoint| endpoint.file.clone());
+                let Some(file) = file else { return Ok(None) };
+                let on_disk = self.file_bytes(node, &file).await.map_err(unreachable)?;
+                Ok(Some(super::der_of(&on_disk).is_ok_and(|on_disk| on_disk == served)))
+            }
+        }
+    }
+
+    async fn manual(&self, node: &NodeName, declaration: &CommandDeclaration) -> Result<Outcome, Fault> {
+        let instruction = declaration.instruction.as_deref().unwrap_or_default();
+        let done = self.operator.instruct(&format!("on {node}: {instruction}")).ok_or_else(|| {
+            Fault::new(code::UNKNOWN, format!("{} is done by hand, and there is nobody to ask", declaration.name))
+                .hint("run this on a terminal")
+        })?;
+        if !done {
+            return Err(Fault::new(code::DECLINED, format!("the operator did not do {}", declaration.name)));
+        }
+        match self.settled_by_declaration(node, declaration).await {
+            Ok(Some(false)) => Ok(Outcome {
+                succeeded: false,
+                exit: 0,
+                reason: "what the profile declares to prove it says that it did not happen".into(),
+                output: Vec::new(),
+            }),
+            Ok(_) => Ok(found_done()),
+            Err(stop) => Err(Fault::new(code::UNREACHABLE, stop.message)),
+        }
+    }
+
+    pub(super) async fn resolved(
+        &self,
+        plugin: &PluginName,
+        node: &NodeName,
+        declaration: &CommandDeclaration,
+        arguments: &[Argument],
+    ) -> Result<ResolvedCommand, Fault> {
+        let context = self.context(node).await?;
+        let mut values = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            let value = match &argument.value {
+                Value::Text(text) => ArgumentValue::Text(text.clone()),
+                Value::Secret(name) => {
+                    let secret = self.objects.secret(plugin, name)?;
+                    ArgumentValue::Secret(Zeroizing::new(secret.expose().to_vec()))
+                }
+            };
+            values.push((argument.name.clone(), value));
+        }
+        context
+            .resolve_command(declaration, values, self.settings.allow_secret_in_argv)
+            .map_err(|error| error.to_fault())
+    }
+
+    async fn resolve_observing(
+        &self,
+        node: &NodeName,
+        declaration: &CommandDeclaration,
+    ) -> Result<ResolvedCommand, Fault> {
+        let context = self.context(node).await?;
+        context.resolve_command(declaration, Vec::new(), false).map_err(|error| error.to_fault())
+    }
+
+    /// The raw output of an observing command, for a parser of the host's own.
+    pub(super) async fn observe_raw(
+        &self,
+        node: &NodeName,
+        declaration: &CommandDeclaration,
+    ) -> Result<Vec<u8>, Fault> {
+        let resolved = self.resolve_observing(node, declaration).await?;
+        let ended = nodes::observe(&self.transports, &resolved).await.map_err(to_fault)?;
+        let outcome = nodes::outcome(&resolved, &ended);
+        if !outcome.succeeded && ended.output.is_empty() {
+            return Err(Fault::new(
+                code::FAILED,
+                format!("{} on {node}: {}", declaration.name, outcome.reason),
+            ));
+        }
+        Ok(ended.output.to_vec())
+    }
+
+    /// Removes the job records of the run from every node that has any.
+    pub(crate) async fn purge_jobs(&self) -> Result<(), Fault> {
+        let users: std::collections::BTreeSet<&str> =
+            self.site.profile.commands.values().map(|command| command.user.as_str()).collect();
+        for user in users {
+            try_join_all(
+                self.touched().iter().map(|node| jobs::purge(&self.transports, node, user, &self.run)),
+            )
+            .await
+            .map_err(fault(code::FAILED))?;
+        }
+        Ok(())
+    }
+}
+
+/// What a node's variables are: one question for each user whose login environment is needed.
+pub(crate) async fn node_context(
+    transports: &Transports,
+    site: &Site,
+    node: &NodeName,
+) -> Result<NodeContext, Fault> {
+    let mut environments = IndexMap::new();
+    for (user, names) in environments_needed(site) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let found =
+            facts::login_env(transports, node, &user, &names).await.map_err(fault(code::UNREACHABLE))?;
+        environments.insert(user, found);
+    }
+    Ok(NodeContext::new(site, node, &environments))
+}
+
+/// The first file of the profile that has no path on this node, with the reason.
+pub(crate) fn unresolved(site: &Site, context: &NodeContext) -> Option<Fault> {
+    site.profile.files.values().find_map(|file| context.resolve_file(file).err()).map(|error| error.to_fault())
+}
+
+/// The id of an effect's job: the same on resume, and never that of another effect of the run.
+pub(super) fn job_id(sequence: i64, node: Option<&NodeName>) -> String {
+    match node {
+        None => format!("e{sequence}"),
+        // Names have characters that ids do not.
+        Some(node) => {
+            let safe: String = node
+                .as_str()
+                .chars()
+                .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+                .collect();
+            format!("e{sequence}-{safe}")
+        }
+    }
+}
+
+pub(super) fn ended(end: JobEnd) -> Ended {
+    Ended {
+        exit: end.exit,
+        output: Zeroizing::new(end.output),
+        truncated: end.output_truncated,
+        answered: end.prompts_answered,
+        timed_out: end.timed_out,
+    }
+}
+
+/// The outcome of a change that was found done and whose own words are gone.
+pub(super) fn found_done() -> Outcome {
+    Outcome { succeeded: true, exit: 0, reason: String::new(), output: Vec::new() }
+}
+
+fn to_fault(error: NodesError) -> Fault {
+    error.to_fault()
+}
+
+/// Output cut into lines for the operator's eye; nothing of a command that was given a secret is shown.
+#[derive(Default)]
+struct Lines {
+    partial: Vec<u8>,
+}
+
+impl Lines {
+    const LONGEST: usize = 4096;
+
+    fn add(&mut self, bytes: &[u8], command: &ResolvedCommand) -> Vec<String> {
+        if !command.secrets.is_empty() {
+            return Vec::new();
+        }
+        self.partial.extend_from_slice(bytes);
+        let mut lines = Vec::new();
+        while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.partial.drain(..=end).collect();
+            lines.push(printable(String::from_utf8_lossy(&line[..line.len() - 1]).trim_end()));
+        }
+        self.partial.truncate(Self::LONGEST);
+        lines
+    }
+}
