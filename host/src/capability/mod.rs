@@ -1,4 +1,5 @@
 //! What the host can do for a plugin: one module a capability, and no wasm types in any.
 
+pub mod cluster;
 pub mod crypto;
 pub mod secrets;
