@@ -5,11 +5,12 @@
 //! that every node is sent. `jobs` runs commands that outlive a connection, `lease` says which run may
 //! change a node, `facts` asks small questions; all three are scripts over this one operation.
 //!
-//! A script sees `umask 077`, `LC_ALL=C`, `TMOUT=0`, the rest of the user's login environment, and the
+//! A script starts in the user's home, where that exists, and sees `umask 077`, `LC_ALL=C`, `TMOUT=0`, the rest of the user's login environment, and the
 //! variable `login_umask` (what the umask was). It may use POSIX `sh`, coreutils or busybox; no more.
 
 mod collect;
 mod local;
+mod ssh;
 mod wire;
 
 #[cfg(test)]
@@ -23,6 +24,8 @@ use indexmap::IndexMap;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
+
+pub use ssh::reap_orphans;
 
 /// A constant script; `name` is for messages.
 #[derive(Debug, Clone, Copy)]
@@ -87,16 +90,31 @@ pub enum TransportError {
 pub struct Transports {
     nodes: IndexMap<NodeName, Node>,
     become_users: IndexMap<String, Become>,
+    /// None where no node is reached by ssh.
+    ssh: Option<ssh::Ssh>,
     /// Bounds the nodes worked on at once (`ssh.concurrency`).
     permits: Semaphore,
 }
 
 impl Transports {
     /// Connects to nothing yet. `run_dir` is private to the run; the generated ssh_config is put there.
-    pub fn new(site: &Site, _run_dir: &Utf8Path) -> Result<Self, TransportError> {
+    pub fn new(site: &Site, run_dir: &Utf8Path) -> Result<Self, TransportError> {
+        let by_ssh: Vec<(&NodeName, &str)> = site
+            .nodes
+            .iter()
+            .filter_map(|(name, node)| match &node.address {
+                Address::Ssh(destination) => Some((name, destination.as_str())),
+                Address::Local(_) => None,
+            })
+            .collect();
+        let ssh = match by_ssh.is_empty() {
+            true => None,
+            false => Some(ssh::Ssh::new(&site.ssh, run_dir, by_ssh.into_iter())?),
+        };
         Ok(Self {
             nodes: site.nodes.clone(),
             become_users: site.become_users.clone(),
+            ssh,
             permits: Semaphore::new(site.ssh.concurrency.max(1)),
         })
     }
@@ -123,22 +141,61 @@ impl Transports {
         self.call(&request, &mut stdout).await
     }
 
-    /// Ends every connection that was opened.
-    pub async fn close(self) {}
+    /// Ends every connection that was opened, whatever still runs over it.
+    ///
+    /// Without it they end when this is dropped and the last command over them has ended.
+    pub async fn close(self) {
+        if let Some(ssh) = self.ssh {
+            ssh.close().await;
+        }
+    }
 
     async fn call(&self, request: &Request<'_>, stdout: &mut Collector<'_>) -> Result<Reply, TransportError> {
         let node = self.node(request.node)?;
-        let (ended, stderr) = match &node.address {
-            Address::Local(folder) => local::exec(folder, request, stdout).await?,
-            Address::Ssh(_) => {
-                return Err(TransportError::Unreachable { node: node.name.clone(), why: "no ssh".into() });
+        let (exit, stderr) = match (&node.address, &self.ssh) {
+            (Address::Local(folder), _) => local::exec(folder, request, stdout).await?,
+            (Address::Ssh(destination), Some(ssh)) => {
+                let line = self.remote_line(ssh, destination, request).await?;
+                ssh.exec(&line, request, stdout).await?
+            }
+            // `new` makes it wherever a node has an ssh address.
+            (Address::Ssh(_), None) => {
+                return Err(TransportError::Unreachable {
+                    node: node.name.clone(),
+                    why: "ssh was not prepared".into(),
+                });
             }
         };
         if !stdout.begun() {
-            return Err(did_not_begin(request, ended, &stderr));
+            return Err(did_not_begin(request, exit, &stderr));
         }
         let (kept, truncated) = stdout.take();
-        Ok(Reply { exit: ended, stdout: kept, stderr: stderr.into_kept(), truncated })
+        Ok(Reply { exit, stdout: kept, stderr: stderr.into_kept(), truncated })
+    }
+
+    /// Returns the constant line that runs a script as the user of a request.
+    async fn remote_line(
+        &self,
+        ssh: &ssh::Ssh,
+        destination: &str,
+        request: &Request<'_>,
+    ) -> Result<String, TransportError> {
+        let named = destination.trim_start_matches("ssh://").rsplit_once('@').map(|(user, _)| user);
+        if named == Some(request.user) {
+            return Ok(wire::boot());
+        }
+        if let Some(way) = self.become_users.get(request.user) {
+            return Ok(wire::boot_through(&way.argv));
+        }
+        let login = ssh.login_user(request).await?;
+        if login == request.user {
+            return Ok(wire::boot());
+        }
+        Err(TransportError::Become {
+            node: request.node.clone(),
+            user: request.user.to_owned(),
+            why: format!("ssh logs in as {login}, and the site has no [become.{}]", request.user),
+        })
     }
 
     fn node(&self, name: &NodeName) -> Result<&Node, TransportError> {
@@ -152,7 +209,16 @@ impl Transports {
 /// The shell ended before the script's first line: the way to the user failed, and nothing ran.
 fn did_not_begin(request: &Request<'_>, exit: i32, stderr: &Collector<'_>) -> TransportError {
     let said = stderr.noise_line();
-    let why = if said.is_empty() { format!("the shell ended with {exit} and said nothing") } else { said };
+    let said = if said.is_empty() { "and said nothing".into() } else { format!("saying: {said}") };
+    let next = if said.contains("password is required") || said.contains("terminal is required") {
+        format!(
+            " (sudoers must let the login user do this without a password; see [become.{}])",
+            request.user
+        )
+    } else {
+        String::new()
+    };
+    let why = format!("the shell ended with {exit} before the script, {said}{next}");
     TransportError::Become { node: request.node.clone(), user: request.user.to_owned(), why }
 }
 

@@ -14,7 +14,7 @@ pub(super) const MARKER: &[u8] = b"\nwindlass-begin\n";
 /// a csh expands even there. A script cut short is not run: `read` fails without the newline, `base64`
 /// on the half of a group. `read` takes a pipe byte by byte, so that the rest is left for the script.
 const INNER: &str = concat!(
-    r#"login_umask=$(umask); umask 077; LC_ALL=C TMOUT=0; export LC_ALL TMOUT; "#,
+    r#"login_umask=$(umask); umask 077; LC_ALL=C TMOUT=0; export LC_ALL TMOUT; cd "$HOME" 2>/dev/null; "#,
     r#"IFS= read -r w && s=$(printf %s "$w" | base64 -d) && "#,
     r#"{ printf "\nwindlass-begin\n" >&2; printf "\nwindlass-begin\n"; eval "$s"; }"#,
 );

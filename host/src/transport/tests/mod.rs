@@ -1,6 +1,8 @@
 //! The room's claims, on real shells: every node here is a folder, or an sshd of this test.
 
 mod local;
+mod ssh;
+mod sshd;
 
 use crate::model::NodeName;
 use crate::site::{Address, Become, Node, OutsideEnvelope, Profile, Site, SshSettings, Trust};

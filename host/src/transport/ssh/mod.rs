@@ -1,0 +1,280 @@
+//! ssh, by the operator's own client: one master connection a node, opened when first needed.
+//!
+//! `config` writes what the client is given, `control` keeps the sockets and ends masters that a killed
+//! Windlass left behind. A call opens one session on the node's master. What a lost connection means is
+//! decided here: before a session is open nothing can have run, afterwards nobody knows.
+
+mod config;
+mod control;
+
+pub use control::reap_orphans;
+
+use super::collect::{Collector, exchange, one_line};
+use super::{Request, TransportError, wire};
+use crate::model::NodeName;
+use crate::site::SshSettings;
+use camino::{Utf8Path, Utf8PathBuf};
+use control::ControlDir;
+use indexmap::IndexMap;
+use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
+
+/// Sessions at once on one master; sshd's own bound (`MaxSessions`) is 10 unless set lower.
+const SESSIONS: usize = 8;
+/// Seconds after which a master without sessions ends by itself, should nothing else end it.
+const IDLE: NonZeroUsize = NonZeroUsize::new(600).unwrap();
+
+/// The ssh connections of one run.
+#[derive(Debug)]
+pub(super) struct Ssh {
+    config: Utf8PathBuf,
+    settings: SshSettings,
+    /// Bounds the key exchanges at once: they cost the controller far more than commands do.
+    connecting: Semaphore,
+    links: IndexMap<NodeName, Link>,
+    /// After `links`: removed when their masters have been told to end.
+    control: ControlDir,
+}
+
+#[derive(Debug)]
+struct Link {
+    destination: String,
+    master: Mutex<Option<Arc<Session>>>,
+    sessions: Semaphore,
+    login_user: OnceCell<String>,
+}
+
+impl Ssh {
+    pub fn new<'a>(
+        settings: &SshSettings,
+        run_dir: &Utf8Path,
+        nodes: impl Iterator<Item = (&'a NodeName, &'a str)>,
+    ) -> Result<Self, TransportError> {
+        let links = nodes.map(|(name, destination)| {
+            let link = Link {
+                destination: destination.to_owned(),
+                master: Mutex::new(None),
+                sessions: Semaphore::new(SESSIONS),
+                login_user: OnceCell::new(),
+            };
+            (name.clone(), link)
+        });
+        Ok(Self {
+            config: config::write(settings, run_dir)?,
+            settings: settings.clone(),
+            connecting: Semaphore::new(settings.concurrency.max(1)),
+            links: links.collect(),
+            control: ControlDir::make()?,
+        })
+    }
+
+    /// Runs a script through a remote command line, which must be one of `wire`'s.
+    pub async fn exec(
+        &self,
+        line: &str,
+        request: &Request<'_>,
+        stdout: &mut Collector<'_>,
+    ) -> Result<(i32, Collector<'static>), TransportError> {
+        let opened = AtomicBool::new(false);
+        match tokio::time::timeout(request.timeout, self.converse(line, request, stdout, &opened)).await {
+            Ok(result) => result,
+            Err(_) if opened.load(Ordering::Relaxed) => Err(TransportError::TimedOut {
+                node: request.node.clone(),
+                script: request.script.name,
+                timeout: request.timeout,
+            }),
+            Err(_) => Err(unreachable(request.node, format!("no connection within {:?}", request.timeout))),
+        }
+    }
+
+    async fn converse(
+        &self,
+        line: &str,
+        request: &Request<'_>,
+        stdout: &mut Collector<'_>,
+        opened: &AtomicBool,
+    ) -> Result<(i32, Collector<'static>), TransportError> {
+        let link = self.link(request.node)?;
+        let _session = link.sessions.acquire().await;
+        let master = self.master(request.node, link).await?;
+        // A master may have died since it was last used. Without an open session nothing has run (the
+        // script is yet to be sent), so a second one may be tried.
+        let (master, mut child) = match open(&master, line).await {
+            Ok(child) => (master, child),
+            Err(_) => {
+                link.forget(&master).await;
+                let master = self.master(request.node, link).await?;
+                let child = open(&master, line)
+                    .await
+                    .map_err(|error| unreachable(request.node, one_line(chain(&error).as_bytes())))?;
+                (master, child)
+            }
+        };
+        opened.store(true, Ordering::Relaxed);
+
+        let lost = |why: String| TransportError::Lost {
+            node: request.node.clone(),
+            script: request.script.name,
+            why,
+        };
+        let (Some(to), Some(out), Some(err)) =
+            (child.stdin().take(), child.stdout().take(), child.stderr().take())
+        else {
+            return Err(lost("a pipe to ssh is missing".into()));
+        };
+        let mut stderr = Collector::stderr();
+        let header = wire::header(request.script.text);
+        exchange(to, [&header, &request.input], (out, stdout), (err, &mut stderr)).await;
+        // The end of the output says nothing: it looks the same when the node has died.
+        match child.wait().await {
+            Ok(status) => match status.code() {
+                Some(exit) => Ok((exit, stderr)),
+                None => Err(lost(format!("its shell was killed: {status}"))),
+            },
+            // What the client makes of status 127, which a script may well end with.
+            Err(openssh::Error::Remote(_)) => Ok((127, stderr)),
+            Err(error) => {
+                link.forget(&master).await;
+                Err(lost(one_line(chain(&error).as_bytes())))
+            }
+        }
+    }
+
+    /// Returns whom a node logs us in as, asking it once.
+    pub async fn login_user(&self, request: &Request<'_>) -> Result<&str, TransportError> {
+        let link = self.link(request.node)?;
+        let ask = async {
+            let question = Request {
+                script: super::Script { name: "id", text: "id -un" },
+                input: zeroize::Zeroizing::new(Vec::new()),
+                output_limit: 256,
+                ..*request
+            };
+            let mut stdout = Collector::keeping(question.output_limit);
+            let (exit, stderr) = self.exec(&wire::boot(), &question, &mut stdout).await?;
+            if !stdout.begun() {
+                return Err(super::did_not_begin(&question, exit, &stderr));
+            }
+            Ok(String::from_utf8_lossy(&stdout.take().0).trim().to_owned())
+        };
+        link.login_user.get_or_try_init(|| ask).await.map(String::as_str)
+    }
+
+    /// Ends every master, whatever still runs over it.
+    pub async fn close(self) {
+        let ending = self.links.values().map(|link| async {
+            if let Some(master) = link.master.lock().await.take() {
+                control::end_master(master.control_socket()).await;
+            }
+        });
+        futures::future::join_all(ending).await;
+    }
+
+    fn link(&self, node: &NodeName) -> Result<&Link, TransportError> {
+        self.links.get(node).ok_or_else(|| unreachable(node, "the site has no ssh destination for it"))
+    }
+
+    /// Returns the node's master, connecting where there is none.
+    async fn master(&self, node: &NodeName, link: &Link) -> Result<Arc<Session>, TransportError> {
+        let mut slot = link.master.lock().await;
+        if let Some(master) = &*slot {
+            return Ok(master.clone());
+        }
+        let host = link.destination.strip_prefix("ssh://").unwrap_or(&link.destination);
+        if host.rsplit('@').next().is_none_or(|host| host.is_empty() || host.starts_with('-'))
+            || host.starts_with('-')
+        {
+            return Err(unreachable(node, format!("{:?} is not an ssh destination", link.destination)));
+        }
+        let _permit = self.connecting.acquire().await;
+        let builder = self.builder();
+        let destination = link.destination.clone();
+        // A task of its own, so that a caller who gives up does not leave a client behind that nobody
+        // knows: the task sees it through, and drops the connection if nobody waits any more.
+        let connecting = tokio::spawn(async move { builder.connect_mux(destination).await });
+        let master = match connecting.await {
+            Ok(Ok(master)) => Arc::new(master),
+            Ok(Err(error)) => return Err(refused(node, &link.destination, &error)),
+            Err(error) => return Err(unreachable(node, format!("the attempt to connect ended: {error}"))),
+        };
+        *slot = Some(master.clone());
+        Ok(master)
+    }
+
+    /// What the crate puts on ssh's command line, which precedes the file: the same as the file says.
+    fn builder(&self) -> SessionBuilder {
+        let mut builder = SessionBuilder::default();
+        builder
+            .known_hosts_check(KnownHosts::Strict)
+            .control_directory(self.control.path())
+            .control_persist(ControlPersist::IdleFor(IDLE))
+            .connect_timeout(self.settings.connect_timeout.max(std::time::Duration::from_secs(1)))
+            .config_file(&self.config);
+        builder
+    }
+}
+
+impl Link {
+    /// Lets go of a master that failed, unless another call has replaced it.
+    async fn forget(&self, failed: &Arc<Session>) {
+        let mut slot = self.master.lock().await;
+        if slot.as_ref().is_some_and(|master| Arc::ptr_eq(master, failed)) {
+            *slot = None;
+        }
+    }
+}
+
+/// Opens a session on a master.
+async fn open(master: &Arc<Session>, line: &str) -> Result<openssh::Child<Arc<Session>>, openssh::Error> {
+    let mut command = master.clone().arc_raw_command(line);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().await
+}
+
+fn unreachable(node: &NodeName, why: impl Into<String>) -> TransportError {
+    TransportError::Unreachable { node: node.clone(), why: why.into() }
+}
+
+/// Says why there is no connection, from the words of ssh's log.
+fn refused(node: &NodeName, destination: &str, error: &openssh::Error) -> TransportError {
+    let said = chain(error);
+    let node = node.clone();
+    if said.contains("IDENTIFICATION HAS CHANGED") {
+        let line = said
+            .split_once("Offending ")
+            .and_then(|(_, rest)| rest.split_once(" key in "))
+            .and_then(|(_, rest)| rest.split_whitespace().next())
+            .unwrap_or("known_hosts");
+        let why = format!(
+            "{destination} shows another key than {line} has; if the node was reinstalled, compare the new \
+             key's fingerprint on its console, then replace that line"
+        );
+        return TransportError::HostKey { node, why };
+    }
+    if said.contains("Host key verification failed") || said.contains("host key is known") {
+        let why = format!(
+            "none is known for {destination}; connect once with ssh, comparing the fingerprint with the one on \
+             the node's console"
+        );
+        return TransportError::HostKey { node, why };
+    }
+    let next = if said.contains("Permission denied") {
+        " (nobody is asked here: a key with a passphrase needs ssh-agent)"
+    } else {
+        ""
+    };
+    TransportError::Unreachable { node, why: format!("{}{next}", one_line(said.as_bytes())) }
+}
+
+/// Returns an error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
