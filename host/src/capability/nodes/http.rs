@@ -26,7 +26,7 @@ pub async fn request(command: Arc<ResolvedCommand>, ca: Option<Vec<u8>>) -> Resu
     tokio::task::spawn_blocking(move || {
         let Some(request) = &command.request else { return Err(failed("it declares no request".into())) };
         let client = Client::new(&command, ca.as_deref()).map_err(&failed)?;
-        client.run(&command, request).map_err(|problem| match problem {
+        client.run(request).map_err(|problem| match problem {
             Problem::TimedOut => {
                 NodesError::TimedOut { command: command.name.clone(), timeout: command.timeout }
             }
@@ -74,7 +74,7 @@ impl Client {
         Ok(Self { agent, deadline: Instant::now() + command.timeout })
     }
 
-    fn run(&self, command: &ResolvedCommand, request: &ResolvedRequest) -> Result<Ended, Problem> {
+    fn run(&self, request: &ResolvedRequest) -> Result<Ended, Problem> {
         let mut answer = self.send(&request.method, &request.url, request.body.as_ref())?;
         let expected = |status: u16| match request.expect.is_empty() {
             true => (200..300).contains(&status),
@@ -93,15 +93,19 @@ impl Client {
                 if timed_out || !expected(answer.status) || text.contains(holds.as_str()) {
                     break;
                 }
-                std::thread::sleep(POLL_EVERY.min(command.timeout));
+                std::thread::sleep(POLL_EVERY.min(self.left()));
             }
         }
         let exit = if expected(answer.status) { 0 } else { i32::from(answer.status) };
         Ok(Ended { exit, output: answer.body, truncated: answer.truncated, answered: 0, timed_out })
     }
 
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
     fn send(&self, method: &str, url: &str, body: Option<&RequestBody>) -> Result<Answer, Problem> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.left();
         if left.is_zero() {
             return Err(Problem::TimedOut);
         }
@@ -140,3 +144,6 @@ struct Answer {
     body: Zeroizing<Vec<u8>>,
     truncated: bool,
 }
+
+#[cfg(test)]
+mod tests;
