@@ -45,8 +45,9 @@ fn generate_by_product(pair: &Pair, parameters: &Parameters) -> Result<Certifica
     let (name, node) = (pair.name(Role::First), pair.node(Role::First));
     let before = node.fingerprint(GENERATED_CERT)?;
     let mut command = node.run(GENERATE);
-    for Entry { name, value } in &parameters.subject {
-        command = command.text(name, value);
+    let subject = parameters.command_arguments();
+    for (placeholder, value) in &subject {
+        command = command.text(placeholder, value);
     }
     succeeded(&command.secret("password", PASSWORD).call()?, GENERATE, name)?;
 

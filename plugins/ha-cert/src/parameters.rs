@@ -80,7 +80,7 @@ pub fn declared() -> Vec<Parameter> {
         Parameter::new("algorithm", "rsa-3072", "Key algorithm of what Windlass makes").choices(&ALGORITHMS),
         Parameter::new(
             "patience",
-            "120",
+            "60",
             "Seconds that a restarted service may take to present its certificate and to report normal",
         ),
     ]);
@@ -154,6 +154,19 @@ impl Parameters {
         }
         reader.problems.into_result("invalid")?;
         Ok(parameters)
+    }
+
+    /// Returns the subject under the names of the generator's placeholders, which are those of the parameters.
+    pub fn command_arguments(&self) -> Vec<(&'static str, &str)> {
+        SUBJECT
+            .iter()
+            .filter_map(|(name, attribute, _)| {
+                self.subject
+                    .iter()
+                    .find(|entry| entry.name == *attribute)
+                    .map(|entry| (*name, entry.value.as_str()))
+            })
+            .collect()
     }
 }
 

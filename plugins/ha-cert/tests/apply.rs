@@ -48,7 +48,7 @@ fn the_product_makes_the_root_on_the_first_node_and_it_is_copied_from_there() {
         effects.contains(
             "\
 -- root@first
-run generate-ha-root country=DE state=eur city=ber company=dt organize=IT common-name=HADOOP.COM \
+run generate-ha-root country=DE state=eur city=ber company=dt organize=IT common_name=HADOOP.COM \
 email=abc@dt.com password=<ha-key> on master1
 note: Generate root-ca pair success.
 -- stage

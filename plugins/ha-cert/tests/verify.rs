@@ -57,12 +57,12 @@ fn a_health_table_that_is_null_for_a_while_is_waited_for() {
 
 #[test]
 fn what_is_not_so_fails_its_check() {
-    let breaks: [(fn(&Cluster), &str); 6] = [
-        (|cluster| drop(cluster.change().on.insert(Switch::Abnormal)), "HAAllResOK is normal"),
+    let breaks: [Broken; 6] = [
+        (|cluster| turn_on(cluster, Switch::Abnormal), "HAAllResOK is normal"),
         (|cluster| set(cluster, FIRST, "ha-root-cert", "root 1"), "Both nodes trust"),
         (|cluster| load(cluster, SECOND, "leaf 3 of 1"), "master2 presents a new"),
         (|cluster| set(cluster, FIRST, "ha-leaf-cert", "leaf 77 of 101"), "master1 presents a new"),
-        (|cluster| drop(cluster.change().on.insert(Switch::ManagerDown)), "MRS Manager can be"),
+        (|cluster| turn_on(cluster, Switch::ManagerDown), "MRS Manager can be"),
         (
             |cluster| {
                 drop(cluster.change().nodes.get_mut(SECOND).map(|node| node.files.remove("ha-root-key")))
@@ -93,10 +93,26 @@ fn a_key_file_opened_to_others_fails_its_check_and_says_what_it_was() {
 }
 
 #[test]
+fn a_supplied_root_that_was_in_place_on_one_node_is_finished_on_both() {
+    let cluster = Cluster::new(&[("ca", "supplied")]);
+    set(&cluster, FIRST, "ha-root-cert", "root 50");
+    cluster.apply_all().unwrap();
+    let failed: Vec<_> = cluster.verify().into_iter().filter(|check| !check.passed).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
 fn what_the_site_does_not_have_is_no_check() {
     let cluster = Cluster::new(&[]).with(Switch::NoManager);
     cluster.apply_all().unwrap();
     assert!(!cluster.verify().iter().any(|check| check.title.contains("Manager")));
+}
+
+/// What is broken after a good run, and the check that must fail.
+type Broken = (fn(&Cluster), &'static str);
+
+fn turn_on(cluster: &Cluster, switch: Switch) {
+    cluster.change().on.insert(switch);
 }
 
 fn set(cluster: &Cluster, node: &str, file: &str, words: &str) {
