@@ -55,17 +55,9 @@ impl Live {
     ) -> Result<Vec<Health>, Fault> {
         let output = self.observe_raw(manager, declaration).await?;
         let table = cluster::oms_status::parse(&output).map_err(fault(code::FAILED))?;
-        Ok(table
-            .members
-            .into_iter()
-            .map(|row| Health {
-                reporter: manager.clone(),
-                node: self.node_of(&row.host_name, &row.node_name).map_or_else(String::new, ToString::to_string),
-                role: row.role,
-                state: row.state,
-                phase: row.phase,
-            })
-            .collect())
+        Ok(table.health(manager, |row| {
+            self.node_of(&row.host_name, &row.node_name_ip).map_or_else(String::new, ToString::to_string)
+        }))
     }
 
     /// Which of the site's nodes a product's table means by a host name or an address with dashes.
@@ -121,7 +113,7 @@ impl Live {
 }
 
 fn cluster_fault(error: &ClusterError, attempted: &str) -> Fault {
-    let code = if error.is_unreachable() { code::UNREACHABLE } else { code::FAILED };
+    let code = if matches!(error, ClusterError::Unreachable { .. } | ClusterError::TimedOut { .. } | ClusterError::Manager { .. }) { code::UNREACHABLE } else { code::FAILED };
     let mut made = fault(code)(error);
     made.message = format!("{attempted}: {}", made.message);
     made

@@ -16,6 +16,7 @@ use crate::transport::{Transports, facts};
 use futures::StreamExt as _;
 use futures::future::try_join_all;
 use indexmap::IndexMap;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// What running a change on one node came to.
@@ -96,14 +97,13 @@ impl Live {
             CommandKind::Change => self.change(node, declaration, resolved, id).await,
             CommandKind::Manual => Ok(self.manual(node, declaration).await.map(|outcome| (outcome, Vec::new()))),
             CommandKind::Http => {
-                let ca = self.manager_ca();
-                Ok(match ca {
-                    Ok(ca) => nodes::request(&resolved, ca.as_deref())
-                        .await
-                        .map_err(to_fault)
-                        .map(|ended| (nodes::outcome(&resolved, &ended), Vec::new())),
-                    Err(fault) => Err(fault),
-                })
+                let ca = match self.manager_ca() {
+                    Ok(ca) => ca,
+                    Err(fault) => return Ok(Err(fault)),
+                };
+                let resolved = Arc::new(resolved);
+                let asked = nodes::request(resolved.clone(), ca).await.map_err(to_fault);
+                Ok(asked.map(|ended| (nodes::outcome(&resolved, &ended), Vec::new())))
             }
         }
     }
