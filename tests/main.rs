@@ -1,1 +1,3 @@
+//! The suite: one binary, one module a subject.
 
+mod lab;

@@ -27,13 +27,20 @@ pub(super) struct Heartbeat {
     pub role: Role,
 }
 
+/// Who dialled.
+#[derive(Clone, Copy)]
+enum Direction {
+    In,
+    Out,
+}
+
 /// What is known of the peer, and what it is told.
 pub(super) struct Link {
     config: Config,
     own: Mutex<Heartbeat>,
     heard: Mutex<Option<(Instant, Heartbeat)>>,
-    /// The last failure that was logged: a pair that is split would fill the log otherwise.
-    logged: Mutex<String>,
+    /// The last failure of each direction that was logged, and when.
+    logged: Mutex<[Option<(Instant, String)>; 2]>,
 }
 
 impl Link {
@@ -56,11 +63,15 @@ impl Link {
         Duration::from_millis(self.config.lost)
     }
 
-    fn note(&self, text: String) {
-        let mut logged = lock(&self.logged);
-        if *logged != text {
-            eprintln!("{text}");
-            *logged = text;
+    /// Logs a failure that is new, or a minute old: a pair that is split would fill the log otherwise.
+    fn note(&self, direction: Direction, text: String) {
+        let last = &mut lock(&self.logged)[direction as usize];
+        let known = last
+            .as_ref()
+            .is_some_and(|(when, known)| *known == text && when.elapsed() < Duration::from_secs(60));
+        if !known {
+            eprintln!("{} {text}", jiff::Zoned::now().strftime("%H:%M:%S"));
+            *last = Some((Instant::now(), text));
         }
     }
 
@@ -71,7 +82,7 @@ impl Link {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    self.note(format!("accept a connection: {error}"));
+                    self.note(Direction::In, format!("accept a connection: {error}"));
                     sleep(Duration::from_millis(100)).await;
                     continue;
                 }
@@ -89,7 +100,7 @@ impl Link {
                 };
                 let ended: io::Result<()> = talk.await;
                 if let Err(error) = ended {
-                    link.note(format!("link from outside ended: {error}"));
+                    link.note(Direction::In, format!("link from outside ended: {error}"));
                 }
             });
         }
@@ -99,6 +110,8 @@ impl Link {
     pub(super) async fn dial(self: Arc<Self>, identity: Identity) {
         let connector = TlsConnector::from(identity.client);
         let beat = Duration::from_millis(self.config.heartbeat);
+        // Quick at first, so that a pair that starts together finds itself at once.
+        let mut pause = beat / 8;
         loop {
             let talk = async {
                 let name = ServerName::IpAddress((*self.config.peer_address.ip()).into());
@@ -110,14 +123,16 @@ impl Link {
                 loop {
                     self.tell(&mut writer).await?;
                     self.hear(&mut reader).await?;
+                    pause = beat / 8;
                     sleep(beat).await;
                 }
             };
             let ended: io::Result<()> = talk.await;
             if let Err(error) = ended {
-                self.note(format!("link to {} failed: {error}", self.config.peer_address));
+                self.note(Direction::Out, format!("link to {} failed: {error}", self.config.peer_address));
             }
-            sleep(beat / 4).await;
+            sleep(pause).await;
+            pause = (pause * 2).min(beat);
         }
     }
 
