@@ -9,6 +9,7 @@
 use super::component::cause;
 use super::inspect::sha256;
 use super::{Engine, Plugin, PluginError};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use nix::fcntl::OFlag;
@@ -95,12 +96,20 @@ impl Cache {
         let mut image = Vec::new();
         file.read_to_end(&mut image).ok()?;
         let tag = image.split_off(image.len().checked_sub(TAG)?);
-        hmac::verify(&self.key, &authenticated(context, &image), &tag).ok()?;
+        verify_slices_are_equal(self.tag(context, &image).as_ref(), &tag).ok()?;
         Some(image)
     }
 
+    /// The context ends in a newline and has a fixed number of them, so it cannot run into the image.
+    fn tag(&self, context: &str, image: &[u8]) -> hmac::Tag {
+        let mut tag = hmac::Context::with_key(&self.key);
+        tag.update(context.as_bytes());
+        tag.update(image);
+        tag.sign()
+    }
+
     fn write(&self, path: &Path, context: &str, image: &[u8]) -> Result<(), CacheError> {
-        let tag = hmac::sign(&self.key, &authenticated(context, image));
+        let tag = self.tag(context, image);
         let mut file = tempfile::Builder::new()
             .prefix("new-")
             .tempfile_in(&self.folder)
@@ -111,11 +120,6 @@ impl Cache {
         file.persist(path).map_err(|error| failed("write", path, error.error))?;
         Ok(())
     }
-}
-
-fn authenticated(context: &str, image: &[u8]) -> Vec<u8> {
-    // The context ends in a newline and has a fixed number of them, so it cannot run into the image.
-    [context.as_bytes(), image].concat()
 }
 
 fn check_folder(folder: &Path) -> Result<(), CacheError> {

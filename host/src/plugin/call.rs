@@ -250,12 +250,15 @@ impl Call<'_> {
         if trap == Some(&Trap::OutOfFuel) {
             return PluginError::OutOfFuel { plugin, call, limit: self.limits.fuel };
         }
-        if store.data().memory.refused {
-            return PluginError::OutOfMemory { plugin, call, limit: self.limits.memory };
-        }
         // wasmtime keeps the type of this one to itself.
         if trap.is_none() && error.root_cause().to_string().contains("fuel allocated for hostcalls") {
             return PluginError::TooMuch { plugin, call, limit: self.limits.copy };
+        }
+        // How a guest ends that gets no memory: by giving up, or by using the pointer it did not get. Or it
+        // was not even started.
+        let starved = matches!(trap, None | Some(Trap::UnreachableCodeReached | Trap::MemoryOutOfBounds));
+        if store.data().memory.refused && starved {
+            return PluginError::OutOfMemory { plugin, call, limit: self.limits.memory };
         }
         let why = match trap {
             Some(Trap::StackOverflow) => "its calls nest too deeply".into(),

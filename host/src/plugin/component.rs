@@ -57,7 +57,7 @@ impl Plugin {
     pub fn inspect(file: &str, component: &[u8]) -> Result<Manifest, PluginError> {
         let manifest = manifest::read(component)
             .map_err(|source| PluginError::Manifest { plugin: file.into(), source })?;
-        inspect::imports(file, component)?;
+        inspect::check_imports(file, component)?;
         Ok(manifest)
     }
 

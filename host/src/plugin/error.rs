@@ -27,7 +27,7 @@ pub enum PluginError {
         "{plugin} is built for {interface} {wanted}, and this host has {have}: Windlass {wanted} or newer has it; \
          update Windlass, or build the plugin for {have}"
     )]
-    Version { plugin: String, interface: String, wanted: String, have: String },
+    Version { plugin: String, interface: String, wanted: String, have: &'static str },
     #[error("{plugin} imports {import}, which is not part of the plugin contract: {why}")]
     Import { plugin: String, import: String, why: &'static str },
     #[error("{plugin} cannot be linked: {why}. Build it against the contract of this host (wit/)")]

@@ -2,6 +2,7 @@
 
 use super::PluginError;
 use aws_lc_rs::digest;
+use std::cmp::Ordering;
 use wasmparser::{Parser, Payload};
 
 /// The version of the contract that this host has. A contract's version is that of the Windlass which
@@ -12,13 +13,13 @@ const PACKAGE: &str = "windlass:plugin/";
 const INTERFACES: [&str; 9] =
     ["clock", "cluster", "crypto", "files", "nodes", "operator", "secrets", "state", "types"];
 
-/// Returns the names of the component's imports, after checking that this host has every one of them.
-pub(super) fn imports(plugin: &str, component: &[u8]) -> Result<Vec<String>, PluginError> {
+/// Checks that this host has every interface that the component imports. That their functions exist and
+/// have the right types is found by linking.
+pub(super) fn check_imports(plugin: &str, component: &[u8]) -> Result<(), PluginError> {
     let damaged = |error: wasmparser::BinaryReaderError| PluginError::Compile {
         plugin: plugin.into(),
         why: error.to_string(),
     };
-    let mut names = Vec::new();
     let mut depth = 0usize;
     for payload in Parser::new(0).parse_all(component) {
         match payload.map_err(damaged)? {
@@ -26,15 +27,13 @@ pub(super) fn imports(plugin: &str, component: &[u8]) -> Result<Vec<String>, Plu
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 1 => {
                 for import in section {
-                    let name = import.map_err(damaged)?.name.full_name().into_owned();
-                    check_import(plugin, &name)?;
-                    names.push(name);
+                    check_import(plugin, &import.map_err(damaged)?.name.full_name())?;
                 }
             }
             _ => {}
         }
     }
-    Ok(names)
+    Ok(())
 }
 
 fn check_import(plugin: &str, import: &str) -> Result<(), PluginError> {
@@ -46,19 +45,31 @@ fn check_import(plugin: &str, import: &str) -> Result<(), PluginError> {
             "a plugin may import only interfaces of windlass:plugin"
         });
     };
-    let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
-    if version != API_VERSION {
-        return Err(PluginError::Version {
-            plugin: plugin.into(),
-            interface: shown(&format!("{PACKAGE}{interface}"), 100),
-            wanted: if version.is_empty() { "without a version".into() } else { shown(version, 40) },
-            have: API_VERSION.into(),
-        });
+    let (interface, wanted) = rest.split_once('@').unwrap_or((rest, ""));
+    match compare(wanted, API_VERSION) {
+        None => return refuse("it does not say which version of the contract it means"),
+        Some(Ordering::Less) => return refuse("that version is older than any this host has; rebuild it"),
+        Some(Ordering::Greater) => {
+            return Err(PluginError::Version {
+                plugin: plugin.into(),
+                interface: shown(&format!("{PACKAGE}{interface}"), 100),
+                wanted: wanted.into(),
+                have: API_VERSION,
+            });
+        }
+        Some(Ordering::Equal) => {}
     }
     if !INTERFACES.contains(&interface) {
         return refuse("this version of the contract has no such interface");
     }
     Ok(())
+}
+
+/// Compares two versions, of as many numbers each; none where they are not that.
+pub(super) fn compare(left: &str, right: &str) -> Option<Ordering> {
+    let numbers = |text: &str| text.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u32>>>();
+    let (left, right) = (numbers(left)?, numbers(right)?);
+    (left.len() == right.len()).then(|| left.cmp(&right))
 }
 
 /// Returns the SHA-256 of bytes in lower-case hex.

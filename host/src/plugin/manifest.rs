@@ -4,9 +4,10 @@
 //! component is made. Reading compiles nothing and trusts nothing: sizes are capped, unknown keys are
 //! errors, a section inside a nested module or component does not count and is refused.
 
-use super::inspect::{API_VERSION, plain};
+use super::inspect::{API_VERSION, compare, plain};
 use crate::model::PluginName;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use wasmparser::{Encoding, Parser, Payload};
 
 /// The custom section's name.
@@ -89,13 +90,13 @@ pub enum ManifestError {
     #[error("the file is not WebAssembly, or is cut short: {0}")]
     Damaged(String),
     #[error(
-        "the file is a core WebAssembly module, not a component: turn it into one with `wasm-tools component new`, \
-         or build it with `windlass plugin build`"
+        "the file is a core WebAssembly module, not a component: make it one, as `wasm-tools component new` does, \
+         and append its manifest"
     )]
     CoreModule,
     #[error("the file has {0} bytes, and a component may have at most {LARGEST_COMPONENT}")]
     TooLarge(usize),
-    #[error("it has no section `{SECTION}`: add the manifest with `windlass plugin build`")]
+    #[error("it has no section `{SECTION}`, which says who it is and what it asks for: append its manifest")]
     Missing,
     #[error(
         "it has more than one section `{SECTION}`, so what it asks for is not clear: rebuild it with one"
@@ -178,11 +179,15 @@ fn section(component: &[u8]) -> Result<Option<&[u8]>, ManifestError> {
 fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     let malformed = |why: String| Err(ManifestError::Malformed(why));
     let api = API_VERSION.rsplit_once('.').map_or(API_VERSION, |(series, _)| series);
-    if manifest.api != api {
-        if !plain(&manifest.api, 20) {
-            return malformed("`api` is not a version such as `0.1`".into());
+    match compare(&manifest.api, api) {
+        Some(Ordering::Equal) => {}
+        Some(Ordering::Greater) => {
+            return Err(ManifestError::Api { wanted: manifest.api.clone(), have: api });
         }
-        return Err(ManifestError::Api { wanted: manifest.api.clone(), have: api });
+        Some(Ordering::Less) => {
+            return malformed(format!("its `api` is older than any this host has: rebuild it for {api}"));
+        }
+        None => return malformed("`api` is not a version such as `0.1`".into()),
     }
     let version = &manifest.version;
     let is_version = version.starts_with(|c: char| c.is_ascii_digit())

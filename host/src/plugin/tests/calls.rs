@@ -147,7 +147,11 @@ async fn calls_of_one_plugin_can_overlap() {
         })
         .collect();
     let id = step("a");
-    let calls = paths.iter_mut().map(|path| plugin.procedure_apply(path, &id));
+    // And they can move between threads.
+    fn movable<T: Send>(call: T) -> T {
+        call
+    }
+    let calls = paths.iter_mut().map(|path| movable(plugin.procedure_apply(path, &id)));
     for result in futures::future::join_all(calls).await {
         assert_eq!(result.unwrap(), Ok(()));
     }

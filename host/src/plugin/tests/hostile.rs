@@ -224,6 +224,18 @@ fn a_newer_contract_is_refused_naming_interface_version_and_the_host_that_has_it
 }
 
 #[test]
+fn an_import_without_a_version_or_with_an_older_one_says_so() {
+    for (import, says) in [
+        ("windlass:plugin/nodes", "does not say which version"),
+        ("windlass:plugin/nodes@0.0.9", "older than any this host has"),
+    ] {
+        let text = format!("(component (import \"{import}\" (instance)))");
+        let error = refusal(&procedure(&text)).to_string();
+        assert!(error.contains(import) && error.contains(says), "{error}");
+    }
+}
+
+#[test]
 fn imports_of_wasi_or_of_anything_else_are_refused_by_name() {
     let error = refusal(&procedure(hostile!("imports-wasi"))).to_string();
     assert!(error.contains("wasi:filesystem/types@0.2.0"), "{error}");

@@ -64,6 +64,8 @@ fn what_a_manifest_must_not_be_is_said_in_words() {
     malformed(&GOOD.replace("Drain", "Dr\\u001b[2Jain"), "`summary`");
     malformed(&GOOD.replace('}', r#","needs":[{"reason":"x"}]}"#), "need 1 asks for nothing");
     malformed(&GOOD.replace('}', r#","needs":[{"reason":"","general":["clock"]}]}"#), "`reason` of need 1");
+    malformed(&GOOD.replace("0.1", "0.0"), "older than any");
+    malformed(&GOOD.replace("0.1", "new"), "`api` is not a version");
     let wanted = read(&section(&GOOD.replace("0.1", "0.2"))).unwrap_err();
     assert!(wanted.to_string().contains("Windlass 0.2 or newer"), "{wanted}");
 }
