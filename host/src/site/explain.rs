@@ -220,6 +220,7 @@ fn consequences(site: &Site, command: &CommandDeclaration, facts: &mut Facts) {
                     None => format!("the endpoint {endpoint}"),
                 }
             }
+            None if *rerun == Rerun::Always => String::new(),
             None => "nothing: where its own record is lost, a run pauses".to_owned(),
         },
     );
@@ -481,6 +482,10 @@ fn var_in_words(var: &Var) -> String {
 fn unfolded(site: &Site, template: &Template) -> String {
     fn write(site: &Site, template: &Template, depth: usize, text: &mut String) {
         for part in &template.parts {
+            // Paths that double each other are refused when they are used; here they are cut.
+            if text.len() > 10_000 {
+                return;
+            }
             match part {
                 TemplatePart::Text(plain) => text.push_str(plain),
                 TemplatePart::Placeholder(name) => text.push_str(&format!("{{{name}}}")),

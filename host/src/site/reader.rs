@@ -66,7 +66,12 @@ pub(super) struct Table<'a> {
 /// How a table is named in a message.
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() { f.write_str("the top level") } else { write!(f, "[{}]", self.path) }
+        match self.path.as_str() {
+            "" => f.write_str("the top level"),
+            // One of an array of tables has no header that could be searched for.
+            path if path.ends_with(']') => f.write_str(path),
+            path => write!(f, "[{path}]"),
+        }
     }
 }
 
@@ -75,6 +80,7 @@ impl<'a> Table<'a> {
         Self { source, path, place, table, asked: Vec::new() }
     }
 
+    #[track_caller]
     pub fn mistake(&self, what: impl Into<String>) {
         self.source.reading.mistake(&self.place, what);
     }
@@ -180,8 +186,12 @@ impl<'a> Table<'a> {
     }
 }
 
+/// A key that is no plain word is quoted: what a file holds cannot write to a terminal.
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    let plain = (1..=100).contains(&key.len())
+        && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.@".contains(c));
+    let key = if plain { key.to_owned() } else { shown(key) };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
 enum Content<'a> {
@@ -203,6 +213,7 @@ pub(super) struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
+    #[track_caller]
     pub fn mistake(&self, what: impl Into<String>) {
         self.source.reading.mistake(&self.place, what);
     }
@@ -215,6 +226,7 @@ impl<'a> Field<'a> {
         }
     }
 
+    #[track_caller]
     fn wrong_kind(&self, wanted: &str) {
         self.mistake(format!("{} is {}; it must be {wanted}", self.path, self.kind()));
     }
@@ -352,7 +364,14 @@ impl<'a> Field<'a> {
 
     /// Returns the texts of an array, or the one text.
     pub fn text_or_texts(&self) -> Vec<Located<String>> {
-        if self.is_text() { self.text().into_iter().collect() } else { self.texts() }
+        if self.is_text() {
+            return self.text().into_iter().collect();
+        }
+        if !self.is_array() {
+            self.wrong_kind("text or an array of texts");
+            return Vec::new();
+        }
+        self.texts()
     }
 
     fn items(&self) -> Vec<Field<'a>> {
@@ -372,12 +391,18 @@ impl<'a> Field<'a> {
     }
 
     pub fn table(&self) -> Option<Table<'a>> {
+        self.table_or("a table")
+    }
+
+    /// As [`Field::table`], where a plain text would have done too: `wanted` says so.
+    #[track_caller]
+    pub fn table_or(&self, wanted: &str) -> Option<Table<'a>> {
         match self.content {
             Content::Table(table) => {
                 Some(Table::new(self.source, self.path.clone(), self.key_place.clone(), table))
             }
             _ => {
-                self.wrong_kind("a table");
+                self.wrong_kind(wanted);
                 None
             }
         }
@@ -476,6 +501,30 @@ mod tests {
         for bad in ["", "5", "m", "5 m", "5ms", "30m1h", "1m1m", "-1s", "1.5h", "99999999999999999999s", "5µ"]
         {
             assert_eq!(seconds(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_carries_no_control_character_of_a_key_or_value() {
+        let reading = Reading::default();
+        let text = "[\"\\u001b[2J\"]\n\"\\u0007\" = \"\\u001b[2J\"\n";
+        let source = Source { reading: &reading, file: "x.toml".into(), text };
+        source.read(|top| {
+            for field in top.all() {
+                let table = field.table().unwrap();
+                for field in table.all() {
+                    field.number(0..=1);
+                    field.duration();
+                    field.word(&[("a", 1)]);
+                }
+                table.finish("test");
+            }
+            top.finish("test");
+        });
+        let mistakes = reading.into_mistakes(&[]);
+        assert_eq!(mistakes.len(), 5);
+        for mistake in mistakes {
+            assert!(!mistake.to_string().chars().any(char::is_control), "{:?}", mistake.to_string());
         }
     }
 

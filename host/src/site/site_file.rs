@@ -1,5 +1,6 @@
 //! Reads `site.toml`. What needs the profile to be judged is left to `check`.
 
+use super::grants_file::ROLES;
 use super::mistake::{Place, nearest, shown};
 use super::reader::{Field, Located, Table, parse_name};
 use super::types::*;
@@ -112,6 +113,12 @@ fn read_nodes(top: &mut Table<'_>, dir: &Utf8Path) -> IndexMap<NodeName, Located
     let mut nodes = IndexMap::new();
     for (field, mut table) in top.named("nodes") {
         let name = field.key_name::<NodeName>();
+        if ROLES.contains(&field.key.as_str()) {
+            table.mistake(format!(
+                "a node cannot be called {}: that is a role, as in restart@first",
+                field.key
+            ));
+        }
         let ssh = table.field("ssh");
         let local = table.field("local");
         let address = match (&ssh, &local) {
@@ -146,7 +153,9 @@ fn read_nodes(top: &mut Table<'_>, dir: &Utf8Path) -> IndexMap<NodeName, Located
             .collect();
         let place = table.place.clone();
         table.finish("[nodes.NAME]");
-        if let (Some(name), Some(address)) = (name, address) {
+        if let Some(name) = name {
+            // A node without a valid address stays, for the sake of what names it; the mistake is recorded.
+            let address = address.unwrap_or_else(|| Address::Ssh(String::new()));
             let node = Node { name: name.clone(), address, groups, host, alias };
             nodes.insert(name, Located { value: node, place });
         }
@@ -219,7 +228,7 @@ fn read_var(field: &Field<'_>) -> Option<Var> {
     if field.is_text() {
         return literal(field);
     }
-    let mut table = field.table()?;
+    let mut table = field.table_or("text or a table")?;
     let (var, _) = read_var_table(&mut table)?;
     table.finish("[vars]");
     Some(var)
