@@ -1,8 +1,9 @@
 //! Reads one profile file: a layer, which another one may extend.
 
 use super::command;
+use super::field::Field;
 use super::mistake::{Place, Reference, Target, shown};
-use super::reader::{Field, Located, Table};
+use super::reader::{Located, Table};
 use super::site_file::{literal, read_var_table, user_name, valid_variable_name};
 use super::template::TemplateError;
 use super::types::*;
