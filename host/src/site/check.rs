@@ -24,7 +24,9 @@ pub(super) fn inventory(reading: &Reading, site: &SiteFile) {
             Address::Ssh(destination) => destination.as_str(),
             Address::Local(folder) => folder.as_str(),
         };
-        if let Some(other) = addresses.insert(address, node) {
+        if !address.is_empty()
+            && let Some(other) = addresses.insert(address, node)
+        {
             reading.mistake(
                 &node.place,
                 format!(

@@ -1,8 +1,9 @@
 //! Reads one `[commands.NAME]`, and checks it for what needs no other entry.
 
+use super::field::Field;
 use super::layer::{located_template, template};
 use super::mistake::{Target, nearest, shown};
-use super::reader::{Field, Table, parse_name};
+use super::reader::{Table, parse_name};
 use super::site_file::{statuses, user_name};
 use super::types::*;
 use crate::model::{CommandName, EndpointName, FileName};

@@ -1,6 +1,7 @@
 //! A declaration in words: what a name of the site or profile stands for, and who may use it.
 
-use super::command::{kind_word, parser_word};
+mod command;
+
 use super::mistake::nearest;
 use super::types::*;
 use crate::model::Entry;
@@ -51,7 +52,7 @@ pub fn explain(site: &Site, name: &str) -> Result<Vec<Explanation>, Unknown> {
         found.push(Explanation { kind, name: name.to_owned(), facts });
     };
     if let Some(declaration) = profile.commands.get(name) {
-        add("command", command(site, declaration));
+        add("command", command::explain(site, declaration));
     }
     if let Some(declaration) = profile.files.get(name) {
         add("file", file(site, declaration));
@@ -123,123 +124,6 @@ impl Facts {
     fn add_if(&mut self, applies: bool, name: &str, value: &str) -> &mut Self {
         if applies { self.add(name, value) } else { self }
     }
-}
-
-fn command(site: &Site, command: &CommandDeclaration) -> Vec<Entry> {
-    let mut facts = Facts::default();
-    let runs = matches!(command.kind, CommandKind::Observe | CommandKind::Change);
-    facts.add("kind", kind_in_words(command.kind));
-    facts.add(
-        "runs",
-        command.argv.iter().map(|part| quoted(&unfolded(site, part))).collect::<Vec<_>>().join(" "),
-    );
-    facts.add_if(runs, "as", &command.user);
-    facts.add("in", command.cwd.as_ref().map(|cwd| unfolded(site, cwd)).unwrap_or_default());
-    for (name, value) in &command.env {
-        facts.add("environment", format!("{name}={}", unfolded(site, value)));
-    }
-    facts.add("instruction", command.instruction.clone().unwrap_or_default());
-    if let Some(request) = &command.request {
-        facts.add(
-            "sends",
-            format!(
-                "{} {}, expecting {}",
-                request.method,
-                unfolded(site, &request.url),
-                numbers(&request.expect)
-            ),
-        );
-        if let Some((url, contains)) = &request.poll {
-            facts.add("finished when", format!("{} answers with {contains:?}", unfolded(site, url)));
-        }
-    }
-    facts.add("variables", variables_of(site, &command_templates(command)));
-    for prompt in &command.prompts {
-        facts.add("prompt", format!("{:?} is answered with {}", prompt.expect, prompt.reply));
-    }
-    for (name, argument) in &command.args {
-        facts.add("placeholder", placeholder(name, argument));
-    }
-    facts.add_if(
-        command.secret_in_argv,
-        "secret in argv",
-        "yes: every user of the node can read it while it runs; needs allow_secret_in_argv in the procedure",
-    );
-    facts.add_if(command.terminal, "terminal", "it gets one of its own");
-    if runs {
-        let mut success = format!("exit status {}", numbers(&command.success.exit));
-        for text in &command.success.contains {
-            success.push_str(&format!(", output with {text:?}"));
-        }
-        facts.add("succeeds with", success);
-        facts.add("gives up after", format!("{} s", command.timeout.as_secs()));
-        facts.add_if(command.output == Parser::None, "output", "none of it reaches a plugin");
-        facts.add_if(command.output != Parser::None, "output", parser_word(command.output));
-    }
-    consequences(site, command, &mut facts);
-    facts.add(
-        "granted to",
-        granted(site, |block| matching(&block.commands, command.name.as_str(), |pattern| pattern)),
-    );
-    facts.0
-}
-
-fn consequences(site: &Site, command: &CommandDeclaration, facts: &mut Facts) {
-    if command.kind == CommandKind::Observe {
-        facts.add("changes", "nothing");
-        return;
-    }
-    let Consequences { writes, restarts, serves, settle, undo, may_switch_roles, rerun } =
-        &command.consequences;
-    let profile = &site.profile;
-    for written in writes {
-        facts.add(
-            "writes",
-            match written {
-                Written::File(file) => match profile.files.get(file) {
-                    Some(declared) => format!("the file {file}: {}", unfolded(site, &declared.path)),
-                    None => format!("the file {file}"),
-                },
-                Written::Folder(name) => match profile.paths.get(name) {
-                    Some(path) => format!("the folder {name}: {}", unfolded(site, path)),
-                    None => format!("the folder {name}"),
-                },
-            },
-        );
-    }
-    facts.add("restarts", restarts.join(", "));
-    facts.add("serves anew", serves.iter().map(|name| name.to_string()).collect::<Vec<_>>().join(", "));
-    facts.add(
-        "settled by",
-        match settle {
-            Some(Settle::Command(observation)) => format!("{observation}: it happened if that succeeds"),
-            Some(Settle::Served(endpoint)) => {
-                let file = profile.endpoints.get(endpoint).and_then(|endpoint| endpoint.file.as_ref());
-                match file {
-                    Some(file) => format!("the endpoint {endpoint}: it happened if that presents {file}"),
-                    None => format!("the endpoint {endpoint}"),
-                }
-            }
-            None => "nothing: where its own record is lost, a run pauses".to_owned(),
-        },
-    );
-    facts.add(
-        "undone by",
-        match undo {
-            Some(undo) => undo.to_string(),
-            None if writes.is_empty() => String::new(),
-            None => "putting back what it writes, saved before it runs".to_owned(),
-        },
-    );
-    facts.add_if(*may_switch_roles, "roles", "it may make the other node the active one");
-    facts.add(
-        "run again",
-        match rerun {
-            Rerun::Never => "never by itself",
-            Rerun::IfSettleSaysNo => "where settling says that it did not happen",
-            Rerun::Always => "whenever its end is not known",
-        },
-    );
 }
 
 fn file(site: &Site, file: &FileDeclaration) -> Vec<Entry> {
@@ -445,29 +329,6 @@ fn secret(site: &Site, name: &str, source: &SecretSource) -> Vec<Entry> {
     facts.0
 }
 
-fn kind_in_words(kind: CommandKind) -> String {
-    let words = match kind {
-        CommandKind::Observe => "looks, changes nothing",
-        CommandKind::Change => "changes the node",
-        CommandKind::Manual => "done by the operator, proven by an observation",
-        CommandKind::Http => "a request over HTTPS",
-    };
-    format!("{}: {words}", kind_word(kind))
-}
-
-fn placeholder(name: &str, argument: &ArgumentDeclaration) -> String {
-    let mut text = format!("{name}: at most {} bytes", argument.longest);
-    match (argument.secret, argument.characters.as_str()) {
-        (true, _) => text.push_str(", secret"),
-        (false, "") => text.push_str(", letters and digits"),
-        (false, others) => text.push_str(&format!(", letters, digits and {others:?}")),
-    }
-    if let Some(default) = &argument.default {
-        text.push_str(&format!("; {default:?} where none is given"));
-    }
-    text
-}
-
 fn var_in_words(var: &Var) -> String {
     match var {
         Var::Literal(value) => value.clone(),
@@ -481,6 +342,10 @@ fn var_in_words(var: &Var) -> String {
 fn unfolded(site: &Site, template: &Template) -> String {
     fn write(site: &Site, template: &Template, depth: usize, text: &mut String) {
         for part in &template.parts {
+            // Paths that double each other are refused when they are used; here they are cut.
+            if text.len() > 10_000 {
+                return;
+            }
             match part {
                 TemplatePart::Text(plain) => text.push_str(plain),
                 TemplatePart::Placeholder(name) => text.push_str(&format!("{{{name}}}")),
@@ -495,24 +360,6 @@ fn unfolded(site: &Site, template: &Template) -> String {
     let mut text = String::new();
     write(site, template, 0, &mut text);
     text
-}
-
-fn quoted(argument: &str) -> String {
-    let plain = !argument.is_empty()
-        && !argument.contains(|c: char| c.is_whitespace() || "'\"`\\;&|<>()".contains(c));
-    if plain { argument.to_owned() } else { format!("{argument:?}") }
-}
-
-fn command_templates(command: &CommandDeclaration) -> Vec<&Template> {
-    let mut templates: Vec<&Template> =
-        command.argv.iter().chain(&command.cwd).chain(command.env.values()).collect();
-    templates.extend(command.prompts.iter().map(|prompt| &prompt.reply));
-    if let Some(request) = &command.request {
-        templates.push(&request.url);
-        templates.extend(&request.body);
-        templates.extend(request.poll.iter().map(|(url, _)| url));
-    }
-    templates
 }
 
 /// The variables of templates, through named paths, each with where it comes from.
@@ -551,7 +398,7 @@ fn users_of(site: &Site, name: &str) -> String {
         profile
             .commands
             .values()
-            .filter(|command| command_templates(command).into_iter().any(holds))
+            .filter(|command| command::templates(command).into_iter().any(holds))
             .map(|command| command.name.as_str()),
     );
     if users.is_empty() { "nothing".to_owned() } else { users.join(", ") }
@@ -582,8 +429,4 @@ fn granted(site: &Site, patterns: impl Fn(&GrantBlock) -> Vec<String>) -> String
         })
         .collect();
     if granted.is_empty() { "no plugin of grants.toml".to_owned() } else { granted.join("; ") }
-}
-
-fn numbers<T: ToString>(numbers: &[T]) -> String {
-    numbers.iter().map(T::to_string).collect::<Vec<_>>().join(" or ")
 }

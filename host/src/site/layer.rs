@@ -1,8 +1,9 @@
 //! Reads one profile file: a layer, which another one may extend.
 
 use super::command;
+use super::field::Field;
 use super::mistake::{Place, Reference, Target, shown};
-use super::reader::{Field, Located, Table};
+use super::reader::{Located, Table};
 use super::site_file::{literal, read_var_table, user_name, valid_variable_name};
 use super::template::TemplateError;
 use super::types::*;
@@ -65,7 +66,7 @@ pub(super) fn read(mut top: Table<'_>, name: &str) -> Layer {
             defaults
         }),
     };
-    top.finish("profile");
+    top.finish("profiles/NAME.toml");
     layer
 }
 
@@ -102,13 +103,13 @@ fn read_vars(top: &mut Table<'_>) -> Entries<String, Var> {
         let mut overrides = false;
         let value = if field.is_text() {
             literal(&field)
-        } else if let Some(mut table) = field.table() {
+        } else if let Some(mut table) = field.table_or("text or a table") {
             overrides = table.flag("override").unwrap_or(false);
             let value = match table.field("value") {
                 Some(value) => literal(&value),
                 None => read_var_table(&mut table).map(|(var, _)| var),
             };
-            table.finish("[vars] of a profile");
+            table.finish("[vars.NAME]");
             value
         } else {
             None
@@ -132,7 +133,7 @@ fn read_paths(top: &mut Table<'_>) -> Entries<String, Template> {
         let mut overrides = false;
         let value = if field.is_text() {
             path_template(&field)
-        } else if let Some(mut table) = field.table() {
+        } else if let Some(mut table) = field.table_or("text or a table") {
             overrides = table.flag("override").unwrap_or(false);
             let path = table.required("path", "the folder").and_then(|field| path_template(&field));
             table.finish("[paths]");

@@ -91,6 +91,13 @@ pub(super) enum Target {
     Observation,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// The lines of this room's source that found a mistake on this thread: each needs a case.
+    pub static MADE_AT: RefCell<std::collections::BTreeSet<&'static std::panic::Location<'static>>> =
+        const { RefCell::new(std::collections::BTreeSet::new()) };
+}
+
 /// What reading leaves behind besides the values: cursors share it, so that a mistake never stops them.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
@@ -102,11 +109,18 @@ pub(super) struct Reading {
 }
 
 impl Reading {
+    #[track_caller]
     pub fn mistake(&self, place: &Place, what: impl Into<String>) {
         self.mistake_near(place, what, None);
     }
 
+    #[track_caller]
     pub fn mistake_near(&self, place: &Place, what: impl Into<String>, nearest: Option<&str>) {
+        #[cfg(test)]
+        {
+            let caller = std::panic::Location::caller();
+            MADE_AT.with_borrow_mut(|made| made.insert(caller));
+        }
         self.mistakes.borrow_mut().push(Mistake {
             place: place.clone(),
             what: what.into(),

@@ -1,7 +1,7 @@
 //! `site.toml`, `grants.toml` and profiles → a validated [`Site`], or every mistake in them at once.
 //!
-//! `reader` is the cursor over TOML; `site_file`, `grants_file`, `layer` and `command` read one file or
-//! entry each; `compose` lays profiles over each other; `check` judges the whole. `resolve` turns
+//! `reader` and `field` are the cursor over TOML; `site_file` (with `inventory`), `grants_file`, `layer` and
+//! `command` read one file or entry each; `compose` lays profiles over each other; `check` judges the whole. `resolve` turns
 //! templates into text once a node's variables are known; `explain` says a declaration in words.
 //! Neighbours: `cli` loads a site through here; `policy`, `capability` and `run` read the types.
 
@@ -10,7 +10,9 @@ mod check;
 mod command;
 mod compose;
 mod explain;
+mod field;
 mod grants_file;
+mod inventory;
 mod layer;
 mod load;
 mod mistake;

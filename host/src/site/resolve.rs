@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 
 /// How deep named paths may be made of each other; `Site::load` refuses circles before.
 const DEEPEST: usize = 32;
+/// Paths that double each other grow without end: no real template has that many pieces.
+const MOST_PIECES: usize = 4096;
 
 /// What a node gives to templates.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +30,8 @@ pub enum ExpandError {
     NoArgument { name: String },
     #[error("the path ${{{name}}} is made of itself")]
     Circle { name: String },
+    #[error("a template on {node} grows beyond {MOST_PIECES} pieces: its paths hold each other too often")]
+    TooLong { node: NodeName },
 }
 
 /// Returns the text of a template. It may hold secrets, so it is made in one allocation and wiped.
@@ -56,6 +60,9 @@ fn collect<'t>(
     pieces: &mut Vec<Cow<'t, str>>,
 ) -> Result<(), ExpandError> {
     for part in &template.parts {
+        if pieces.len() >= MOST_PIECES {
+            return Err(ExpandError::TooLong { node: scope.node.clone() });
+        }
         match part {
             TemplatePart::Text(text) => pieces.push(text.into()),
             TemplatePart::Placeholder(name) => match args.get(name) {
@@ -130,6 +137,8 @@ mod tests {
                 ("om".into(), Template::parse("${home}/om").unwrap()),
                 ("cert".into(), Template::parse("${om}/cert").unwrap()),
                 ("loop".into(), Template::parse("${loop}/x").unwrap()),
+                ("twice".into(), Template::parse("${fixed}${fixed}").unwrap()),
+                ("bomb".into(), Template::parse(&"${twice}".repeat(4096)).unwrap()),
             ]),
         }
     }
@@ -173,6 +182,7 @@ mod tests {
     #[test]
     fn a_circle_and_a_missing_argument_are_errors() {
         assert_eq!(check("${loop}").unwrap_err(), "the path ${loop} is made of itself");
+        assert!(check("${bomb}").unwrap_err().contains("too often"));
         assert_eq!(check("{other}").unwrap_err(), "the placeholder {other} has no value");
     }
 

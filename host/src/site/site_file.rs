@@ -1,7 +1,9 @@
 //! Reads `site.toml`. What needs the profile to be judged is left to `check`.
 
+use super::field::Field;
+use super::inventory::{read_become, read_nodes, read_ssh};
 use super::mistake::{Place, nearest, shown};
-use super::reader::{Field, Located, Table, parse_name};
+use super::reader::{Located, Table};
 use super::types::*;
 use crate::model::{NodeName, PluginName};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -108,91 +110,19 @@ fn read_operators(site: &mut Table<'_>) -> Vec<String> {
     operators
 }
 
-fn read_nodes(top: &mut Table<'_>, dir: &Utf8Path) -> IndexMap<NodeName, Located<Node>> {
-    let mut nodes = IndexMap::new();
-    for (field, mut table) in top.named("nodes") {
-        let name = field.key_name::<NodeName>();
-        let ssh = table.field("ssh");
-        let local = table.field("local");
-        let address = match (&ssh, &local) {
-            (Some(_), Some(local)) => {
-                local.mistake(format!("{table} has both ssh and local; a node has one of them"));
-                None
-            }
-            (None, None) => {
-                table.mistake(format!(
-                    "{table} has no address: say ssh = \"USER@HOST\", or local = \"FOLDER\""
-                ));
-                None
-            }
-            (Some(ssh), None) => read_destination(ssh).map(Address::Ssh),
-            (None, Some(local)) => site_path(local, dir).map(Address::Local),
-        };
-        let groups = table
-            .texts("groups")
-            .into_iter()
-            .filter_map(|group| {
-                let checked: NodeName = parse_name(table.source.reading, &group.value, &group.place)?;
-                Some(String::from(checked))
-            })
-            .collect();
-        let host = table.field("host").and_then(|field| host_text(&field));
-        let alias = table
-            .field("alias")
-            .map(|field| field.text_or_texts())
-            .unwrap_or_default()
-            .into_iter()
-            .map(|alias| alias.value)
-            .collect();
-        let place = table.place.clone();
-        table.finish("[nodes.NAME]");
-        if let (Some(name), Some(address)) = (name, address) {
-            let node = Node { name: name.clone(), address, groups, host, alias };
-            nodes.insert(name, Located { value: node, place });
-        }
-    }
-    nodes
-}
-
-/// A destination goes to ssh as one argument: it can be none of its options.
-fn read_destination(field: &Field<'_>) -> Option<String> {
-    let text = field.text()?.value;
-    if text.is_empty() {
-        field.mistake(format!("{} is empty: fill in the node's address, as \"admin@10.0.0.11\"", field.path));
-        return None;
-    }
-    if text.starts_with('-') || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        field.mistake(format!(
-            "{} is {}, which is no ssh destination: no leading '-', no spaces",
-            field.path,
-            shown(&text)
-        ));
-        return None;
-    }
-    Some(text)
-}
-
-fn host_text(field: &Field<'_>) -> Option<String> {
-    let text = field.text()?.value;
-    let fits = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c));
-    if !fits {
-        field.mistake(format!("{} is {}, which is no host name or address", field.path, shown(&text)));
-    }
-    fits.then_some(text)
-}
-
 /// A path of this machine, relative to the site's folder.
-fn site_path(field: &Field<'_>, dir: &Utf8Path) -> Option<Utf8PathBuf> {
+pub(super) fn site_path(field: &Field<'_>, dir: &Utf8Path) -> Option<Utf8PathBuf> {
     let text = field.text()?.value;
     if text.is_empty() || text.contains('\0') {
         field.mistake(format!("{} is no path", field.path));
         return None;
     }
-    Some(dir.join(text))
+    // By components, so that `x` and `./x` are one path.
+    Some(dir.join(text).components().collect())
 }
 
 /// As [`site_path`], of a file that must be there.
-fn site_file(field: &Field<'_>, dir: &Utf8Path) -> Option<Utf8PathBuf> {
+pub(super) fn site_file(field: &Field<'_>, dir: &Utf8Path) -> Option<Utf8PathBuf> {
     let path = site_path(field, dir)?;
     if !path.is_file() {
         field.mistake(format!("{} names a file that is not there: {path}", field.path));
@@ -219,7 +149,7 @@ fn read_var(field: &Field<'_>) -> Option<Var> {
     if field.is_text() {
         return literal(field);
     }
-    let mut table = field.table()?;
+    let mut table = field.table_or("text or a table")?;
     let (var, _) = read_var_table(&mut table)?;
     table.finish("[vars]");
     Some(var)
@@ -269,32 +199,13 @@ pub(super) fn user_name(field: &Field<'_>) -> Option<String> {
     None
 }
 
-fn is_user_name(text: &str) -> bool {
+pub(super) fn is_user_name(text: &str) -> bool {
     !text.starts_with('-')
         && (1..=64).contains(&text.len())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
-fn read_become(top: &mut Table<'_>) -> IndexMap<String, Become> {
-    let mut users = IndexMap::new();
-    for (field, mut table) in top.named("become") {
-        if !is_user_name(&field.key) {
-            table.mistake(format!("{} is not a user's name", shown(&field.key)));
-        }
-        let argv = table
-            .required(
-                "argv",
-                "the command that becomes the user, as [\"sudo\", \"-n\", \"su\", \"-\", \"omm\"]",
-            )
-            .map(|argv| argument_vector(&argv))
-            .unwrap_or_default();
-        table.finish("[become.USER]");
-        users.insert(field.key, Become { argv });
-    }
-    users
-}
-
-fn argument_vector(field: &Field<'_>) -> Vec<String> {
+pub(super) fn argument_vector(field: &Field<'_>) -> Vec<String> {
     let argv: Vec<String> = field.texts().into_iter().map(|text| text.value).collect();
     if field.is_array() && argv.first().is_none_or(|program| program.is_empty()) {
         field.mistake(format!("{} names no program", field.path));
@@ -459,41 +370,4 @@ fn read_hooks(top: &mut Table<'_>) -> Vec<Located<HookBinding>> {
         }
     }
     hooks
-}
-
-fn read_ssh(mut table: Table<'_>, dir: &Utf8Path) -> SshSettings {
-    let default = SshSettings::default();
-    let kex = table.field("kex").and_then(|field| {
-        let text = field.text()?.value;
-        let fits =
-            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_@.,+^*".contains(c));
-        if !fits {
-            field.mistake(format!(
-                "{} is {}, which is no list of ssh key exchanges",
-                field.path,
-                shown(&text)
-            ));
-        }
-        fits.then_some(text)
-    });
-    let settings = SshSettings {
-        keepalive: table
-            .field("keepalive")
-            .and_then(|field| field.duration())
-            .and_then(|duration| u32::try_from(duration.as_secs()).ok())
-            .unwrap_or(default.keepalive),
-        connect_timeout: table
-            .field("connect_timeout")
-            .and_then(|field| field.duration())
-            .unwrap_or(default.connect_timeout),
-        kex,
-        concurrency: table
-            .field("concurrency")
-            .and_then(|field| field.number(1..=1000))
-            .and_then(|number| usize::try_from(number).ok())
-            .unwrap_or(default.concurrency),
-        config: table.field("config").and_then(|field| site_file(&field, dir)),
-    };
-    table.finish("[ssh]");
-    settings
 }

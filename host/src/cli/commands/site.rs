@@ -175,3 +175,67 @@ fn explain_name(context: &Context, name: &str) -> Result {
     }
     Ok(Exit::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::ui::{Format, Loudness, Ui};
+    use camino::Utf8Path;
+
+    const SITE: &str = r#"
+[site]
+name = "x"
+profile = "mrs-2"
+[nodes.master1]
+local = "nodes/master1"
+groups = ["managers"]
+"#;
+
+    fn call(site: &str, command: Command, found: Option<&str>) -> Result {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(folder.path()).unwrap();
+        std::fs::write(dir.join("site.toml"), site).unwrap();
+        let ui = Ui::new(Format::Text, Loudness::Quiet, true);
+        let context = Context { ui, site_dir: dir.to_owned(), state_dir: dir.to_owned() };
+        let connect = async |site: &Site| {
+            let reached = |node: &NodeName| Reached {
+                node: node.clone(),
+                problem: found.map(str::to_owned),
+                hint: found.map(|_| "ssh to it".to_owned()),
+            };
+            site.nodes.keys().map(reached).collect()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(run(Args { command }, &context, connect))
+    }
+
+    #[test]
+    fn mistakes_are_a_usage_error_that_lists_them_all() {
+        let site = SITE.replace("profile", "profil").replace("groups", "grups");
+        let error = call(&site, Command::Check { connect: false }, None).unwrap_err();
+        assert_eq!(error.exit, Exit::Usage);
+        for expected in ["has 3 mistakes", "did you mean \"profile\"?", "did you mean \"groups\"?"] {
+            assert!(error.message.contains(expected), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_not_ready_fails_the_preflight_and_only_where_it_was_asked() {
+        let problem = Some("master1 cannot be reached: no route");
+        assert_eq!(call(SITE, Command::Check { connect: false }, problem).unwrap(), Exit::Done);
+        assert_eq!(call(SITE, Command::Check { connect: true }, None).unwrap(), Exit::Done);
+        let error = call(SITE, Command::Check { connect: true }, problem).unwrap_err();
+        assert_eq!(error.exit, Exit::Preflight);
+        assert_eq!(error.causes, ["master1 cannot be reached: no route"]);
+        assert_eq!(error.hints, ["ssh to it"]);
+    }
+
+    #[test]
+    fn explaining_an_unknown_name_says_the_nearest() {
+        let explain = |name: &str| call(SITE, Command::Explain { name: name.to_owned() }, None);
+        assert_eq!(explain("restart-ha").unwrap(), Exit::Done);
+        let error = explain("restart-oms").unwrap_err();
+        assert_eq!(error.exit, Exit::Usage);
+        assert_eq!(error.hints, ["did you mean `windlass site explain restart-ha`?"]);
+    }
+}
