@@ -123,8 +123,9 @@ impl Identity {
             .mode(0o600)
             .open(&beside)
             .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::hard_link(&beside, path))
-            .and_then(|()| File::open(folder)?.sync_all());
+            .and_then(|()| fs::hard_link(&beside, path));
+        // The identity has its name; some network file systems cannot sync a folder, and say so.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
         // Gone or not, it is a second name of the same private file.
         let _ = fs::remove_file(&beside);
         written.map_err(failed)?;

@@ -56,8 +56,9 @@ pub async fn manager(
         .map_err(|error| failed(error.to_string()))?;
     let status = match answer {
         Ok(response) => response.status().as_u16(),
-        Err(ureq::Error::BadUri(why)) => {
-            return Err(ClusterError::ManagerAddress { url: shown(url), why: shown(&why) });
+        Err(error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_))) => {
+            let why = shown(&error.to_string());
+            return Err(ClusterError::ManagerAddress { url: shown(url), why });
         }
         Err(error) => return Err(failed(error.to_string())),
     };

@@ -9,6 +9,8 @@ mod error;
 mod manager;
 pub mod oms_status;
 mod served;
+#[cfg(test)]
+mod tests;
 
 pub use error::ClusterError;
 pub use manager::manager;

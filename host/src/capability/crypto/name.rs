@@ -59,7 +59,7 @@ fn decode<'a>(value: &Any<'a>) -> Option<Cow<'a, str>> {
             std::str::from_utf8(value.data).ok().map(Cow::Borrowed)
         }
         Tag::T61String => Some(value.data.iter().map(|byte| char::from(*byte)).collect()),
-        Tag::BmpString if value.data.len() % 2 == 0 => {
+        Tag::BmpString if value.data.len().is_multiple_of(2) => {
             let units = value.data.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
             char::decode_utf16(units).collect::<Result<String, _>>().ok().map(Cow::Owned)
         }
