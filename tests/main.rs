@@ -1,5 +1,5 @@
 //! The suite: one binary, one module a subject.
 
-mod lab;
 mod architecture;
 mod contract;
+mod lab;

@@ -2,11 +2,11 @@
 
 pub mod cluster;
 pub mod crypto;
-pub mod secrets;
 pub mod files;
 pub mod nodes;
 pub mod objects;
 pub mod operator;
 pub mod remote;
+pub mod secrets;
 #[cfg(test)]
 mod testing;

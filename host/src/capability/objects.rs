@@ -56,8 +56,11 @@ impl Objects {
         let mut inner = self.lock();
         let key = (plugin.clone(), name.clone());
         if inner.objects.contains_key(&key) {
-            return Err(Fault::new(code::INVALID, format!("{plugin} already has an object {name} in this run"))
-                .hint("give the new one another name"));
+            return Err(Fault::new(
+                code::INVALID,
+                format!("{plugin} already has an object {name} in this run"),
+            )
+            .hint("give the new one another name"));
         }
         if inner.objects.keys().filter(|(owner, _)| owner == plugin).count() >= MOST_OBJECTS {
             return Err(Fault::new(code::REFUSED, format!("{plugin} has its {MOST_OBJECTS} objects")));
@@ -93,9 +96,11 @@ impl Objects {
     }
 
     fn find(&self, plugin: &PluginName, name: &ObjectName) -> Result<Object, Fault> {
-        self.lock().objects.get(&(plugin.clone(), name.clone())).cloned().ok_or_else(|| {
-            Fault::new(code::UNKNOWN, format!("{plugin} has no object {name} in this run"))
-        })
+        self.lock()
+            .objects
+            .get(&(plugin.clone(), name.clone()))
+            .cloned()
+            .ok_or_else(|| Fault::new(code::UNKNOWN, format!("{plugin} has no object {name} in this run")))
     }
 
     pub fn value(&self, plugin: &PluginName, name: &str) -> Option<String> {

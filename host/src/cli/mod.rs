@@ -28,7 +28,14 @@ pub struct Context {
 #[command(name = "windlass", version, disable_help_subcommand = true, max_term_width = 100)]
 struct Arguments {
     /// The site's folder
-    #[arg(short = 'C', long = "site", value_name = "SITE", env = "WINDLASS_SITE", default_value = ".", global = true)]
+    #[arg(
+        short = 'C',
+        long = "site",
+        value_name = "SITE",
+        env = "WINDLASS_SITE",
+        default_value = ".",
+        global = true
+    )]
     site: Utf8PathBuf,
     /// How results are written to stdout
     #[arg(long, value_name = "FORMAT", default_value = "text", global = true)]
@@ -146,7 +153,9 @@ fn context(ui: ui::Ui, site: Utf8PathBuf, bundle: Option<&'static [u8]>) -> erro
     let here = std::env::current_dir()
         .ok()
         .and_then(|here| Utf8PathBuf::from_path_buf(here).ok())
-        .ok_or_else(|| Error::new(Exit::Usage, "the current folder cannot be used: it is gone or its path is not UTF-8"))?;
+        .ok_or_else(|| {
+            Error::new(Exit::Usage, "the current folder cannot be used: it is gone or its path is not UTF-8")
+        })?;
     let folder = |variable: &str| {
         std::env::var(variable).ok().filter(|value| !value.is_empty()).map(Utf8PathBuf::from)
     };
@@ -154,7 +163,10 @@ fn context(ui: ui::Ui, site: Utf8PathBuf, bundle: Option<&'static [u8]>) -> erro
         .or_else(|| folder("XDG_STATE_HOME").map(|state| state.join("windlass")))
         .or_else(|| folder("HOME").map(|home| home.join(".local/state/windlass")))
         .ok_or_else(|| {
-            Error::new(Exit::Usage, "there is no place to keep runs: neither WINDLASS_STATE_DIR nor HOME is set")
+            Error::new(
+                Exit::Usage,
+                "there is no place to keep runs: neither WINDLASS_STATE_DIR nor HOME is set",
+            )
         })?;
     Ok(Context { ui, site_dir: here.join(site), state_dir: here.join(state_dir), bundle })
 }

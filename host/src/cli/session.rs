@@ -86,13 +86,19 @@ pub fn find_run(
     let found: Vec<_> = names().filter(|run| run.as_str().starts_with(wanted)).collect();
     match found.as_slice() {
         [only] => Ok((*only).clone()),
-        [] => Err(Error::new(Exit::Usage, format!("no run's id begins with {wanted:?}")).hint("windlass runs list")),
+        [] => {
+            Err(Error::new(Exit::Usage, format!("no run's id begins with {wanted:?}"))
+                .hint("windlass runs list"))
+        }
         several if several.iter().any(|run| run.as_str() == wanted) => {
             RunId::new(wanted).map_err(|error| Error::from_error(Exit::Usage, &error))
         }
         several => {
             let several: Vec<_> = several.iter().map(|run| run.as_str()).collect();
-            Err(Error::new(Exit::Usage, format!("{} runs begin with {wanted:?}: {}", several.len(), several.join(", "))))
+            Err(Error::new(
+                Exit::Usage,
+                format!("{} runs begin with {wanted:?}: {}", several.len(), several.join(", ")),
+            ))
         }
     }
 }
@@ -100,8 +106,8 @@ pub fn find_run(
 /// Starts a new run.
 pub fn start(context: &Context, start: Start) -> Result {
     let site = load(context)?;
-    let name = PluginName::new(start.procedure.as_str())
-        .map_err(|error| Error::from_error(Exit::Usage, &error))?;
+    let name =
+        PluginName::new(start.procedure.as_str()).map_err(|error| Error::from_error(Exit::Usage, &error))?;
     let settings = site.procedures.get(&name).cloned().unwrap_or_default();
     let runtime = enter(&site)?;
     runtime.block_on(async {
@@ -122,7 +128,11 @@ pub fn start(context: &Context, start: Start) -> Result {
         };
         journal.commit(&row).map_err(journal_error)?;
         let opened = Opened { site, plugin, settings, parameters, secret_sources, journal, rows: Vec::new() };
-        let event = |site: &Site| Event::RunBegan { run: run.clone(), procedure: name.clone(), site: site.name.clone() };
+        let event = |site: &Site| Event::RunBegan {
+            run: run.clone(),
+            procedure: name.clone(),
+            site: site.name.clone(),
+        };
         let began = event(&opened.site);
         drive(context, opened, &described.impact, start.yes, false, began).await
     })
@@ -134,7 +144,8 @@ pub fn again(context: &Context, again: Again) -> Result {
         |record: &RunRecord| matches!(record.state, RunState::Running | RunState::Paused) && !record.closed;
     let run = match &again.run {
         None => find_run(context, None, unfinished).map_err(|_| {
-            Error::new(Exit::Usage, "there is no unfinished run").hint("windlass runs list shows how each ended")
+            Error::new(Exit::Usage, "there is no unfinished run")
+                .hint("windlass runs list shows how each ended")
         })?,
         named => find_run(context, named.as_deref(), |_| true)?,
     };
@@ -201,7 +212,8 @@ pub fn close(context: &Context, run: &RunId) -> Result<()> {
     let site = Arc::new(load(context)?);
     let runtime = enter(&site)?;
     runtime.block_on(async {
-        let transports = Transports::new(&site, journal.folder()).map_err(|error| Error::from_error(Exit::Fault, &error))?;
+        let transports = Transports::new(&site, journal.folder())
+            .map_err(|error| Error::from_error(Exit::Fault, &error))?;
         let mut failed = None;
         for node in site.nodes.keys() {
             let files = crate::capability::files::NodeFiles {
@@ -217,7 +229,8 @@ pub fn close(context: &Context, run: &RunId) -> Result<()> {
         }
         transports.close().await;
         match failed {
-            Some(fault) => Err(fault_error(Exit::Preflight, &fault).hint(format!("windlass runs close {run}, when it can be reached"))),
+            Some(fault) => Err(fault_error(Exit::Preflight, &fault)
+                .hint(format!("windlass runs close {run}, when it can be reached"))),
             None => journal.commit(&Row::Closed).map(drop).map_err(journal_error),
         }
     })
@@ -250,7 +263,8 @@ async fn drive(
     let events: Events = shown.events();
     events(&began);
     let policy = policy_for(&site, &name)?;
-    let identity = Identity::load_or_create(&identity_path(context)).map_err(|error| Error::from_error(Exit::Usage, &error))?;
+    let identity = Identity::load_or_create(&identity_path(context))
+        .map_err(|error| Error::from_error(Exit::Usage, &error))?;
     // Without operators in the site, only this controller's own identity can open what the run seals.
     let recipients = if site.operators.is_empty() {
         identity.recipients()
@@ -260,7 +274,8 @@ async fn drive(
     crate::transport::reap_orphans().await;
     let transports =
         Transports::new(&site, journal.folder()).map_err(|error| Error::from_error(Exit::Fault, &error))?;
-    let operator = Arc::new(TerminalOperator::new(context.ui.clone(), shown.clone(), yes, impact.to_string()));
+    let operator =
+        Arc::new(TerminalOperator::new(context.ui.clone(), shown.clone(), yes, impact.to_string()));
     let live = Live::new(Parts {
         site: site.clone(),
         run: journal.run().clone(),
@@ -313,7 +328,9 @@ fn finish(context: &Context, run: &RunId, ending: Ending) -> Result {
                     ui.out(line);
                 }
                 ui.out(format!("run {run}: done and verified"));
-                ui.say(format!("what was there before is kept on the nodes until: windlass runs close {run}"));
+                ui.say(format!(
+                    "what was there before is kept on the nodes until: windlass runs close {run}"
+                ));
             }
             Ok(Exit::Done)
         }
@@ -367,9 +384,10 @@ async fn connect(context: &Context, site: &Site) -> Vec<Reached> {
     };
     let dir = context.state_dir.join("check");
     let opened = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-    let transports = match opened.map_err(|error| error.to_string()).and_then(|()| {
-        Transports::new(site, &dir).map_err(|error| error.to_string())
-    }) {
+    let transports = match opened
+        .map_err(|error| error.to_string())
+        .and_then(|()| Transports::new(site, &dir).map_err(|error| error.to_string()))
+    {
         Ok(transports) => transports,
         Err(why) => {
             return site.nodes.keys().map(|node| problem(node, why.clone(), String::new())).collect();
@@ -420,7 +438,10 @@ fn load_plugin(
     if let Some(path) = settings.params.get("plugin") {
         let path = site.dir.join(path);
         let bytes = std::fs::read(&path).map_err(|error| {
-            Error::new(Exit::Usage, format!("the plugin {path} of [procedures.{name}] cannot be read: {error}"))
+            Error::new(
+                Exit::Usage,
+                format!("the plugin {path} of [procedures.{name}] cannot be read: {error}"),
+            )
         })?;
         let plugin = Plugin::compile(&engine, path.as_str(), &bytes).map_err(plugin_error)?;
         if plugin.name() != name {
@@ -432,8 +453,11 @@ fn load_plugin(
         return Ok(plugin);
     }
     let Some(bytes) = context.bundle else {
-        return Err(Error::new(Exit::Usage, format!("this windlass was built without its procedures, so there is no {name}"))
-            .hint("cargo xtask build puts them in"));
+        return Err(Error::new(
+            Exit::Usage,
+            format!("this windlass was built without its procedures, so there is no {name}"),
+        )
+        .hint("cargo xtask build puts them in"));
     };
     // SAFETY: `main` is the only maker of a context with a bundle, and hands over the bytes that the build
     // put inside the binary.
@@ -472,7 +496,10 @@ fn gate_for(site: &Site, plugin: &Plugin, settings: &ProcedureSettings) -> std::
             {
                 return Err(Error::new(
                     Exit::Refused,
-                    format!("[grants.{name}] is meant for the digest {digest}, and the plugin's is {}", plugin.digest()),
+                    format!(
+                        "[grants.{name}] is meant for the digest {digest}, and the plugin's is {}",
+                        plugin.digest()
+                    ),
                 )
                 .hint("review the plugin, then write its digest into grants.toml"));
             }

@@ -1,7 +1,8 @@
 //! What a row says.
 
 use crate::model::{
-    Answer, Check, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, PlannedStep, PluginName, RunState, StepId,
+    Answer, Check, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, PlannedStep, PluginName,
+    RunState, StepId,
 };
 use serde::{Deserialize, Serialize};
 

@@ -19,7 +19,9 @@ pub enum JournalError {
     Folder { path: Utf8PathBuf, source: std::io::Error },
     #[error("the journal {path} is held by another windlass (a run has one controller at a time)")]
     Held { path: Utf8PathBuf },
-    #[error("the journal {path} has format {found}, and this windlass knows {FORMAT}: use the windlass that wrote it, or a newer one")]
+    #[error(
+        "the journal {path} has format {found}, and this windlass knows {FORMAT}: use the windlass that wrote it, or a newer one"
+    )]
     Newer { path: Utf8PathBuf, found: i64 },
     #[error("the journal {path} is damaged at row {row}: {why}")]
     Damaged { path: Utf8PathBuf, row: i64, why: String },
@@ -124,9 +126,11 @@ impl Journal {
         if !path.exists() {
             return Err(JournalError::NoRun { run: run.to_string(), path: runs.to_owned() });
         }
-        let connection =
-            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-                .map_err(|source| JournalError::Sqlite { doing: "opened", path: path.clone(), source })?;
+        let connection = Connection::open_with_flags(
+            &path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .map_err(|source| JournalError::Sqlite { doing: "opened", path: path.clone(), source })?;
         read_rows(&connection, &path).map(|(rows, _)| rows)
     }
 
@@ -235,7 +239,11 @@ impl Journal {
                 Some(found) if found > FORMAT => return Err(JournalError::Newer { path, found }),
                 Some(_) => {}
                 None => {
-                    return Err(JournalError::Damaged { path, row: 0, why: "its format is not noted".into() });
+                    return Err(JournalError::Damaged {
+                        path,
+                        row: 0,
+                        why: "its format is not noted".into(),
+                    });
                 }
             }
         }
@@ -250,7 +258,10 @@ impl Journal {
             why: format!("a row could not be written as JSON: {source}"),
         })?;
         if !inner.open {
-            inner.connection.execute_batch("BEGIN IMMEDIATE").map_err(|source| self.error("written", source))?;
+            inner
+                .connection
+                .execute_batch("BEGIN IMMEDIATE")
+                .map_err(|source| self.error("written", source))?;
             inner.open = true;
         }
         let sequence = inner.next;
@@ -302,9 +313,8 @@ fn hex(bytes: &[u8]) -> String {
 
 fn read_rows(connection: &Connection, path: &Utf8Path) -> Result<(Vec<StoredRow>, [u8; 32]), JournalError> {
     let error = |source| JournalError::Sqlite { doing: "read", path: path.to_owned(), source };
-    let mut statement = connection
-        .prepare("SELECT sequence, at, body, hash FROM rows ORDER BY sequence")
-        .map_err(error)?;
+    let mut statement =
+        connection.prepare("SELECT sequence, at, body, hash FROM rows ORDER BY sequence").map_err(error)?;
     let mut rows = Vec::new();
     let mut head = [0; 32];
     let mut stored = statement.query([]).map_err(error)?;
@@ -315,7 +325,8 @@ fn read_rows(connection: &Connection, path: &Utf8Path) -> Result<(Vec<StoredRow>
             row.get(2).map_err(error)?,
             row.get(3).map_err(error)?,
         );
-        let damaged = |why: &str| JournalError::Damaged { path: path.to_owned(), row: sequence, why: why.into() };
+        let damaged =
+            |why: &str| JournalError::Damaged { path: path.to_owned(), row: sequence, why: why.into() };
         if sequence != rows.len() as i64 + 1 {
             return Err(damaged("a row is missing before it"));
         }
@@ -324,7 +335,8 @@ fn read_rows(connection: &Connection, path: &Utf8Path) -> Result<(Vec<StoredRow>
             return Err(damaged("its hash does not follow from the rows before it: it was edited"));
         }
         head = expected;
-        let row = serde_json::from_str(&body).map_err(|error| damaged(&format!("it cannot be read: {error}")))?;
+        let row =
+            serde_json::from_str(&body).map_err(|error| damaged(&format!("it cannot be read: {error}")))?;
         rows.push(StoredRow { sequence, at, row });
     }
     Ok((rows, head))
@@ -443,7 +455,10 @@ mod tests {
         let (journal, run) = begin(&runs);
         let path = journal.path.clone();
         drop(journal);
-        Connection::open(&path).unwrap().execute("UPDATE meta SET value = 2 WHERE name = 'format'", []).unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute("UPDATE meta SET value = 2 WHERE name = 'format'", [])
+            .unwrap();
         assert!(matches!(Journal::open(&runs, &run), Err(JournalError::Newer { found: 2, .. })));
     }
 

@@ -100,9 +100,10 @@ impl Rules {
                 rule.command == command.as_str()
                     && here(&rule.place)
                     && rule.values.iter().all(|(name, allowed)| {
-                        arguments.iter().filter(|(argument, _)| argument == name).all(|(_, value)| {
-                            value.as_ref().is_some_and(|value| allowed.contains(value))
-                        })
+                        arguments
+                            .iter()
+                            .filter(|(argument, _)| argument == name)
+                            .all(|(_, value)| value.as_ref().is_some_and(|value| allowed.contains(value)))
                     })
             }),
             Requirement::File { verb, file, .. } => self
@@ -114,9 +115,10 @@ impl Rules {
             }
             Requirement::Crypto(operation) => self.crypto.iter().any(|name| name == operation),
             // A sink implies the secret may be asked for.
-            Requirement::Secret { secret, sink } => self.secrets.iter().any(|rule| {
-                rule.secret == secret.as_str() && (sink.is_none() || rule.sink == *sink)
-            }),
+            Requirement::Secret { secret, sink } => self
+                .secrets
+                .iter()
+                .any(|rule| rule.secret == secret.as_str() && (sink.is_none() || rule.sink == *sink)),
             Requirement::General(word) => self.general.iter().any(|name| name == word),
         }
     }
@@ -202,11 +204,7 @@ fn parse_secret(text: &str) -> Result<SecretRule, PatternError> {
             || sink.strip_prefix("file:").is_some_and(is_name)
             || sink.split_once('.').is_some_and(|(command, name)| is_name(command) && is_name(name));
         if !shaped {
-            return Err(error(
-                LIST,
-                text,
-                "a sink is COMMAND.PLACEHOLDER, file:FILE or supplied-ca",
-            ));
+            return Err(error(LIST, text, "a sink is COMMAND.PLACEHOLDER, file:FILE or supplied-ca"));
         }
     }
     Ok(SecretRule { secret: secret.into(), sink: sink.map(str::to_string) })

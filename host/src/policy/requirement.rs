@@ -41,12 +41,26 @@ impl fmt::Display for Verb {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requirement {
     /// `arguments`: each placeholder's plain value; none for a secret.
-    Command { command: CommandName, node: NodeName, arguments: Vec<(String, Option<String>)> },
-    File { verb: Verb, file: FileName, node: NodeName },
-    Endpoint { endpoint: EndpointName, node: NodeName },
+    Command {
+        command: CommandName,
+        node: NodeName,
+        arguments: Vec<(String, Option<String>)>,
+    },
+    File {
+        verb: Verb,
+        file: FileName,
+        node: NodeName,
+    },
+    Endpoint {
+        endpoint: EndpointName,
+        node: NodeName,
+    },
     Crypto(&'static str),
     /// `sink`: where it goes; none: it is asked for or checked.
-    Secret { secret: ObjectName, sink: Option<String> },
+    Secret {
+        secret: ObjectName,
+        sink: Option<String>,
+    },
     General(&'static str),
 }
 
@@ -118,7 +132,9 @@ pub(super) fn requirements(
         FilesRestore { node, name } => match (is_command(name), CommandName::new(name.as_str())) {
             (true, Ok(command)) => run(std::slice::from_ref(node), &command, &[]),
             // A name that is neither is answered `unknown` by the backend.
-            _ => FileName::new(name.as_str()).map(|name| file(Verb::Write, &name, node)).into_iter().collect(),
+            _ => {
+                FileName::new(name.as_str()).map(|name| file(Verb::Write, &name, node)).into_iter().collect()
+            }
         },
         ClusterHealth => general("health"),
         ClusterServed { node, endpoint } => {

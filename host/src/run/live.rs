@@ -4,8 +4,8 @@ use super::ground::{Ground, GroundError, GroundErrorKind};
 use crate::backend::Backend;
 use crate::backend::live::Live;
 use crate::model::{Fault, Health, NodeName, Roles, RunId, code};
-use crate::transport::lease::{self, LeaseError, LeaseRecord};
 use crate::transport::facts;
+use crate::transport::lease::{self, LeaseError, LeaseRecord};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, try_join_all};
 use std::sync::Arc;
@@ -67,7 +67,8 @@ impl Ground for Live {
                             // The other run's business is told; a lease that cannot be given back now is
                             // found by name at the next start.
                             let _ =
-                                lease::release(&self.transports, &manager, self.service_user(), run, token).await;
+                                lease::release(&self.transports, &manager, self.service_user(), run, token)
+                                    .await;
                             self.set_token(&manager, None);
                         }
                         return Err(self.ground_error(error));
@@ -147,18 +148,24 @@ impl Ground for Live {
 
     fn reach<'a>(&'a self, nodes: &'a [NodeName]) -> BoxFuture<'a, Result<(), GroundError>> {
         async move {
-            try_join_all(nodes.iter().map(|node| facts::clock_offset(&self.transports, node, self.service_user())))
-                .await
-                .map(drop)
-                .map_err(|error| GroundError::new(GroundErrorKind::Unreachable, error.to_string()))
+            try_join_all(
+                nodes.iter().map(|node| facts::clock_offset(&self.transports, node, self.service_user())),
+            )
+            .await
+            .map(drop)
+            .map_err(|error| GroundError::new(GroundErrorKind::Unreachable, error.to_string()))
         }
         .boxed()
     }
 
     fn tidy<'a>(&'a self) -> BoxFuture<'a, Result<(), GroundError>> {
         async move {
-            self.discard_staged().await.map_err(|fault| GroundError::new(GroundErrorKind::Unreachable, fault.message))?;
-            self.purge_jobs().await.map_err(|fault| GroundError::new(GroundErrorKind::Unreachable, fault.message))
+            self.discard_staged()
+                .await
+                .map_err(|fault| GroundError::new(GroundErrorKind::Unreachable, fault.message))?;
+            self.purge_jobs()
+                .await
+                .map_err(|fault| GroundError::new(GroundErrorKind::Unreachable, fault.message))
         }
         .boxed()
     }
@@ -202,7 +209,8 @@ fn roles_of(rows: &[Health]) -> Result<Roles, GroundError> {
                 .map(|row| format!("{} says it is {}", row.reporter, row.role))
                 .collect();
             let said = if said.is_empty() {
-                "no manager's table has a row for itself (is `alias` right under its node in site.toml?)".to_string()
+                "no manager's table has a row for itself (is `alias` right under its node in site.toml?)"
+                    .to_string()
             } else {
                 said.join(", ")
             };
@@ -232,7 +240,12 @@ mod tests {
     #[test]
     fn roles_are_what_each_manager_says_of_itself() {
         // Each side's view of the other is not asked: a split pair is full of opinions.
-        let rows = [row("a", "a", "standby"), row("a", "b", "null"), row("b", "b", "active"), row("b", "a", "active")];
+        let rows = [
+            row("a", "a", "standby"),
+            row("a", "b", "null"),
+            row("b", "b", "active"),
+            row("b", "a", "active"),
+        ];
         let roles = roles_of(&rows).unwrap();
         assert_eq!((roles.first.as_str(), roles.second.as_str()), ("b", "a"));
     }

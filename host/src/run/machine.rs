@@ -14,20 +14,37 @@ use std::sync::Arc;
 /// How a run ended, or why it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ending {
-    Done { checks: Vec<Check> },
-    NothingToDo { why: String },
+    Done {
+        checks: Vec<Check>,
+    },
+    NothingToDo {
+        why: String,
+    },
     /// The operator said no; nothing was changed.
     Declined,
     /// Nothing was changed.
-    Failed { fault: Fault },
+    Failed {
+        fault: Fault,
+    },
     /// A grant is missing; nothing was changed.
-    Denied { fault: Fault },
+    Denied {
+        fault: Fault,
+    },
     /// Preflight, or the lease; nothing was changed.
-    Preflight { message: String, hint: String },
+    Preflight {
+        message: String,
+        hint: String,
+    },
     /// Everything was taken back.
-    RolledBack { why: String },
+    RolledBack {
+        why: String,
+    },
     /// Something changed, and the operator is needed.
-    Paused { reason: PauseReason, message: String, hint: String },
+    Paused {
+        reason: PauseReason,
+        message: String,
+        hint: String,
+    },
 }
 
 /// Asks the operator once, with the plan in front of them. None: there is nobody to ask.
@@ -83,7 +100,8 @@ impl Machine {
     pub async fn drive(&self) -> Ending {
         let position = Position::of(&self.rows);
         let going_back = position.undoing;
-        let driven = if going_back { self.back(position, "it was begun").await } else { self.forward(position).await };
+        let driven =
+            if going_back { self.back(position, "it was begun").await } else { self.forward(position).await };
         self.settle(driven).await
     }
 
@@ -149,13 +167,15 @@ impl Machine {
             }
             self.journal.flush()?;
         } else {
-            self.ground.hold_lease(&position.tokens).await.map_err(|error| self.lost_ground(position, error))?;
+            self.ground
+                .hold_lease(&position.tokens)
+                .await
+                .map_err(|error| self.lost_ground(position, error))?;
         }
         let roles = match &position.roles {
             Some(roles) => Some(roles.clone()),
             None => {
-                let seen =
-                    self.ground.observe_roles().await.map_err(|error| Halt::End(preflight(error)))?;
+                let seen = self.ground.observe_roles().await.map_err(|error| Halt::End(preflight(error)))?;
                 if let Some(roles) = &seen {
                     self.journal.note(&Row::RolesBound {
                         first: roles.first.clone(),
@@ -225,7 +245,10 @@ impl Machine {
         for guard in &step.guards {
             match guard.as_str() {
                 "reachable" => {
-                    self.ground.reach(&step.nodes).await.map_err(|error| self.lost_ground(&position, error))?;
+                    self.ground
+                        .reach(&step.nodes)
+                        .await
+                        .map_err(|error| self.lost_ground(&position, error))?;
                 }
                 "clocks" => {
                     let apart = self
@@ -259,7 +282,10 @@ impl Machine {
                 }
                 // The set of guards is open; one this host does not know cannot be promised.
                 unknown => {
-                    let message = format!("step {} asks for the guard {unknown:?}, which this windlass does not know", step.id);
+                    let message = format!(
+                        "step {} asks for the guard {unknown:?}, which this windlass does not know",
+                        step.id
+                    );
                     return Err(self.halt(&position, pause(PauseReason::StepFailed, message)));
                 }
             }
@@ -278,7 +304,8 @@ impl Machine {
         self.journal.note(&Row::CallEnded { call, result: Ok(()) })?;
         self.journal.commit(&Row::Verified { checks: checks.clone() })?;
         (self.events)(&Event::Verified { checks: checks.clone() });
-        let failed: Vec<_> = checks.iter().filter(|check| !check.passed).map(|check| check.title.clone()).collect();
+        let failed: Vec<_> =
+            checks.iter().filter(|check| !check.passed).map(|check| check.title.clone()).collect();
         if failed.is_empty() {
             Ok(Ending::Done { checks })
         } else {
@@ -392,7 +419,9 @@ impl Machine {
         let (state, reason, summary) = describe(&ending);
         let stands = Row::Stands { state, reason: reason.map(str::to_string), summary: summary.clone() };
         if let Err(error) = self.journal.commit(&stands) {
-            (self.events)(&Event::Note { text: format!("how the run stands could not be recorded: {error}") });
+            (self.events)(&Event::Note {
+                text: format!("how the run stands could not be recorded: {error}"),
+            });
         }
         (self.events)(&Event::RunEnded {
             run: self.settings.run.clone(),
@@ -440,7 +469,9 @@ fn next(ending: &Ending, run: &RunId) -> Vec<String> {
             format!("windlass rollback {run}"),
             format!("windlass runs show {run}"),
         ],
-        Ending::Done { .. } => vec![format!("windlass runs show {run}"), format!("windlass runs close {run}")],
+        Ending::Done { .. } => {
+            vec![format!("windlass runs show {run}"), format!("windlass runs close {run}")]
+        }
         _ => Vec::new(),
     }
 }

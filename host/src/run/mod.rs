@@ -17,6 +17,6 @@ mod tests;
 
 pub use ground::{Ground, GroundError, GroundErrorKind};
 pub use machine::{Asker, Ending, Machine, Settings};
-pub use position::Position;
 pub use plugin::PluginProcedure;
+pub use position::Position;
 pub use procedure::{CallError, Procedure};

@@ -80,9 +80,6 @@ impl Position {
 
     /// Whether the run has ended and holds nothing.
     pub fn is_over(&self) -> bool {
-        matches!(
-            self.stands,
-            Some((RunState::Done | RunState::NothingToDo | RunState::Unchanged, _))
-        )
+        matches!(self.stands, Some((RunState::Done | RunState::NothingToDo | RunState::Unchanged, _)))
     }
 }

@@ -136,12 +136,19 @@ impl Backend for Sim {
     }
     fn class(&self, effect: &Effect) -> EffectClass {
         match effect {
-            Effect::FilesPut { .. } | Effect::NodesRun { .. } | Effect::FilesRestore { .. } => EffectClass::Change,
+            Effect::FilesPut { .. } | Effect::NodesRun { .. } | Effect::FilesRestore { .. } => {
+                EffectClass::Change
+            }
             Effect::StateSet { .. } => EffectClass::Keep,
             _ => EffectClass::Observe,
         }
     }
-    fn act<'a>(&'a self, _: &'a PluginName, permit: Permit, sequence: i64) -> BoxFuture<'a, Result<Acted, Stop>> {
+    fn act<'a>(
+        &'a self,
+        _: &'a PluginName,
+        permit: Permit,
+        sequence: i64,
+    ) -> BoxFuture<'a, Result<Acted, Stop>> {
         async move {
             self.point().await;
             let answer = self.really(permit.effect(), sequence).await;
@@ -169,7 +176,14 @@ impl Backend for Sim {
         }
         .boxed()
     }
-    fn recall(&self, _: &PluginName, _: &Effect, _: &Answer, _: &[KeptObject], _: &[Trace]) -> Result<(), Stop> {
+    fn recall(
+        &self,
+        _: &PluginName,
+        _: &Effect,
+        _: &Answer,
+        _: &[KeptObject],
+        _: &[Trace],
+    ) -> Result<(), Stop> {
         Ok(())
     }
 }

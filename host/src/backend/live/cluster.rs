@@ -75,7 +75,10 @@ impl Live {
     /// Returns the DER of the certificate that an endpoint of a node presents now.
     pub(super) async fn served(&self, node: &NodeName, endpoint: &EndpointName) -> Result<Vec<u8>, Fault> {
         let declared = self.site.profile.endpoints.get(endpoint).ok_or_else(|| {
-            Fault::new(code::UNKNOWN, format!("profile {} has no endpoint {endpoint}", self.site.profile.name))
+            Fault::new(
+                code::UNKNOWN,
+                format!("profile {} has no endpoint {endpoint}", self.site.profile.name),
+            )
         })?;
         let known = self
             .site
@@ -113,7 +116,14 @@ impl Live {
 }
 
 fn cluster_fault(error: &ClusterError, attempted: &str) -> Fault {
-    let code = if matches!(error, ClusterError::Unreachable { .. } | ClusterError::TimedOut { .. } | ClusterError::Manager { .. }) { code::UNREACHABLE } else { code::FAILED };
+    let code = if matches!(
+        error,
+        ClusterError::Unreachable { .. } | ClusterError::TimedOut { .. } | ClusterError::Manager { .. }
+    ) {
+        code::UNREACHABLE
+    } else {
+        code::FAILED
+    };
     let mut made = fault(code)(error);
     made.message = format!("{attempted}: {}", made.message);
     made

@@ -34,7 +34,8 @@ impl Live {
             Effect::CryptoSelfSign { name, key, subject, days } => {
                 self.free(plugin, name)?;
                 let key = objects.key(plugin, key)?;
-                let der = crypto::self_sign(&key, subject, *days, self.now()).map_err(fault(code::INVALID))?;
+                let der =
+                    crypto::self_sign(&key, subject, *days, self.now()).map_err(fault(code::INVALID))?;
                 self.keep_certificate(plugin, name, der.to_vec())
             }
             Effect::CryptoIssue { name, ca, ca_key, key, subject, names, days } => {
@@ -42,8 +43,7 @@ impl Live {
                 let (ca, ca_key) = (objects.certificate(plugin, ca)?, objects.key(plugin, ca_key)?);
                 let key = objects.key(plugin, key)?;
                 let request = LeafRequest { key: &key, subject, names, days: *days };
-                let der =
-                    crypto::issue(&ca, &ca_key, request, self.now()).map_err(fault(code::REFUSED))?;
+                let der = crypto::issue(&ca, &ca_key, request, self.now()).map_err(fault(code::REFUSED))?;
                 self.keep_certificate(plugin, name, der.to_vec())
             }
             Effect::CryptoSuppliedCa { name, key, passphrase } => {
@@ -80,8 +80,9 @@ impl Live {
         };
         let read = |path: &camino::Utf8Path| {
             let path = self.site.dir.join(path);
-            std::fs::read(&path)
-                .map_err(|error| Fault::new(code::REFUSED, format!("the supplied {path} cannot be read: {error}")))
+            std::fs::read(&path).map_err(|error| {
+                Fault::new(code::REFUSED, format!("the supplied {path} cannot be read: {error}"))
+            })
         };
         let certificate = read(&supplied.certificate)?;
         let key_file = zeroize::Zeroizing::new(read(&supplied.key)?);
@@ -109,7 +110,10 @@ impl Live {
 
     fn free(&self, plugin: &PluginName, name: &ObjectName) -> Result<(), Fault> {
         if self.objects.has(plugin, name) {
-            return Err(Fault::new(code::INVALID, format!("{plugin} already has an object {name} in this run")));
+            return Err(Fault::new(
+                code::INVALID,
+                format!("{plugin} already has an object {name} in this run"),
+            ));
         }
         Ok(())
     }

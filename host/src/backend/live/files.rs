@@ -181,7 +181,10 @@ impl Live {
                 if file.secret {
                     return Err(Fault::new(
                         code::REFUSED,
-                        format!("{} is marked secret: it takes keys and secrets of the run, not bytes", file.name),
+                        format!(
+                            "{} is marked secret: it takes keys and secrets of the run, not bytes",
+                            file.name
+                        ),
                     ));
                 }
                 Ok(Zeroizing::new(bytes.clone()))

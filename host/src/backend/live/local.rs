@@ -100,7 +100,9 @@ impl Live {
         let reading = source::read(&source, wanted, Some(&mut ask)).map_err(|error| {
             if nobody.get() {
                 Fault::new(code::UNKNOWN, format!("the secret {name} is needed and there is nobody to ask"))
-                    .hint(format!("give it with --secret {name}=file:PATH, or set [secrets.{name}] in site.toml"))
+                    .hint(format!(
+                        "give it with --secret {name}=file:PATH, or set [secrets.{name}] in site.toml"
+                    ))
             } else {
                 fault(code::UNKNOWN)(error)
             }

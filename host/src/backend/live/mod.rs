@@ -199,8 +199,7 @@ fn der_of(certificate: &[u8]) -> Result<Vec<u8>, Fault> {
 
 impl Facts for Live {
     fn places(&self, node: &NodeName) -> Vec<String> {
-        let mut places =
-            self.site.nodes.get(node).map_or_else(Vec::new, |node| node.groups.clone());
+        let mut places = self.site.nodes.get(node).map_or_else(Vec::new, |node| node.groups.clone());
         let role = self.role(node);
         if !role.is_empty() {
             places.push(role.to_string());
@@ -229,7 +228,9 @@ impl Backend for Live {
             NodesRun { command, .. } | NodesRunEach { command, .. } => {
                 match self.site.profile.commands.get(command).map(|command| command.kind) {
                     Some(CommandKind::Observe) | None => EffectClass::Observe,
-                    Some(CommandKind::Change | CommandKind::Manual | CommandKind::Http) => EffectClass::Change,
+                    Some(CommandKind::Change | CommandKind::Manual | CommandKind::Http) => {
+                        EffectClass::Change
+                    }
                 }
             }
             FilesPut { .. }
@@ -278,10 +279,12 @@ impl Backend for Live {
     ) -> Result<(), Stop> {
         let damaged = |why: String| Stop::new(PauseReason::Journal, why);
         for object in kept {
-            let damaged = |why: String| damaged(format!("{} of the run cannot be opened again: {why}", object.name));
+            let damaged =
+                |why: String| damaged(format!("{} of the run cannot be opened again: {why}", object.name));
             let bytes = STANDARD.decode(&object.bytes).map_err(|error| damaged(error.to_string()))?;
             let open = || {
-                crate::journal::sealed::open(&bytes, &self.identity).map_err(|error| damaged(error.to_string()))
+                crate::journal::sealed::open(&bytes, &self.identity)
+                    .map_err(|error| damaged(error.to_string()))
             };
             let opened = match object.kind {
                 ObjectKind::Certificate => Object::Certificate(Arc::new(bytes)),
@@ -291,9 +294,7 @@ impl Backend for Live {
                 )),
                 ObjectKind::SealedSecret => Object::Secret(Arc::new(Secret::new(open()?.to_vec()))),
             };
-            self.objects
-                .add(&object.plugin, &object.name, opened)
-                .map_err(|fault| damaged(fault.message))?;
+            self.objects.add(&object.plugin, &object.name, opened).map_err(|fault| damaged(fault.message))?;
         }
         match effect {
             Effect::StateSet { name, value } => {

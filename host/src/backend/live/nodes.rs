@@ -32,7 +32,8 @@ impl Live {
         match effect {
             Effect::NodesMembers => Ok(Ok(Answer::Members(self.members())).into()),
             Effect::NodesClockOffset { node } => {
-                let asked = facts::clock_offset(&self.transports, node, &self.site.profile.service_user).await;
+                let asked =
+                    facts::clock_offset(&self.transports, node, &self.site.profile.service_user).await;
                 Ok(asked.map(Answer::Milliseconds).map_err(fault(code::UNREACHABLE)).into())
             }
             Effect::NodesRun { node, command, arguments } => {
@@ -89,13 +90,14 @@ impl Live {
             Err(fault) => return Ok(Err(fault)),
         };
         match declaration.kind {
-            CommandKind::Observe => {
-                Ok(nodes::observe(&self.transports, &resolved).await.map_err(to_fault).map(|ended| {
-                    (nodes::outcome(&resolved, &ended), Vec::new())
-                }))
-            }
+            CommandKind::Observe => Ok(nodes::observe(&self.transports, &resolved)
+                .await
+                .map_err(to_fault)
+                .map(|ended| (nodes::outcome(&resolved, &ended), Vec::new()))),
             CommandKind::Change => self.change(node, declaration, resolved, id).await,
-            CommandKind::Manual => Ok(self.manual(node, declaration).await.map(|outcome| (outcome, Vec::new()))),
+            CommandKind::Manual => {
+                Ok(self.manual(node, declaration).await.map(|outcome| (outcome, Vec::new())))
+            }
             CommandKind::Http => {
                 let ca = match self.manager_ca() {
                     Ok(ca) => ca,
@@ -134,7 +136,10 @@ impl Live {
         };
         match jobs::start_and_follow(&self.transports, node, &spec, &mut on_output).await {
             Ok(end) => Ok(Ok((nodes::outcome(&resolved, &ended(end)), traces))),
-            Err(error) => self.job_failed(node, declaration, error).await.map(|ran| ran.map(|outcome| (outcome, traces))),
+            Err(error) => self
+                .job_failed(node, declaration, error)
+                .await
+                .map(|ran| ran.map(|outcome| (outcome, traces))),
         }
     }
 
@@ -172,15 +177,23 @@ impl Live {
                 Some(true) => Ok(Ok(found_done())),
                 answer => Err(Stop::new(
                     PauseReason::Unsettled,
-                    format!("{error}; {}", match answer {
-                        None => "the profile declares nothing that tells whether it happened",
-                        Some(_) => "what the profile declares to tell says that it did not happen, and it may be half done",
-                    }),
+                    format!(
+                        "{error}; {}",
+                        match answer {
+                            None => "the profile declares nothing that tells whether it happened",
+                            Some(_) =>
+                                "what the profile declares to tell says that it did not happen, and it may be half done",
+                        }
+                    ),
                 )),
             },
             error => Err(Stop::new(
                 PauseReason::Unreachable,
-                format!("{} on {node} may still be running: {}", declaration.name, fault(code::FAILED)(error).message),
+                format!(
+                    "{} on {node} may still be running: {}",
+                    declaration.name,
+                    fault(code::FAILED)(error).message
+                ),
             )),
         }
     }
@@ -196,8 +209,7 @@ impl Live {
             None => Ok(None),
             Some(Settle::Command(name)) => {
                 let observing = self.command(name).map_err(unreachable)?;
-                let resolved =
-                    self.resolve_observing(node, observing).await.map_err(unreachable)?;
+                let resolved = self.resolve_observing(node, observing).await.map_err(unreachable)?;
                 let ended = nodes::observe(&self.transports, &resolved)
                     .await
                     .map_err(|error| unreachable(to_fault(error)))?;
@@ -205,7 +217,8 @@ impl Live {
             }
             Some(Settle::Served(endpoint)) => {
                 let Ok(served) = self.served(node, endpoint).await else { return Ok(Some(false)) };
-                let file = self.site.profile.endpoints.get(endpoint).and_then(|endpoint| endpoint.file.clone());
+                let file =
+                    self.site.profile.endpoints.get(endpoint).and_then(|endpoint| endpoint.file.clone());
                 let Some(file) = file else { return Ok(None) };
                 let on_disk = self.file_bytes(node, &file).await.map_err(unreachable)?;
                 Ok(Some(super::der_of(&on_disk).is_ok_and(|on_disk| on_disk == served)))
@@ -216,8 +229,11 @@ impl Live {
     async fn manual(&self, node: &NodeName, declaration: &CommandDeclaration) -> Result<Outcome, Fault> {
         let instruction = declaration.instruction.as_deref().unwrap_or_default();
         let done = self.operator.instruct(&format!("on {node}: {instruction}")).ok_or_else(|| {
-            Fault::new(code::UNKNOWN, format!("{} is done by hand, and there is nobody to ask", declaration.name))
-                .hint("run this on a terminal")
+            Fault::new(
+                code::UNKNOWN,
+                format!("{} is done by hand, and there is nobody to ask", declaration.name),
+            )
+            .hint("run this on a terminal")
         })?;
         if !done {
             return Err(Fault::new(code::DECLINED, format!("the operator did not do {}", declaration.name)));
@@ -318,7 +334,11 @@ pub(crate) async fn node_context(
 
 /// The first file of the profile that has no path on this node, with the reason.
 pub(crate) fn unresolved(site: &Site, context: &NodeContext) -> Option<Fault> {
-    site.profile.files.values().find_map(|file| context.resolve_file(file).err()).map(|error| error.to_fault())
+    site.profile
+        .files
+        .values()
+        .find_map(|file| context.resolve_file(file).err())
+        .map(|error| error.to_fault())
 }
 
 /// The id of an effect's job: the same on resume, and never that of another effect of the run.

@@ -8,7 +8,7 @@ use crate::capability::nodes;
 use crate::journal::{Row, Settlement, StoredRow, Trace};
 use crate::model::{Answer, Effect, Fault, NodeName, PauseReason, PluginName, Stop};
 use crate::site::{CommandKind, Rerun};
-use crate::transport::jobs::{self, JobState};
+use crate::transport::jobs::{self, JobName, JobState};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::PoisonError;
 
@@ -30,25 +30,15 @@ impl Live {
                 let unreachable =
                     |why: String| Stop::new(PauseReason::Unreachable, format!("{command} on {node}: {why}"));
                 let id = job_id(sequence, None);
-                let state = jobs::probe(&self.transports, node, &declaration.user, &self.run, &id)
+                let job = JobName { node, user: &declaration.user, run: &self.run, id: &id };
+                let state = jobs::probe(&self.transports, job)
                     .await
                     .map_err(|error| unreachable(error.to_string()))?;
                 let end = match state {
                     JobState::NeverStarted => return self.again(plugin, effect, sequence).await,
                     JobState::Ended(end) => end,
                     JobState::Running { .. } => {
-                        match jobs::follow(
-                            &self.transports,
-                            node,
-                            &declaration.user,
-                            &self.run,
-                            &id,
-                            0,
-                            declaration.timeout,
-                            &mut |_| {},
-                        )
-                        .await
-                        {
+                        match jobs::follow(&self.transports, job, 0, declaration.timeout, &mut |_| {}).await {
                             Ok(end) => end,
                             Err(error) => {
                                 let ran = self.job_failed(node, declaration, error).await?;
@@ -59,7 +49,9 @@ impl Live {
                     JobState::Vanished => {
                         let happened = self.settled_by_declaration(node, declaration).await?;
                         return match (happened, declaration.consequences.rerun) {
-                            (Some(true), _) => Ok((Ok(Answer::Outcome(found_done())).into(), Settlement::FoundDone)),
+                            (Some(true), _) => {
+                                Ok((Ok(Answer::Outcome(found_done())).into(), Settlement::FoundDone))
+                            }
                             (_, Rerun::Always) | (Some(false), Rerun::IfSettleSaysNo) => {
                                 self.again(plugin, effect, sequence).await
                             }
@@ -82,10 +74,8 @@ impl Live {
             Effect::FilesSwap { set, node } => {
                 let staged = self.objects.staged(set, node);
                 let files = self.node_files(node).await.map_err(|fault| lost(node, fault))?;
-                let state = files
-                    .swap_state(set, &staged)
-                    .await
-                    .map_err(|error| lost(node, error.to_fault()))?;
+                let state =
+                    files.swap_state(set, &staged).await.map_err(|error| lost(node, error.to_fault()))?;
                 match state {
                     SwapState::Disturbed(files) => {
                         let files: Vec<_> = files.iter().map(|file| file.as_str()).collect();

@@ -19,8 +19,9 @@ pub fn run(args: Args, context: &Context) -> Result {
         .prefix("windlass-demo-")
         .tempdir()
         .map_err(|error| Error::new(Exit::Fault, format!("a folder for the demo cannot be made: {error}")))?;
-    let dir = Utf8PathBuf::from_path_buf(folder.path().join("site"))
-        .map_err(|path| Error::new(Exit::Usage, format!("the temporary folder's path is not UTF-8: {}", path.display())))?;
+    let dir = Utf8PathBuf::from_path_buf(folder.path().join("site")).map_err(|path| {
+        Error::new(Exit::Usage, format!("the temporary folder's path is not UTF-8: {}", path.display()))
+    })?;
     let transport = args.transport.unwrap_or_else(best_transport);
     match transport {
         Transport::Ssh => ui.say("a practice pair: two nodes with a file system, an address and an sshd each"),
@@ -42,10 +43,10 @@ pub fn run(args: Args, context: &Context) -> Result {
         ui.say("the practice pair is taken down. To try next:");
         ui.say("  windlass lab up practice                      a pair that stays, with a site of its own");
         ui.say("  windlass -C practice run ha-cert              the same run, asking first");
-        ui.say("  windlass lab break practice lying-success     then run it again: success text is not believed");
+        ui.say(
+            "  windlass lab break practice lying-success     then run it again: success text is not believed",
+        );
     }
-    down.map_err(|error| {
-        Error::from_error(Exit::Fault, &error).hint(format!("windlass lab down {dir}"))
-    })?;
+    down.map_err(|error| Error::from_error(Exit::Fault, &error).hint(format!("windlass lab down {dir}")))?;
     ran
 }

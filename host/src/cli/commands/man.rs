@@ -11,9 +11,8 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Result {
-    clap_mangen::generate_to(tree(), &args.folder).map_err(|error| {
-        Error::from_error(Exit::Usage, &error).hint(format!("mkdir -p {}", args.folder))
-    })?;
+    clap_mangen::generate_to(tree(), &args.folder)
+        .map_err(|error| Error::from_error(Exit::Usage, &error).hint(format!("mkdir -p {}", args.folder)))?;
     context.ui.say(format!("manual pages written to {}", args.folder));
     Ok(Exit::Done)
 }

@@ -1,8 +1,8 @@
 //! `windlass run`: a procedure, from preflight to proof.
 
+use crate::cli::Context;
 use crate::cli::error::Result;
 use crate::cli::session::{self, Start};
-use crate::cli::Context;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

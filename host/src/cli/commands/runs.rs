@@ -1,8 +1,8 @@
 //! `windlass runs`: what ran here, how it stands, and its end.
 
+use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::cli::session::{self, find_run};
-use crate::cli::Context;
 use crate::journal::{Journal, Row};
 use crate::model::RunState;
 use crate::report;
@@ -40,7 +40,8 @@ pub fn run(args: Args, context: &Context) -> Result {
 }
 
 fn list(context: &Context) -> Result {
-    let runs = Journal::list(&session::runs_dir(context)).map_err(|error| Error::from_error(Exit::Fault, &error))?;
+    let runs =
+        Journal::list(&session::runs_dir(context)).map_err(|error| Error::from_error(Exit::Fault, &error))?;
     for entry in runs {
         match entry {
             Ok(record) if context.ui.is_json() => context.ui.json(&record),
@@ -63,7 +64,9 @@ fn show(context: &Context, wanted: Option<&str>) -> Result {
     let rows = Journal::read(&runs, &run).map_err(|error| Error::from_error(Exit::Fault, &error))?;
     if context.ui.is_json() {
         for stored in &rows {
-            context.ui.json(&serde_json::json!({ "sequence": stored.sequence, "at": stored.at, "row": stored.row }));
+            context.ui.json(
+                &serde_json::json!({ "sequence": stored.sequence, "at": stored.at, "row": stored.row }),
+            );
         }
         return Ok(Exit::Done);
     }

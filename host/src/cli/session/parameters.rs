@@ -77,9 +77,8 @@ pub fn settle(
 }
 
 fn unknown(place: &str, name: &str, known: &[&str]) -> String {
-    let nearest = known.iter().max_by(|a, b| {
-        strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b))
-    });
+    let nearest =
+        known.iter().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
     match nearest {
         Some(nearest) => format!("{place}: there is no parameter {name:?}; did you mean {nearest}?"),
         None => format!("{place}: there is no parameter {name:?}; the procedure takes none"),
@@ -100,13 +99,18 @@ pub fn secret_sources(given: &[String]) -> Result<IndexMap<String, SecretSource>
             Some(("fd", number)) => match number.parse() {
                 Ok(number) => SecretSource::Descriptor(number),
                 Err(_) => {
-                    return Err(Error::new(Exit::Usage, format!("--secret {name}=fd:N wants the number of an open descriptor")));
+                    return Err(Error::new(
+                        Exit::Usage,
+                        format!("--secret {name}=fd:N wants the number of an open descriptor"),
+                    ));
                 }
             },
             _ => {
                 return Err(Error::new(
                     Exit::Usage,
-                    format!("--secret {name}=… names where the secret comes from: file:PATH, fd:N or prompt; never the secret itself"),
+                    format!(
+                        "--secret {name}=… names where the secret comes from: file:PATH, fd:N or prompt; never the secret itself"
+                    ),
                 ));
             }
         };
