@@ -60,6 +60,14 @@ pub enum SealError {
     Damaged { why: String },
 }
 
+/// Returns where the operator's identity lies: at `WINDLASS_IDENTITY`, else in the state folder.
+pub fn identity_path(state_dir: &Utf8Path) -> Utf8PathBuf {
+    match std::env::var("WINDLASS_IDENTITY") {
+        Ok(path) if !path.is_empty() => path.into(),
+        _ => state_dir.join("identity.age-key"),
+    }
+}
+
 impl Identity {
     /// Reads the identity at `path`; where there is none, makes one, 0600, in a folder made 0700.
     pub fn load_or_create(path: &Utf8Path) -> Result<Self, SealError> {

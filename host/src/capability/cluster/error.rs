@@ -1,5 +1,6 @@
 //! Why a probe of the cluster has no answer.
 
+use crate::model::code;
 use std::time::Duration;
 
 #[derive(Debug, thiserror::Error)]
@@ -36,4 +37,20 @@ pub enum ClusterError {
          add the status to `expect` of [manager]"
     )]
     ManagerStatus { url: String, status: u16, expected: String },
+}
+
+impl ClusterError {
+    /// Returns the code of `fault` in the contract that tells a plugin the same.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } | Self::Handshake { .. } | Self::Manager { .. } => code::UNREACHABLE,
+            Self::TimedOut { .. } => code::TIMEOUT,
+            Self::ManagerAddress { .. } | Self::ManagerCa { .. } => code::INVALID,
+            Self::TableTooLong { .. }
+            | Self::NoTable
+            | Self::Table { .. }
+            | Self::NotProven { .. }
+            | Self::ManagerStatus { .. } => code::FAILED,
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Why a key or a certificate is not what was wanted, in an operator's words.
 
+use crate::model::code;
+
 /// Never carries a byte of a key or a passphrase. Names out of certificates are escaped already.
 #[derive(Debug, thiserror::Error)]
 pub enum CryptoError {
@@ -50,6 +52,33 @@ pub enum CryptoError {
     SuppliedCa { source: Box<CryptoError>, next: &'static str },
     #[error("the cryptography library failed to {what}; nothing was changed")]
     Library { what: &'static str },
+}
+
+impl CryptoError {
+    /// Returns the code of `fault` in the contract that tells a plugin the same.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownAlgorithm { .. }
+            | Self::Unusable { .. }
+            | Self::Key { .. }
+            | Self::PassphraseMissing
+            | Self::Certificate { .. }
+            | Self::Argument { .. } => code::INVALID,
+            Self::Weak { .. }
+            | Self::OutlivesCa { .. }
+            | Self::KeyMismatch { .. }
+            | Self::SuppliedCa { .. } => code::REFUSED,
+            Self::Passphrase
+            | Self::NotACa { .. }
+            | Self::OtherIssuer { .. }
+            | Self::OtherKey { .. }
+            | Self::Signature { .. }
+            | Self::NotYetValid { .. }
+            | Self::Expired { .. }
+            | Self::Rejected { .. }
+            | Self::Library { .. } => code::FAILED,
+        }
+    }
 }
 
 /// Writes seconds since 1970 as an operator reads them.

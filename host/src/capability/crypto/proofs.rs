@@ -83,6 +83,12 @@ fn a_leaf_may_last_exactly_as_long_as_its_ca() {
 }
 
 #[test]
+fn a_certificate_may_last_a_century() {
+    let made = self_sign(&key("ecdsa-p256"), &subject(&[("common-name", "x")]), 36_525, now()).unwrap();
+    verify_chain(&made, &made, now() + 36_524 * DAY).unwrap();
+}
+
+#[test]
 fn subjects_are_refused_attribute_by_attribute() {
     let key = key("ecdsa-p256");
     let check = |attributes: &[(&str, &str)], part: &str| {

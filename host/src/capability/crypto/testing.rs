@@ -85,12 +85,11 @@ impl Bench {
         std::fs::read(self.path(name)).unwrap()
     }
 
-    /// Runs a command line, split at blanks (`~` stands for a blank inside a word), in the folder; None where
-    /// it fails.
+    /// Runs a command line, split at blanks, in the folder; returns its output, or what it said as it failed.
     pub(crate) fn try_run(&self, line: &str) -> Result<String, String> {
-        let words: Vec<_> = line.split_whitespace().map(|word| word.replace('~', " ")).collect();
+        let words: Vec<_> = line.split_whitespace().collect();
         let output =
-            Command::new(&words[0]).args(&words[1..]).current_dir(self.dir()).stdin(Stdio::null()).output();
+            Command::new(words[0]).args(&words[1..]).current_dir(self.dir()).stdin(Stdio::null()).output();
         let output = output.unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         match output.status.success() {

@@ -11,6 +11,7 @@ pub mod source;
 pub use generate::generate;
 pub use policy::{PasswordPolicy, UnknownPolicy};
 
+use crate::model::code;
 use camino::Utf8PathBuf;
 use std::fmt;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -97,6 +98,17 @@ pub enum SecretError {
     Length { length: usize, least: usize, most: usize },
     #[error("the system's random source failed while {what}")]
     Random { what: &'static str },
+}
+
+impl SecretError {
+    /// Returns the code of `fault` in the contract that tells a plugin the same.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NobodyToAsk { .. } => code::UNKNOWN,
+            Self::Length { .. } => code::INVALID,
+            _ => code::FAILED,
+        }
+    }
 }
 
 #[cfg(test)]
