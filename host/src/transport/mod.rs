@@ -9,6 +9,7 @@
 //! variable `login_umask` (what the umask was). It may use POSIX `sh`, coreutils or busybox; no more.
 
 mod collect;
+pub mod jobs;
 mod local;
 mod ssh;
 mod wire;
@@ -227,4 +228,14 @@ fn is_variable(name: &str) -> bool {
     let mut characters = name.chars();
     characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && characters.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The error of a script that did not end well: its exit status and the end of its stderr.
+fn unexpected(node: &NodeName, script: &'static str, reply: &Reply) -> TransportError {
+    let said = collect::one_line(&reply.stderr);
+    let why = match (reply.exit, said.is_empty()) {
+        (exit, true) => format!("it ended with {exit} and said nothing"),
+        (exit, false) => format!("it ended with {exit}, saying: {said}"),
+    };
+    TransportError::Unexpected { node: node.clone(), script, why }
 }

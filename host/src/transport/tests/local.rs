@@ -53,7 +53,7 @@ async fn a_timeout_kills_the_shell_and_what_it_started() {
     }
 }
 
-fn wait_until_gone(pid: i32) {
+pub(super) fn wait_until_gone(pid: i32) {
     for _ in 0..100 {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         if stat.is_empty() || stat.contains(") Z ") {

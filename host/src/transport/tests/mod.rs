@@ -1,5 +1,6 @@
 //! The room's claims, on real shells: every node here is a folder, or an sshd of this test.
 
+mod jobs;
 mod local;
 mod ssh;
 mod sshd;
@@ -67,6 +68,16 @@ impl Fixture {
     fn transports(&self) -> Transports {
         Transports::new(&self.site, &self.root()).unwrap()
     }
+}
+
+async fn until(what: &str, mut met: impl FnMut() -> bool) {
+    for _ in 0..500 {
+        if met() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{what}: not within 10 s");
 }
 
 fn n1() -> NodeName {

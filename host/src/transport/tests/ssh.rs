@@ -1,16 +1,6 @@
 use super::sshd::Sshd;
 use super::*;
 
-async fn until(what: &str, mut met: impl FnMut() -> bool) {
-    for _ in 0..250 {
-        if met() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("{what}: not within 5 s");
-}
-
 #[tokio::test]
 async fn input_arrives_byte_exact_through_a_noisy_login_shell() {
     let Some(node) = Sshd::start() else { return };
