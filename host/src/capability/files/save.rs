@@ -3,7 +3,7 @@
 use super::error::{Attempt, FilesError};
 use super::look::hex_digest;
 use super::script::{self, ANSWER_LIMIT, garbled};
-use super::{LONG, NodeFiles, Remote};
+use super::{LONG, NodeFiles, Remote, ResolvedFile};
 use crate::model::ObjectName;
 
 /// The most that one file or folder may hold to be saved, bytes, where nothing else is said.
@@ -17,6 +17,12 @@ pub struct Target {
     /// Absolute and normalised.
     pub path: String,
     pub kind: Kind,
+}
+
+impl From<&ResolvedFile> for Target {
+    fn from(file: &ResolvedFile) -> Self {
+        Self { name: file.name.to_string(), path: file.path.clone(), kind: Kind::File }
+    }
 }
 
 /// What a declaration says a target is.

@@ -220,3 +220,52 @@ impl Drop for Mounted {
         let _ = nix::mount::umount(&self.0);
     }
 }
+
+#[tokio::test]
+async fn secret_bytes_are_in_no_argument_no_environment_and_no_other_file() {
+    for shell in Shell::each() {
+        let names = names();
+        let files = names.files(&shell);
+        let hidden = ResolvedFile { guessable: true, ..secret(&shell, "hidden") };
+        let password = b"S3cret-of-the-test@";
+        // `sync` runs while every variable is set: it looks into all processes of this test.
+        let seen = shell.root().join("seen");
+        let watch = format!(
+            "#!/bin/sh\ncat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null >>{}\nexec {} \"$@\"\n",
+            seen.display(),
+            shell.real("sync"),
+        );
+        shell.replace_tool("sync", &watch);
+        files.put(&hidden, password).await.unwrap();
+        let staged = [files.stage(&set(), &hidden, password).await.unwrap()];
+        let target = Target::from(&hidden);
+        files.save(&set(), std::slice::from_ref(&target), SAVE_LIMIT).await.unwrap();
+        files.swap(&set(), &staged).await.unwrap();
+        files.restore(&[(target, None)]).await.unwrap();
+        shell.restore_tool("sync");
+
+        let holds = |bytes: &[u8], wanted: &[u8]| bytes.windows(wanted.len()).any(|window| window == wanted);
+        let seen = fs::read(seen).unwrap();
+        assert!(holds(&seen, hidden.path.as_bytes()), "the watch saw nothing");
+        let digest = sha256(password);
+        for wanted in [password.as_slice(), digest.as_bytes()] {
+            assert!(!holds(&seen, wanted));
+        }
+        let mut open = vec![shell.root().to_owned()];
+        let mut holders = Vec::new();
+        while let Some(path) = open.pop() {
+            if path.is_symlink() {
+                continue;
+            }
+            if path.is_dir() {
+                open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else if holds(&fs::read(&path).unwrap(), password) {
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+                holders.push(path.file_name().unwrap().to_owned());
+            }
+        }
+        // The file, and the copy that was saved before it was swapped.
+        holders.sort();
+        assert_eq!(holders, ["data", "hidden"]);
+    }
+}

@@ -65,6 +65,14 @@ async fn a_command_that_does_not_exist_ends_with_127() {
 }
 
 #[tokio::test]
+async fn a_command_that_a_signal_ends_is_a_status_and_not_a_lost_connection() {
+    for shell in Shell::each() {
+        let ended = observe(&shell, &command(&["sh", "-c", "kill -9 $$"], |_| {})).await.unwrap();
+        assert_eq!(ended.exit, 137);
+    }
+}
+
+#[tokio::test]
 async fn output_without_end_is_cut_and_said_to_be() {
     for shell in Shell::each() {
         let observed = command(&["head", "-c", "300000", "/dev/zero"], |_| {});

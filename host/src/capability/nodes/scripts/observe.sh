@@ -26,5 +26,7 @@ done
 
 [ -z "$folder" ] || cd "$folder" 2>/dev/null || refuse cwd
 [ -z "${login_umask:-}" ] || umask "$login_umask"
-# For the command itself: a login shell may hold TMOUT read-only, and an exported one breaks `read`.
-exec env TMOUT=0 "$@" </dev/null 2>&1
+# TMOUT for the command itself: a login shell may hold it read-only, and an exported one breaks `read`.
+# Without `exec`, so that a signal that ends the command is a status and not the end of the connection.
+env TMOUT=0 "$@" </dev/null 2>&1
+exit "$?"
