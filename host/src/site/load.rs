@@ -106,7 +106,7 @@ impl Loading<'_> {
     ) -> Option<T> {
         let file: Arc<str> = file.into();
         self.files.push(file.clone());
-        let source = Source { reading: &self.reading, file, text };
+        let source = Source::new(&self.reading, file, text);
         let value = source.read(read);
         // What one file refers to is the profile's business only while an entry of it is read.
         self.reading.take_references();
@@ -259,7 +259,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 pub(super) fn keys_asked(site: &str, grants: &str, profile: &str) -> Vec<(&'static str, &'static str)> {
     let reading = Reading::default();
-    let source = |file: &str, text| Source { reading: &reading, file: file.into(), text };
+    let source = |file: &str, text| Source::new(&reading, file, text);
     source("site.toml", site).read(|top| site_file::read(top, Utf8Path::new("/")));
     source("grants.toml", grants).read(grants_file::read);
     source("profile", profile).read(|top| layer::read(top, "p"));

@@ -16,19 +16,32 @@ pub(super) const LONGEST_FILE: u64 = 1024 * 1024;
 /// One file: what places and mistakes need of it.
 pub(super) struct Source<'a> {
     pub reading: &'a Reading,
-    pub file: Arc<str>,
-    pub text: &'a str,
+    file: Arc<str>,
+    text: &'a str,
+    /// Where each line begins, in bytes.
+    lines: Vec<usize>,
 }
 
-impl Source<'_> {
+/// Bytes of a line whose characters are counted; what lies further is counted in bytes, or a file of one
+/// long line would be read over and over.
+const COUNTED: usize = 4096;
+
+impl<'a> Source<'a> {
+    pub fn new(reading: &'a Reading, file: impl Into<Arc<str>>, text: &'a str) -> Self {
+        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
+        Self { reading, file: file.into(), text, lines }
+    }
+
     pub fn place(&self, span: Option<Range<usize>>) -> Option<Place> {
-        let before = self.text.get(..span?.start)?;
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Some(Place {
-            file: self.file.clone(),
-            line: Some(before.matches('\n').count() + 1),
-            column: Some(before[line_start..].chars().count() + 1),
-        })
+        let at = span?.start;
+        let line = self.lines.partition_point(|start| *start <= at);
+        let start = *self.lines.get(line.checked_sub(1)?)?;
+        let column = match self.text.get(start..at) {
+            Some(before) if before.len() <= COUNTED => before.chars().count(),
+            _ => at - start,
+        };
+        Some(Place { file: self.file.clone(), line: Some(line), column: Some(column + 1) })
     }
 
     /// Parses the file and hands its top level to `read`; a syntax error is a mistake.
@@ -215,7 +228,7 @@ mod tests {
     fn a_message_carries_no_control_character_of_a_key_or_value() {
         let reading = Reading::default();
         let text = "[\"\\u001b[2J\"]\n\"\\u0007\" = \"\\u001b[2J\"\n";
-        let source = Source { reading: &reading, file: "x.toml".into(), text };
+        let source = Source::new(&reading, "x.toml", text);
         source.read(|top| {
             for field in top.all() {
                 let table = field.table().unwrap();
@@ -238,7 +251,7 @@ mod tests {
     #[test]
     fn a_place_counts_characters_and_lines_from_one() {
         let reading = Reading::default();
-        let source = Source { reading: &reading, file: "x.toml".into(), text: "a = 1\nä = 2\n\"é\" = 3" };
+        let source = Source::new(&reading, "x.toml", "a = 1\nä = 2\n\"é\" = 3");
         source.read(|table| table.finish("test"));
         let places: Vec<String> =
             reading.into_mistakes(&[]).iter().map(|mistake| mistake.place.to_string()).collect();
