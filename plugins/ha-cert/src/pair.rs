@@ -59,14 +59,11 @@ impl Pair {
         };
         match (bound(Role::First).as_slice(), bound(Role::Second).as_slice()) {
             ([first], [second]) => Ok(Pair { first: first.clone(), second: second.clone() }),
-            (first, second) => Err(Fault::new(
-                "preflight",
-                format!(
+            (first, second) => Err(Fault::failed(format!(
                     "an active and a standby management node are needed, one each; bound are {} as first and {} as second",
                     list(first),
                     list(second)
-                ),
-            )
+                ))
             .hint("see that the site's managers are exactly the two nodes of the pair, that both answer, and that one is active")),
         }
     }
