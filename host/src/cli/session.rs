@@ -279,6 +279,7 @@ async fn drive(
     let live = Live::new(Parts {
         site: site.clone(),
         run: journal.run().clone(),
+        controller: controller(),
         settings: settings.clone(),
         parameters,
         secret_sources,

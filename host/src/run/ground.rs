@@ -1,7 +1,7 @@
 //! What a run needs of the cluster besides the effects of its plugin.
 
 use crate::backend::Backend;
-use crate::model::{NodeName, Roles, RunId};
+use crate::model::{NodeName, PluginName, Roles, RunId};
 use futures::future::BoxFuture;
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ pub trait Ground: Backend {
     fn take_lease<'a>(
         &'a self,
         run: &'a RunId,
-        procedure: &'a str,
+        procedure: &'a PluginName,
     ) -> BoxFuture<'a, Result<Vec<(NodeName, u64)>, GroundError>>;
 
     /// Goes on under tokens taken earlier; checks that they still hold.

@@ -3,9 +3,9 @@
 use super::ground::{Ground, GroundError, GroundErrorKind};
 use crate::backend::Backend;
 use crate::backend::live::Live;
-use crate::model::{Fault, Health, NodeName, Roles, RunId, code};
-use crate::transport::facts;
-use crate::transport::lease::{self, LeaseError, LeaseRecord};
+use crate::model::{Fault, Health, NodeName, PluginName, Roles, RunId, code};
+use crate::transport::TransportError;
+use crate::transport::lease::{self, Holder, LeaseError, LeaseRecord};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, try_join_all};
 use std::sync::Arc;
@@ -18,27 +18,26 @@ impl Live {
         &self.site.profile.service_user
     }
 
-    fn ground_error(&self, error: LeaseError) -> GroundError {
+    /// `taking`: the lease is asked for; else it is believed to be this run's.
+    fn ground_error(error: LeaseError, taking: bool) -> GroundError {
         let kind = match &error {
-            LeaseError::Held { .. } => GroundErrorKind::Held,
-            LeaseError::Lost { .. } => GroundErrorKind::Lost,
+            LeaseError::Held { .. } if taking => GroundErrorKind::Held,
+            LeaseError::Held { .. } | LeaseError::NotHeld { .. } => GroundErrorKind::Lost,
             LeaseError::Transport(_) => GroundErrorKind::Unreachable,
-            _ => GroundErrorKind::Invalid,
+            LeaseError::Living { .. } => GroundErrorKind::Invalid,
         };
         let hint = match &error {
-            LeaseError::Held { by, .. } => {
-                format!("let it end, or look at it with: windlass runs show {}", by.run)
+            LeaseError::Held { by: Holder { record: Some(record), .. }, .. } => {
+                format!("let it end, or look at it with: windlass runs show {}", record.run)
             }
             _ => String::new(),
         };
-        let mut message = error.to_string();
-        if let Some(source) = std::error::Error::source(&error) {
-            let source = source.to_string();
-            if !message.contains(&source) {
-                message = format!("{message}: {source}");
-            }
-        }
-        GroundError { kind, message, hint }
+        GroundError { kind, message: error.to_string(), hint }
+    }
+
+    fn unreachable(error: TransportError) -> GroundError {
+        GroundError::new(GroundErrorKind::Unreachable, error.to_string())
+            .hint("windlass site check --connect tries each node on its own")
     }
 }
 
@@ -50,10 +49,15 @@ impl Ground for Live {
     fn take_lease<'a>(
         &'a self,
         run: &'a RunId,
-        procedure: &'a str,
+        procedure: &'a PluginName,
     ) -> BoxFuture<'a, Result<Vec<(NodeName, u64)>, GroundError>> {
         async move {
-            let record = LeaseRecord::of(run, procedure);
+            let record = LeaseRecord {
+                run: run.clone(),
+                controller: self.controller.clone(),
+                procedure: procedure.clone(),
+                since: jiff::Timestamp::now().as_second(),
+            };
             let mut taken: Vec<(NodeName, u64)> = Vec::new();
             // One after another, in name order: two runs that start together meet at the first manager.
             for manager in self.managers() {
@@ -71,7 +75,7 @@ impl Ground for Live {
                                     .await;
                             self.set_token(&manager, None);
                         }
-                        return Err(self.ground_error(error));
+                        return Err(Self::ground_error(error, true));
                     }
                 }
             }
@@ -90,7 +94,7 @@ impl Ground for Live {
             }))
             .await
             .map(drop)
-            .map_err(|error| self.ground_error(error))
+            .map_err(|error| Self::ground_error(error, false))
         }
         .boxed()
     }
@@ -101,7 +105,7 @@ impl Ground for Live {
                 if let Some(token) = self.token(manager) {
                     lease::release(&self.transports, manager, self.service_user(), &self.run, token)
                         .await
-                        .map_err(|error| self.ground_error(error))?;
+                        .map_err(|error| Self::ground_error(error, false))?;
                     self.set_token(manager, None);
                 }
             }
@@ -131,9 +135,9 @@ impl Ground for Live {
     ) -> BoxFuture<'a, Result<Option<String>, GroundError>> {
         async move {
             for node in nodes {
-                let offset = facts::clock_offset(&self.transports, node, self.service_user())
+                let offset = self.transports.clock_offset(node, self.service_user())
                     .await
-                    .map_err(|error| GroundError::new(GroundErrorKind::Unreachable, error.to_string()))?;
+                    .map_err(Self::unreachable)?;
                 if offset.abs() >= CLOCKS_APART {
                     let seconds = offset as f64 / 1000.0;
                     return Ok(Some(format!(
@@ -149,11 +153,11 @@ impl Ground for Live {
     fn reach<'a>(&'a self, nodes: &'a [NodeName]) -> BoxFuture<'a, Result<(), GroundError>> {
         async move {
             try_join_all(
-                nodes.iter().map(|node| facts::clock_offset(&self.transports, node, self.service_user())),
+                nodes.iter().map(|node| self.transports.clock_offset(node, self.service_user())),
             )
             .await
             .map(drop)
-            .map_err(|error| GroundError::new(GroundErrorKind::Unreachable, error.to_string()))
+            .map_err(Self::unreachable)
         }
         .boxed()
     }

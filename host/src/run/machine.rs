@@ -159,7 +159,7 @@ impl Machine {
         if position.tokens.is_empty() || position.lease_released {
             let tokens = self
                 .ground
-                .take_lease(&self.settings.run, self.settings.plugin.as_str())
+                .take_lease(&self.settings.run, &self.settings.plugin)
                 .await
                 .map_err(|error| Halt::End(preflight(error)))?;
             for (manager, token) in tokens {

@@ -195,7 +195,7 @@ impl Ground for Sim {
     fn take_lease<'a>(
         &'a self,
         _: &'a RunId,
-        _: &'a str,
+        _: &'a PluginName,
     ) -> BoxFuture<'a, Result<Vec<(NodeName, u64)>, GroundError>> {
         async move {
             let mut world = self.world.lock().unwrap();

@@ -42,6 +42,8 @@ use tokio::sync::OnceCell;
 pub struct Parts {
     pub site: Arc<Site>,
     pub run: RunId,
+    /// Who and where, for the lease: `alice@laptop`.
+    pub controller: String,
     pub settings: ProcedureSettings,
     pub parameters: IndexMap<String, String>,
     /// `--secret` of the command line, before the site's own sources.
@@ -58,6 +60,7 @@ pub struct Parts {
 pub struct Live {
     pub(crate) site: Arc<Site>,
     pub(crate) run: RunId,
+    pub(crate) controller: String,
     settings: ProcedureSettings,
     parameters: IndexMap<String, String>,
     secret_sources: IndexMap<String, SecretSource>,
@@ -81,6 +84,7 @@ impl Live {
         Arc::new(Self {
             site: parts.site,
             run: parts.run,
+            controller: parts.controller,
             settings: parts.settings,
             parameters: parts.parameters,
             secret_sources: parts.secret_sources,

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::site::{CommandDeclaration, CommandKind, Settle, Site};
 use crate::transport::jobs::{self, JobEnd, JobError, JobSpec};
-use crate::transport::{Transports, facts};
+use crate::transport::Transports;
 use futures::StreamExt as _;
 use futures::future::try_join_all;
 use indexmap::IndexMap;
@@ -33,7 +33,7 @@ impl Live {
             Effect::NodesMembers => Ok(Ok(Answer::Members(self.members())).into()),
             Effect::NodesClockOffset { node } => {
                 let asked =
-                    facts::clock_offset(&self.transports, node, &self.site.profile.service_user).await;
+                    self.transports.clock_offset(node, &self.site.profile.service_user).await;
                 Ok(asked.map(Answer::Milliseconds).map_err(fault(code::UNREACHABLE)).into())
             }
             Effect::NodesRun { node, command, arguments } => {
@@ -44,10 +44,11 @@ impl Live {
                 })
             }
             Effect::NodesRunEach { nodes, command, arguments } => {
-                let each = nodes.iter().map(|node| async move {
+                let mut each = Vec::with_capacity(nodes.len());
+                for node in nodes {
                     let id = job_id(sequence, Some(node));
-                    (node.clone(), self.run(plugin, node, command, arguments, &id).await)
-                });
+                    each.push(async move { (node.clone(), self.run(plugin, node, command, arguments, &id).await) });
+                }
                 let concurrency = self.site.ssh.concurrency.max(1);
                 let ran: Vec<_> = futures::stream::iter(each).buffered(concurrency).collect().await;
                 let (mut outcomes, mut traces) = (Vec::new(), Vec::new());
@@ -326,7 +327,7 @@ pub(crate) async fn node_context(
     for (user, names) in environments_needed(site) {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let found =
-            facts::login_env(transports, node, &user, &names).await.map_err(fault(code::UNREACHABLE))?;
+            transports.login_env(node, &user, &names).await.map_err(fault(code::UNREACHABLE))?;
         environments.insert(user, found);
     }
     Ok(NodeContext::new(site, node, &environments))
