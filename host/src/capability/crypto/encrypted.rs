@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 /// Rounds of PBKDF2 for keys written here. Each guess at a stolen file costs as much as opening it once.
 /// The product's services open theirs at every start, on machines far slower than an attacker's, and
-/// OpenSSL's own default is 2,048; this is fifty times that, and tens of milliseconds.
+/// OpenSSL's own default is 2,048; this is fifty times that, about 0.1 s of work.
 const ITERATIONS: u32 = 100_000;
 /// Most rounds of a file that is read: seconds of work, so that a hostile file cannot stop a run.
 const MAX_ITERATIONS: u32 = 10_000_000;
