@@ -196,7 +196,15 @@ impl Lab {
     ) -> Result<Vec<String>> {
         self.demand_up()?;
         let order = Order { switch, node: node.map(str::to_owned), off, doubles: scripts.to_vec() };
-        let doing = format!("set {}", switch.as_str());
+        // What can be refused here is, so that it has its own kind of error.
+        if let Some(name) = node {
+            self.spec.node(name)?;
+        }
+        if let Some(why) = switch.unsupported(self.spec.transport) {
+            let node = node.unwrap_or("any node").to_owned();
+            return Err(LabError::Switch { switch: switch.as_str(), node, why: why.to_owned() });
+        }
+        let doing = format!("break {}", self.layout.dir);
         let outcome = self.order(&order).map_err(LabError::system(&doing))?;
         match outcome.error {
             Some(why) => Err(LabError::Failed { doing, why }),
