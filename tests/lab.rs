@@ -432,7 +432,7 @@ fn switches_that_need_nodes_of_their_own_do_what_they_say() {
     assert_eq!(fixture.set(Switch::StandbyDown), ["master2"]);
     assert_eq!(fixture.roles(), [Some(Role::Active), None]);
     fixture.heal(Switch::StandbyDown);
-    fixture.check("master2", r#"ps -o user= -C windlass-lab; ps -ef"#, "", "omm");
+    fixture.check("master2", "ps -o user= -C windlass-lab", "", "omm");
 }
 
 #[test]
@@ -522,7 +522,7 @@ fn a_lab_whose_supervisor_was_killed_ends_by_itself_and_comes_up_again() {
     let pid = std::fs::read_to_string(fixture.dir.join("lab/pid")).unwrap();
     let pid: i32 = pid.split(' ').next().unwrap().parse().unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
-    wait("the end of every process", || traces(&fixture.dir).is_empty() || !fixture.lab.is_up());
+    wait("the end of every process", || traces(&fixture.dir).is_empty());
     assert!(matches!(fixture.lab.status(), Err(LabError::Gone { .. })));
     assert!(enter(&fixture.dir.join("lab/pid")).is_err());
     std::fs::write(

@@ -2,12 +2,13 @@
 
 use super::error::{LabError, Result};
 use super::ha::Role;
-use super::layout::{HA_PORT, Layout, Spec};
+use super::layout::{HA_PORT, Layout, Spec, Transport};
 use super::pki;
 use super::tree::put;
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::io;
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -32,7 +33,7 @@ pub(super) async fn start(layout: Arc<Layout>, spec: Arc<Spec>) -> Result<()> {
         .with_single_cert(vec![page.certificate.der().clone()], key)
         .map_err(use_certificate)?;
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind(spec.manager)
+    let listener = listen(&spec)
         .await
         .map_err(LabError::system(format!("listen on {} for the manager's page", spec.manager)))?;
     tokio::spawn(async move {
@@ -53,6 +54,17 @@ pub(super) async fn start(layout: Arc<Layout>, spec: Arc<Spec>) -> Result<()> {
         }
     });
     Ok(())
+}
+
+/// On local, standard input is the listener that reserved the addresses.
+async fn listen(spec: &Spec) -> io::Result<TcpListener> {
+    if spec.transport == Transport::Ssh {
+        return TcpListener::bind(spec.manager).await;
+    }
+    let inherited = io::stdin().as_fd().try_clone_to_owned()?;
+    let listener = std::net::TcpListener::from(inherited);
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
 }
 
 async fn answer(stream: TcpStream, acceptor: TlsAcceptor, layout: &Layout, spec: &Spec) -> io::Result<()> {

@@ -39,7 +39,7 @@ use serde::Serialize;
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
@@ -105,10 +105,15 @@ impl Lab {
             Some(binary) => binary.clone(),
             None => this_program()?,
         };
-        let spec = Spec::new(plan.transport, plan.members, binary, free_network)?;
+        let mut page = None;
+        let spec = Spec::new(plan.transport, plan.members, binary, || {
+            let (network, listener) = reserve_network()?;
+            page = Some(listener);
+            Ok(network)
+        })?;
         write_folder(&layout, &spec)?;
         let lab = Self { layout, spec };
-        lab.start()?;
+        lab.start(page)?;
         Ok(lab)
     }
 
@@ -119,9 +124,11 @@ impl Lab {
         Ok(Self { layout, spec })
     }
 
-    fn start(&self) -> Result<()> {
+    /// Starts the supervisor; on local it takes over the page's listener, which reserves the lab's addresses.
+    fn start(&self, page: Option<TcpListener>) -> Result<()> {
         let mut command = Command::new(&self.spec.binary);
-        command.args(["lab-service", "supervisor", self.layout.dir.as_str()]).stdin(Stdio::null());
+        command.args(["lab-service", "supervisor", self.layout.dir.as_str()]);
+        command.stdin(page.map_or_else(Stdio::null, |listener| OwnedFd::from(listener).into()));
         let isolation: Option<CloneFlags> =
             (self.spec.transport == Transport::Ssh).then(namespace::supervisor_kinds);
         let log = self.layout.log();
@@ -189,7 +196,15 @@ impl Lab {
     ) -> Result<Vec<String>> {
         self.demand_up()?;
         let order = Order { switch, node: node.map(str::to_owned), off, doubles: scripts.to_vec() };
-        let doing = format!("set {}", switch.as_str());
+        // What can be refused here is, so that it has its own kind of error.
+        if let Some(name) = node {
+            self.spec.node(name)?;
+        }
+        if let Some(why) = switch.unsupported(self.spec.transport) {
+            let node = node.unwrap_or("any node").to_owned();
+            return Err(LabError::Switch { switch: switch.as_str(), node, why: why.to_owned() });
+        }
+        let doing = format!("break {}", self.layout.dir);
         let outcome = self.order(&order).map_err(LabError::system(&doing))?;
         match outcome.error {
             Some(why) => Err(LabError::Failed { doing, why }),
@@ -350,18 +365,22 @@ fn clear(layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-/// Finds a loopback network that no other practice cluster of this machine uses.
-fn free_network() -> Result<u8> {
-    let is_free = |third: u8| {
-        [(1, layout::HA_PORT), (2, layout::HA_PORT), (200, layout::MANAGER_PORT)].iter().all(
-            |(last, port)| {
-                TcpListener::bind(SocketAddrV4::new(Ipv4Addr::new(127, 0, third, *last), *port)).is_ok()
-            },
-        )
+/// Reserves a loopback network that no other practice cluster of this machine uses: it belongs to whoever
+/// listens at its manager's address.
+fn reserve_network() -> Result<(u8, TcpListener)> {
+    let bind = |third: u8, last: u8, port: u16| {
+        TcpListener::bind(SocketAddrV4::new(Ipv4Addr::new(127, 0, third, last), port)).ok()
     };
-    (1..=254).find(|third| is_free(*third)).ok_or_else(|| {
-        LabError::failed("find free loopback addresses", "127.0.1.1 to 127.0.254.1 are all taken")
-    })
+    (1..=254)
+        .find_map(|third| {
+            let page = bind(third, 200, layout::MANAGER_PORT)?;
+            // A stranger may sit at the pair's addresses.
+            let free = (1..=2).all(|last| bind(third, last, layout::HA_PORT).is_some());
+            free.then_some((third, page))
+        })
+        .ok_or_else(|| {
+            LabError::failed("find free loopback addresses", "127.0.1.1 to 127.0.254.1 are all taken")
+        })
 }
 
 /// Says now what would otherwise fail half-way.

@@ -232,7 +232,7 @@ pub(super) fn generate_host_key(path: &Utf8Path, node: &str) -> Result<String> {
 pub(super) fn ssh_keygen(path: &Utf8Path, comment: &str) -> Result<()> {
     let mut command = Command::new("ssh-keygen");
     command.args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path.as_str()]);
-    run(&mut command.stdin(Stdio::null()), "make an ssh key")
+    run(command.stdin(Stdio::null()), "make an ssh key")
 }
 
 /// The first process of a node: reads what it is, builds the node around itself, and becomes its sshd.
@@ -357,7 +357,10 @@ pub(super) fn succeeded(output: std::process::Output, doing: &str) -> Result<()>
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let last = said.lines().rfind(|line| !line.trim().is_empty());
-    Err(LabError::failed(doing, last.map_or_else(|| output.status.to_string(), str::to_owned)))
+    Err(LabError::failed(
+        doing,
+        last.map_or_else(|| output.status.to_string(), |line| line.trim_start_matches("error: ").to_owned()),
+    ))
 }
 
 /// Where the log of a node's HA service is, for messages.

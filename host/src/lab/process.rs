@@ -112,7 +112,8 @@ pub(super) fn wait_ready(child: &mut Child, what: &str, log: &Utf8Path) -> Resul
     }
     let status = child.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    let why = text.lines().rfind(|line| !line.trim().is_empty()).map_or(status, str::to_owned);
+    let last = text.lines().rfind(|line| !line.trim().is_empty());
+    let why = last.map_or(status, |line| line.trim_start_matches("error: ").to_owned());
     Err(LabError::Start { what: what.to_owned(), why, log: log.to_owned() })
 }
 

@@ -119,9 +119,6 @@ impl Cluster {
             node: node.to_owned(),
             why: why.to_owned(),
         };
-        if let Some(why) = switch.unsupported(self.spec.transport) {
-            return Err(refused(order.node.as_deref().unwrap_or("any node"), why));
-        }
         let Some(name) = &order.node else {
             return Ok(match switch.reach() {
                 Reach::Managers | Reach::Pair => self.spec.managers().collect(),

@@ -9,8 +9,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{
-    AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
-    BufReader,
+    AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -146,7 +145,7 @@ impl Link {
         .await?
     }
 
-    async fn hear(&self, reader: &mut (impl AsyncBufRead + AsyncRead + Unpin)) -> io::Result<()> {
+    async fn hear(&self, reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<()> {
         let mut line = Vec::new();
         timeout(self.lost_after(), reader.take(LONGEST).read_until(b'\n', &mut line)).await??;
         if line.is_empty() {
