@@ -9,7 +9,9 @@
 //! variable `login_umask` (what the umask was). It may use POSIX `sh`, coreutils or busybox; no more.
 
 mod collect;
+mod facts;
 pub mod jobs;
+pub mod lease;
 mod local;
 mod ssh;
 mod wire;

@@ -67,7 +67,7 @@ pub async fn reap_orphans() -> usize {
     ended
 }
 
-async fn reap_in(base: &Utf8Path) -> usize {
+pub(in crate::transport) async fn reap_in(base: &Utf8Path) -> usize {
     let mut ended = 0;
     if !is_own_folder(base) {
         return ended;

@@ -5,7 +5,7 @@
 //! decided here: before a session is open nothing can have run, afterwards nobody knows.
 
 mod config;
-mod control;
+pub(super) mod control;
 
 pub use control::reap_orphans;
 

@@ -1,6 +1,8 @@
 //! The room's claims, on real shells: every node here is a folder, or an sshd of this test.
 
+mod facts;
 mod jobs;
+mod lease;
 mod local;
 mod ssh;
 mod sshd;

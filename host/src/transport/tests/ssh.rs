@@ -148,3 +148,42 @@ async fn a_timeout_is_one_and_before_a_session_it_is_unreachable() {
     let error = exec(&node.fixture.transports(), "true", b"", 1).await.unwrap_err();
     assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");
 }
+
+/// Not a claim: the process that the next test kills.
+#[tokio::test]
+#[ignore = "run by reaping_ends_the_master_of_a_killed_process_and_not_a_living_ones"]
+async fn connects_and_waits() {
+    let Ok(root) = std::env::var("WINDLASS_TEST_ROOT") else { return };
+    let root = Utf8Path::new(&root);
+    let mut site = site(root, Address::Ssh("test-node".into()));
+    site.ssh.config = Some(root.join("client"));
+    site.become_users["omm"].argv = vec!["sh".into()];
+    let transports = Transports::new(&site, root).unwrap();
+    exec(&transports, "true", b"", 20).await.unwrap();
+    std::fs::write(root.join("connected"), "").unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+}
+
+#[tokio::test]
+async fn reaping_ends_the_master_of_a_killed_process_and_not_a_living_ones() {
+    use crate::transport::ssh::control::reap_in;
+    let Some(node) = Sshd::start() else { return };
+    let root = node.fixture.root();
+    let base = root.join("windlass");
+    let mut other = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "transport::tests::ssh::connects_and_waits"])
+        .env("WINDLASS_TEST_ROOT", &root)
+        .env("XDG_RUNTIME_DIR", &root)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the other process connects", || root.join("connected").exists()).await;
+    assert_eq!(reap_in(&base).await, 0);
+    assert_eq!(node.masters().len(), 1);
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_eq!(node.masters().len(), 1);
+    assert_eq!(reap_in(&base).await, 1);
+    until("the master ends", || node.masters().is_empty()).await;
+    assert_eq!(std::fs::read_dir(&base).unwrap().count(), 1, "the lock alone");
+}
