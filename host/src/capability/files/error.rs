@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Debug, thiserror::Error)]
 #[error("{attempt}: {problem}")]
 pub struct FilesError {
-    pub attempt: Attempt,
+    pub attempt: Box<Attempt>,
     #[source]
     pub problem: Problem,
 }

@@ -2,6 +2,7 @@
 
 use crate::model::{CommandName, Fault, NodeName, code};
 use crate::transport::TransportError;
+use crate::transport::jobs::JobError;
 use std::time::Duration;
 
 /// No variant carries a secret, nor what a command printed.
@@ -9,6 +10,8 @@ use std::time::Duration;
 pub enum NodesError {
     #[error("${{{variable}}} has no value on {node}: {why}")]
     Variable { node: NodeName, variable: String, why: String },
+    #[error("ask for the login environment of {user} on {node}: {source}")]
+    Environment { node: NodeName, user: String, source: TransportError },
     #[error("{what} of {node} is not a usable path ({path:?}): {why}")]
     Path { node: NodeName, what: String, path: String, why: &'static str },
     #[error("the argument {argument:?} of {command}: {why}")]
@@ -17,6 +20,8 @@ pub enum NodesError {
     Declaration { command: CommandName, node: NodeName, why: String },
     #[error("run {command} on {node}: {source}")]
     Transport { command: CommandName, node: NodeName, source: TransportError },
+    #[error("run {command} on {node}: {source}")]
+    Job { command: CommandName, node: NodeName, source: JobError },
     #[error("run {command} on {node}: {why}")]
     Start { command: CommandName, node: NodeName, why: String },
     #[error("{command} did not finish within {timeout:?}")]
@@ -41,8 +46,15 @@ impl NodesError {
             }
             // It may have run, so it is not `unreachable`.
             Transport { source: TransportError::Lost { .. }, .. } => fault(code::FAILED),
-            Transport { .. } | Request { .. } => fault(code::UNREACHABLE),
-            Start { .. } => fault(code::FAILED),
+            Transport { .. } | Environment { .. } | Request { .. } => fault(code::UNREACHABLE),
+            Job { source: JobError::Transport(TransportError::Unreachable { .. }), .. } => {
+                fault(code::UNREACHABLE)
+            }
+            Job { source: JobError::Fenced { .. }, .. } => fault(code::REFUSED),
+            Job { source: JobError::Transport(_) | JobError::Vanished { .. }, .. } => {
+                fault(code::FAILED).hint("whether it ran is not known; `windlass resume` finds out")
+            }
+            Job { .. } | Start { .. } => fault(code::FAILED),
         }
     }
 }
