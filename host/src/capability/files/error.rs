@@ -9,7 +9,7 @@ use std::fmt;
 #[error("{attempt}: {problem}")]
 pub struct FilesError {
     pub attempt: Box<Attempt>,
-    #[source]
+    /// Part of the message already, so not a `source` that would be printed once more.
     pub problem: Problem,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for Attempt {
 pub enum Problem {
     #[error(transparent)]
     Transport(#[from] TransportError),
-    #[error("the lease of the node has the token {theirs}, and this run has {}", shown(.ours))]
+    #[error("the token of the node's lease is {theirs}, and this run's is {}", shown(.ours))]
     Fenced { ours: Option<u64>, theirs: String },
     #[error("the disk is full")]
     DiskFull,

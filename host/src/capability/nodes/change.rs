@@ -47,10 +47,10 @@ pub async fn run_change(
     };
     let end = jobs::start_and_follow(transports, &command.node, &spec, &mut feed).await;
     lines.finish();
-    end.map(Ended::from).map_err(|source| NodesError::Job {
+    end.map(Ended::from).map_err(|cause| NodesError::Job {
         command: command.name.clone(),
         node: command.node.clone(),
-        source,
+        cause: Box::new(cause),
     })
 }
 

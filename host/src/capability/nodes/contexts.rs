@@ -51,7 +51,7 @@ async fn login_environments(
         let environment = transports
             .login_env(node, &user, &names)
             .await
-            .map_err(|source| NodesError::Environment { node: node.clone(), user: user.clone(), source })?;
+            .map_err(|cause| NodesError::Environment { node: node.clone(), user: user.clone(), cause })?;
         environments.insert(user, environment);
     }
     Ok(environments)
