@@ -92,8 +92,10 @@ impl FilesError {
         let fault = |code| Fault::new(code, self.to_string());
         match &self.problem {
             Transport(TransportError::TimedOut { .. }) => fault(code::TIMEOUT),
-            // A lost connection says nothing of how far the script got, so it is not `unreachable`.
-            Transport(TransportError::Lost { .. }) => fault(code::FAILED).hint("windlass resume"),
+            // Neither says how far the script got, so it is not `unreachable`.
+            Transport(TransportError::Lost { .. } | TransportError::Unexpected { .. }) => {
+                fault(code::FAILED).hint("windlass resume")
+            }
             Transport(_) => fault(code::UNREACHABLE),
             Fenced { .. } => fault(code::REFUSED)
                 .hint(format!("another run has taken {node} over: see it with `windlass runs list`")),

@@ -45,10 +45,17 @@ impl NodesError {
                 fault(code::TIMEOUT)
             }
             // It may have run, so it is not `unreachable`.
-            Transport { cause: TransportError::Lost { .. }, .. } => fault(code::FAILED),
+            Transport { cause: TransportError::Lost { .. } | TransportError::Unexpected { .. }, .. } => {
+                fault(code::FAILED)
+            }
             Transport { .. } | Environment { .. } | Request { .. } => fault(code::UNREACHABLE),
             Job { cause, .. } => match **cause {
-                JobError::Transport(TransportError::Unreachable { .. }) => fault(code::UNREACHABLE),
+                JobError::Transport(
+                    TransportError::Unreachable { .. }
+                    | TransportError::HostKey { .. }
+                    | TransportError::Become { .. }
+                    | TransportError::Setup { .. },
+                ) => fault(code::UNREACHABLE),
                 JobError::Fenced { .. } => fault(code::REFUSED),
                 JobError::Transport(_) | JobError::Vanished { .. } => {
                     fault(code::FAILED).hint("whether it ran is not known; `windlass resume` finds out")
