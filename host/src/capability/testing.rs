@@ -70,9 +70,23 @@ impl Shell {
         Some(Self::with(bin.join("sh"), bin.display().to_string(), folder))
     }
 
-    /// Both, as far as they are here.
+    /// Bash as most nodes have it: under the name of `sh`.
+    pub fn bash() -> Option<Self> {
+        let bash = Path::new("/usr/bin/bash");
+        if !bash.exists() {
+            println!("skipped: no bash on this machine");
+            return None;
+        }
+        let folder = tempdir();
+        std::fs::create_dir(folder.path().join("bin")).unwrap();
+        let sh = folder.path().join("bin/sh");
+        symlink(bash, &sh).unwrap();
+        Some(Self::with(sh, "/usr/bin:/bin".into(), folder))
+    }
+
+    /// All of them, as far as they are here.
     pub fn each() -> Vec<Self> {
-        [Some(Self::dash()), Self::busybox()].into_iter().flatten().collect()
+        [Some(Self::dash()), Self::bash(), Self::busybox()].into_iter().flatten().collect()
     }
 
     fn with(program: PathBuf, path: String, folder: tempfile::TempDir) -> Self {

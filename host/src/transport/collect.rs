@@ -1,5 +1,6 @@
 //! What is kept of a stream: noise before the marker apart, and never more than a limit.
 
+use super::OnOutput;
 use super::wire::MARKER;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -17,7 +18,7 @@ pub(super) struct Collector<'a> {
     taken: usize,
     limit: usize,
     truncated: bool,
-    pass: Option<&'a mut (dyn FnMut(&[u8]) + Send)>,
+    pass: Option<OnOutput<'a>>,
 }
 
 impl<'a> Collector<'a> {
@@ -33,7 +34,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    pub fn passing(limit: usize, pass: &'a mut (dyn FnMut(&[u8]) + Send)) -> Self {
+    pub fn passing(limit: usize, pass: OnOutput<'a>) -> Self {
         Self { pass: Some(pass), ..Self::keeping(limit) }
     }
 

@@ -59,6 +59,9 @@ pub struct Reply {
     pub truncated: bool,
 }
 
+/// What is called with output as it arrives, in pieces of any size.
+pub type OnOutput<'a> = &'a mut (dyn FnMut(&[u8]) + Send);
+
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     /// Nothing is known to have run.
@@ -138,7 +141,7 @@ impl Transports {
     pub async fn exec_streaming(
         &self,
         request: Request<'_>,
-        on_stdout: &mut (dyn FnMut(&[u8]) + Send),
+        on_stdout: OnOutput<'_>,
     ) -> Result<Reply, TransportError> {
         let mut stdout = Collector::passing(request.output_limit, on_stdout);
         self.call(&request, &mut stdout).await

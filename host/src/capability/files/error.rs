@@ -8,8 +8,8 @@ use std::fmt;
 #[derive(Debug, thiserror::Error)]
 #[error("{attempt}: {problem}")]
 pub struct FilesError {
-    pub attempt: Attempt,
-    #[source]
+    pub attempt: Box<Attempt>,
+    /// Part of the message already, so not a `source` that would be printed once more.
     pub problem: Problem,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for Attempt {
 pub enum Problem {
     #[error(transparent)]
     Transport(#[from] TransportError),
-    #[error("the lease of the node has the token {theirs}, and this run has {}", shown(.ours))]
+    #[error("the token of the node's lease is {theirs}, and this run's is {}", shown(.ours))]
     Fenced { ours: Option<u64>, theirs: String },
     #[error("the disk is full")]
     DiskFull,
@@ -92,8 +92,10 @@ impl FilesError {
         let fault = |code| Fault::new(code, self.to_string());
         match &self.problem {
             Transport(TransportError::TimedOut { .. }) => fault(code::TIMEOUT),
-            // A lost connection says nothing of how far the script got, so it is not `unreachable`.
-            Transport(TransportError::Lost { .. }) => fault(code::FAILED).hint("windlass resume"),
+            // Neither says how far the script got, so it is not `unreachable`.
+            Transport(TransportError::Lost { .. } | TransportError::Unexpected { .. }) => {
+                fault(code::FAILED).hint("windlass resume")
+            }
             Transport(_) => fault(code::UNREACHABLE),
             Fenced { .. } => fault(code::REFUSED)
                 .hint(format!("another run has taken {node} over: see it with `windlass runs list`")),

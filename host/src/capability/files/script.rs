@@ -110,7 +110,7 @@ impl<R: Remote> NodeFiles<'_, R> {
 }
 
 pub(super) fn fail(attempt: &Attempt, problem: Problem) -> FilesError {
-    FilesError { attempt: attempt.clone(), problem }
+    FilesError { attempt: Box::new(attempt.clone()), problem }
 }
 
 /// An answer that is not of the script's form: a shell that prints on its own, or a node that lies.

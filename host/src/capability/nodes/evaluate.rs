@@ -10,7 +10,7 @@ pub const OUTPUT_LIMIT: usize = 256 * 1024;
 /// Lines a guest is given at most.
 const MOST_LINES: usize = 1000;
 /// Characters of a line at most.
-const LONGEST_LINE: usize = 4096;
+pub(super) const LONGEST_LINE: usize = 4096;
 /// Stands for a secret that the command printed.
 const MASK: &[u8] = b"<secret>";
 

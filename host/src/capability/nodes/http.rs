@@ -27,9 +27,11 @@ pub async fn request(command: Arc<ResolvedCommand>, ca: Option<Vec<u8>>) -> Resu
         let Some(request) = &command.request else { return Err(failed("it declares no request".into())) };
         let client = Client::new(&command, ca.as_deref()).map_err(&failed)?;
         client.run(request).map_err(|problem| match problem {
-            Problem::TimedOut => {
-                NodesError::TimedOut { command: command.name.clone(), timeout: command.timeout }
-            }
+            Problem::TimedOut => NodesError::TimedOut {
+                command: command.name.clone(),
+                node: command.node.clone(),
+                timeout: command.timeout,
+            },
             Problem::Failed(why) => failed(why),
         })
     })

@@ -5,16 +5,24 @@
 //! the controller's own. `evaluate` is pure: it says whether what came back is the declared success,
 //! and what of the output a guest may see. Files themselves are `capability::files`' business.
 
+mod change;
+mod contexts;
 mod error;
 mod evaluate;
 mod http;
 mod observe;
 mod resolve;
 
+pub use change::{JobKey, run_change};
+pub use contexts::NodeContexts;
 pub use error::NodesError;
 pub use evaluate::{Ended, OUTPUT_LIMIT, is_unprintable, outcome, printable};
 pub use http::request;
 pub use observe::observe;
 pub use resolve::{
-    ArgumentValue, NodeContext, ResolvedCommand, ResolvedPrompt, ResolvedRequest, environments_needed,
+    ArgumentValue, NodeContext, RequestBody, ResolvedCommand, ResolvedPrompt, ResolvedRequest,
+    environments_needed,
 };
+
+#[cfg(test)]
+mod tests;

@@ -32,11 +32,11 @@ pub async fn observe<R: Remote>(remote: &R, command: &ResolvedCommand) -> Result
         timeout: command.timeout,
         output_limit: OUTPUT_LIMIT,
     };
-    let reply = remote.exec(request).await.map_err(|source| match source {
+    let reply = remote.exec(request).await.map_err(|cause| match cause {
         TransportError::TimedOut { timeout, .. } => {
-            NodesError::TimedOut { command: command.name.clone(), timeout }
+            NodesError::TimedOut { command: command.name.clone(), node: command.node.clone(), timeout }
         }
-        source => NodesError::Transport { command: command.name.clone(), node: command.node.clone(), source },
+        cause => NodesError::Transport { command: command.name.clone(), node: command.node.clone(), cause },
     })?;
     let said = String::from_utf8_lossy(&reply.stderr);
     match said.lines().find_map(|line| line.strip_prefix(FAULT)) {

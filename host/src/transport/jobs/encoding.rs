@@ -1,6 +1,7 @@
 //! What a runner is sent, and what a follower prints: lines, with base64 wherever a byte is not ours.
 
 use super::{JobSpec, OUTPUT_KEPT};
+use crate::transport::OnOutput;
 use crate::transport::collect::one_line;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -179,7 +180,7 @@ impl Frames {
         (std::mem::take(&mut self.output), self.truncated)
     }
 
-    pub fn push(&mut self, mut bytes: &[u8], on_output: &mut (dyn FnMut(&[u8]) + Send)) {
+    pub fn push(&mut self, mut bytes: &[u8], on_output: OnOutput<'_>) {
         while let Some(at) = bytes.iter().position(|byte| *byte == b'\n') {
             self.line.extend_from_slice(&bytes[..at]);
             bytes = &bytes[at + 1..];
@@ -196,7 +197,7 @@ impl Frames {
         }
     }
 
-    fn take_line(&mut self, line: &[u8], on_output: &mut (dyn FnMut(&[u8]) + Send)) -> Result<(), String> {
+    fn take_line(&mut self, line: &[u8], on_output: OnOutput<'_>) -> Result<(), String> {
         let strange = || format!("the line {:?}", one_line(line));
         let (kind, rest) = match line {
             [kind, b' ', rest @ ..] => (*kind, rest),

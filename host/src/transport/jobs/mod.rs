@@ -12,7 +12,7 @@
 
 mod encoding;
 
-use super::{Request, Script, TransportError, Transports};
+use super::{OnOutput, Request, Script, TransportError, Transports};
 use crate::model::{NodeName, RunId};
 use encoding::{Frame, Frames};
 use std::sync::LazyLock;
@@ -154,7 +154,7 @@ pub async fn start_and_follow(
     transports: &Transports,
     node: &NodeName,
     spec: &JobSpec,
-    on_output: &mut (dyn FnMut(&[u8]) + Send),
+    on_output: OnOutput<'_>,
 ) -> Result<JobEnd, JobError> {
     let invalid = |why| JobError::Invalid { node: node.clone(), id: spec.id.clone(), why };
     encoding::check(spec).map_err(invalid)?;
@@ -171,7 +171,7 @@ pub async fn follow(
     name: JobName<'_>,
     from_offset: u64,
     timeout: Duration,
-    on_output: &mut (dyn FnMut(&[u8]) + Send),
+    on_output: OnOutput<'_>,
 ) -> Result<JobEnd, JobError> {
     let job = Job::known(transports, name)?;
     let JobName { run, id, .. } = name;
@@ -247,7 +247,7 @@ impl<'a> Job<'a> {
         input: impl Fn(u64) -> Zeroizing<Vec<u8>>,
         timeout: Duration,
         from_offset: u64,
-        on_output: &mut (dyn FnMut(&[u8]) + Send),
+        on_output: OnOutput<'_>,
     ) -> Result<JobEnd, JobError> {
         let until = tokio::time::Instant::now() + timeout;
         let mut frames = Frames::new(from_offset);
@@ -293,7 +293,7 @@ impl<'a> Job<'a> {
         input: Zeroizing<Vec<u8>>,
         timeout: Duration,
         frames: &mut Frames,
-        on_output: &mut (dyn FnMut(&[u8]) + Send),
+        on_output: OnOutput<'_>,
     ) -> Result<Frame, TransportError> {
         frames.begin();
         let request = Request {

@@ -42,9 +42,16 @@ pub(super) struct Ssh {
 #[derive(Debug)]
 struct Link {
     destination: String,
-    master: Mutex<Option<Arc<Session>>>,
+    master: Mutex<Option<Master>>,
     sessions: Semaphore,
     login_user: OnceCell<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Master {
+    session: Arc<Session>,
+    /// False for one that the operator had open: it is used, and never ended.
+    own: bool,
 }
 
 impl Ssh {
@@ -166,8 +173,10 @@ impl Ssh {
     /// Ends every master, whatever still runs over it.
     pub async fn close(self) {
         let ending = self.links.values().map(|link| async {
-            if let Some(master) = link.master.lock().await.take() {
-                control::end_master(master.control_socket()).await;
+            if let Some(master) = link.master.lock().await.take()
+                && master.own
+            {
+                control::end_master(master.session.control_socket()).await;
             }
         });
         futures::future::join_all(ending).await;
@@ -181,7 +190,7 @@ impl Ssh {
     async fn master(&self, node: &NodeName, link: &Link) -> Result<Arc<Session>, TransportError> {
         let mut slot = link.master.lock().await;
         if let Some(master) = &*slot {
-            return Ok(master.clone());
+            return Ok(master.session.clone());
         }
         let host = link.destination.strip_prefix("ssh://").unwrap_or(&link.destination);
         if host.rsplit('@').next().is_none_or(|host| host.is_empty() || host.starts_with('-'))
@@ -196,12 +205,35 @@ impl Ssh {
         // knows: the task sees it through, and drops the connection if nobody waits any more.
         let connecting = tokio::spawn(async move { builder.connect_mux(destination).await });
         let master = match connecting.await {
-            Ok(Ok(master)) => Arc::new(master),
-            Ok(Err(error)) => return Err(refused(node, &link.destination, &error)),
+            Ok(Ok(session)) => Master { session: Arc::new(session), own: true },
+            Ok(Err(error)) => match self.operators_master(&link.destination, &error).await {
+                Some(session) => Master { session: Arc::new(session), own: false },
+                None => return Err(refused(node, &link.destination, &error)),
+            },
             Err(error) => return Err(unreachable(node, format!("the attempt to connect ended: {error}"))),
         };
-        *slot = Some(master.clone());
-        Ok(master)
+        let session = master.session.clone();
+        *slot = Some(master);
+        Ok(session)
+    }
+
+    /// Finds the master that the operator has open for a destination whose login was refused: nobody is
+    /// asked for a password or a code here, so they may have logged in before.
+    async fn operators_master(&self, destination: &str, error: &openssh::Error) -> Option<Session> {
+        if !chain(error).contains("Permission denied") {
+            return None;
+        }
+        let mut ssh = tokio::process::Command::new("ssh");
+        ssh.args(["-F", self.config.as_str(), "-G", destination]).kill_on_drop(true);
+        let output = ssh.stdin(std::process::Stdio::null()).output().await.ok()?;
+        let socket = std::str::from_utf8(&output.stdout)
+            .ok()?
+            .lines()
+            .find_map(|line| line.strip_prefix("controlpath "))
+            .filter(|path| *path != "none")?;
+        let session = Session::resume_mux(std::path::Path::new(socket).into(), None);
+        session.check().await.ok()?;
+        Some(session)
     }
 
     /// What the crate puts on ssh's command line, which precedes the file: the same as the file says.
@@ -221,7 +253,7 @@ impl Link {
     /// Lets go of a master that failed, unless another call has replaced it.
     async fn forget(&self, failed: &Arc<Session>) {
         let mut slot = self.master.lock().await;
-        if slot.as_ref().is_some_and(|master| Arc::ptr_eq(master, failed)) {
+        if slot.as_ref().is_some_and(|master| Arc::ptr_eq(&master.session, failed)) {
             *slot = None;
         }
     }
@@ -261,7 +293,7 @@ fn refused(node: &NodeName, destination: &str, error: &openssh::Error) -> Transp
         return TransportError::HostKey { node, why };
     }
     let next = if said.contains("Permission denied") {
-        " (nobody is asked here: a key with a passphrase needs ssh-agent)"
+        " (nobody is asked here: give ssh an agent, or open a ControlMaster connection first)"
     } else {
         ""
     };

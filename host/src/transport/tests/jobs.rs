@@ -115,7 +115,9 @@ async fn a_job_runs_once_however_often_it_is_started() {
         let transports = fixture.transports();
         let spec = sh("once", "echo ran >>count; sleep 0.5; echo out");
         let (a, b) = tokio::join!(start(&transports, &spec), start(&transports, &spec));
-        let c = start(&transports, &spec).await.unwrap();
+        // And from a task of its own: the future can go to another thread.
+        let spec = std::sync::Arc::new(spec);
+        let c = tokio::spawn(async move { start(&transports, &spec).await }).await.unwrap().unwrap();
         assert_eq!((a.unwrap(), b.unwrap()), (c.clone(), c));
         assert_eq!(std::fs::read_to_string(fixture.home().join("count")).unwrap(), "ran\n");
     }

@@ -149,6 +149,29 @@ async fn a_timeout_is_one_and_before_a_session_it_is_unreachable() {
     assert!(matches!(error, TransportError::Unreachable { .. }), "{error}");
 }
 
+#[tokio::test]
+async fn a_login_that_would_ask_goes_over_the_connection_that_the_operator_has_open_and_leaves_it() {
+    let Some(node) = Sshd::start() else { return };
+    let root = node.fixture.root();
+    let client = root.join("client");
+    let mut config = std::fs::read_to_string(&client).unwrap();
+    config += &format!("  ControlPath {root}/own-%p\n");
+    std::fs::write(&client, config).unwrap();
+    let ssh = |words: &[&str]| {
+        let mut command = std::process::Command::new("ssh");
+        command.args(["-F", client.as_str()]).args(words).arg("test-node");
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).status().unwrap()
+    };
+    assert!(ssh(&["-M", "-f", "-N"]).success());
+    std::fs::write(root.join("authorized_keys"), "").unwrap();
+    let transports = node.fixture.transports();
+    let reply = exec(&transports, "echo over", b"", 20).await.unwrap();
+    assert_eq!(reply.stdout, b"over\n");
+    transports.close().await;
+    assert!(ssh(&["-O", "check"]).success());
+    assert!(ssh(&["-O", "exit"]).success());
+}
+
 /// Not a claim: the process that the next test kills.
 #[tokio::test]
 #[ignore = "run by reaping_ends_the_master_of_a_killed_process_and_not_a_living_ones"]

@@ -115,19 +115,24 @@ fn keygen(file: &Utf8Path) {
 
 fn spawn(root: &Utf8Path) -> Child {
     let log = std::fs::File::create(root.join("sshd.log")).unwrap();
-    let child = Command::new("/usr/sbin/sshd")
+    let mut child = Command::new("/usr/sbin/sshd")
         .args(["-D", "-e", "-f", root.join("sshd_config").as_str()])
         .stderr(log)
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
+    let said = || std::fs::read_to_string(root.join("sshd.log")).unwrap();
     for _ in 0..250 {
-        if std::fs::read_to_string(root.join("sshd.log")).unwrap().contains("listening") {
-            return child;
+        if said().contains("listening") {
+            break;
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    panic!("sshd does not listen: {}", std::fs::read_to_string(root.join("sshd.log")).unwrap());
+    if !said().contains("listening") {
+        let _ = child.kill();
+        panic!("sshd does not listen: {} {:?}", said(), child.wait());
+    }
+    child
 }
 
 fn processes(wanted: impl Fn(i32) -> bool) -> Vec<i32> {

@@ -12,12 +12,16 @@ argument() {
     IFS= read -r value || fail input "the input ended early"
 }
 
-# A higher token in the lease means that another run holds the cluster now.
+# Another token in the lease means that another run holds the node; none where there once was one, that
+# this run no longer does.
 fence() {
-    theirs=
-    [ -e "$HOME/.windlass/lease/token" ] || return 0
-    IFS= read -r theirs <"$HOME/.windlass/lease/token" || [ -n "$theirs" ] || fail fenced unreadable
-    [ "$theirs" = "$1" ] || fail fenced "$theirs"
+    theirs=none
+    if [ -e "$HOME/.windlass/lease" ]; then
+        { IFS= read -r theirs <"$HOME/.windlass/lease/token"; } 2>/dev/null
+        [ -n "$1" ] && [ "$theirs" = "$1" ] || fail fenced "${theirs:-none}"
+    elif [ -n "$1" ] && [ -e "$HOME/.windlass/token" ]; then
+        fail fenced none
+    fi
 }
 
 parent_of() {

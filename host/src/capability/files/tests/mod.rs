@@ -1,4 +1,4 @@
-//! The scripts on real folders, under dash with coreutils and under busybox alone.
+//! The scripts on real folders, under dash and bash with coreutils, and under busybox alone.
 
 mod saving;
 mod swapping;
@@ -69,6 +69,8 @@ fn left(shell: &Shell) -> Vec<String> {
 fn lease(shell: &Shell, token: &str) {
     fs::create_dir_all(shell.home().join(".windlass/lease")).unwrap();
     fs::write(shell.home().join(".windlass/lease/token"), token).unwrap();
+    // What the node's last token was outlives the lease.
+    fs::write(shell.home().join(".windlass/token"), "5\n").unwrap();
 }
 
 #[tokio::test]
@@ -82,8 +84,13 @@ async fn a_fenced_run_changes_nothing() {
         let target = [Target { name: "old".into(), path: old.path.clone(), kind: Kind::File }];
         ours.save(&set(), &target, SAVE_LIMIT).await.unwrap();
 
-        for (token, lease_token) in [(None, "5\n"), (Some(4), "5\n"), (Some(4), "5"), (Some(4), "")] {
+        for (token, lease_token) in
+            [(None, "5\n"), (Some(4), "5\n"), (Some(4), "5"), (Some(4), ""), (Some(4), "gone")]
+        {
             lease(&shell, lease_token);
+            if lease_token == "gone" {
+                fs::remove_dir_all(shell.home().join(".windlass/lease")).unwrap();
+            }
             let ours = NodeFiles { token, ..names.files(&shell) };
             let results = [
                 ours.put(&old, b"new").await,

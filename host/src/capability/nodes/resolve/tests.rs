@@ -1,10 +1,20 @@
+use super::super::error::NodesError;
+use super::context::normalise;
 use super::*;
-use crate::model::{FileName, PluginName};
-use crate::site::{CommandKind, Consequences, HttpRequest, OutsideEnvelope, Prompt, SshSettings, Trust};
+use crate::capability::files::Kind;
+use crate::model::{CommandName, FileName, NodeName, PluginName};
+use crate::site::{
+    ArgumentDeclaration, CommandDeclaration, CommandKind, Consequences, FileDeclaration, HttpRequest,
+    OutsideEnvelope, Parser, Profile, Prompt, Site, SshSettings, Success, Template, TemplatePart, Trust, Var,
+    Written,
+};
+use indexmap::IndexMap;
 use proptest::prelude::*;
+use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// `${name}` and `{name}`, as the site's own parser reads them.
-fn template(text: &str) -> Template {
+pub fn template(text: &str) -> Template {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find(['$', '{']) {
