@@ -27,10 +27,9 @@ pub fn run(tree: &Tree) -> Result<(), Error> {
     })?;
     timed("no test file forgotten", || forgotten::check(&tree.root))?;
     timed("clippy", || {
-        // In two parts, as the SDK's dependencies would switch on features of the host's: the proc-macros
-        // and build scripts that the tests use as well would be compiled a second time.
-        clippy(tree, &["--package", "windlass", "--package", "windlass-pack", "--all-targets"])?;
-        clippy(tree, &["--package", "xtask", "--package", "windlass-sdk", "--all-targets"])
+        let mut cargo = tree.cargo();
+        cargo.args(["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+        process::run(&mut cargo)
     })?;
     timed("clippy, guests", || {
         guests.iter().try_for_each(|workspace| clippy_guests(tree, &prepared.wasm, workspace))
@@ -42,12 +41,6 @@ pub fn run(tree: &Tree) -> Result<(), Error> {
         guests.iter().try_for_each(|workspace| deny(tree, &workspace.join("Cargo.toml"), &fewer))
     })?;
     timed("advisories", || advisories(tree))
-}
-
-fn clippy(tree: &Tree, selection: &[&str]) -> Result<(), Error> {
-    process::run(
-        tree.cargo().args(["clippy", "--quiet", "--locked"]).args(selection).args(["--", "-D", "warnings"]),
-    )
 }
 
 /// Checks guests as they are shipped, for wasm, and as they are tested, natively.

@@ -47,8 +47,10 @@ pub fn run(tree: &Tree, options: &Options) -> Result<(), Error> {
 
     let cargo_test = |selection: &[&str]| {
         let mut cargo = tree.cargo();
+        // Always the whole workspace, narrowed by target: another selection of packages could mean other
+        // features of dependencies, and so another compilation of them.
         cargo
-            .args(["test", "--quiet", "--locked"])
+            .args(["test", "--quiet", "--locked", "--workspace"])
             .args(selection)
             .env("WINDLASS_BIN", &binary)
             .env("WINDLASS_COMPONENTS", tree.components());
@@ -57,18 +59,15 @@ pub fn run(tree: &Tree, options: &Options) -> Result<(), Error> {
         }
         cargo
     };
+    let filter = options.filter.as_deref();
     tally.note("no test file forgotten", forgotten::check(&tree.root));
-    // Package by package, not `--workspace`: the SDK's dependencies would switch on features of the host's,
-    // and the whole host would be compiled a second time.
-    let host = ["--package", "windlass"];
-    let compiled = process::timed("compile the tests", || {
-        process::run(&mut cargo_test(&[&host[..], &["--no-run"]].concat()))
-    });
+    let compiled = process::timed("compile the tests", || process::run(&mut cargo_test(&["--no-run"])));
     if tally.note("compile the tests", compiled) {
-        tally.group("rooms", cargo_test(&[&host[..], &["--lib"]].concat()), options.filter.as_deref());
-        let suite = [&host[..], &["--test", "suite"]].concat();
-        match &options.filter {
-            Some(filter) => tally.group("suite", cargo_test(&suite), Some(filter)),
+        tally.group("rooms", cargo_test(&["--lib"]), filter);
+        tally.group("xtask", cargo_test(&["--bins"]), filter);
+        let suite = ["--test", "suite"];
+        match filter {
+            Some(_) => tally.group("suite", cargo_test(&suite), filter),
             None => {
                 for group in forgotten::groups(&tree.root)? {
                     tally.group(&format!("suite {group}"), cargo_test(&suite), Some(&format!("{group}::")));
@@ -76,16 +75,14 @@ pub fn run(tree: &Tree, options: &Options) -> Result<(), Error> {
             }
         }
     }
-    tally.group("sdk", cargo_test(&["--package", "windlass-sdk"]), options.filter.as_deref());
-    tally.group("xtask", cargo_test(&["--package", "xtask"]), options.filter.as_deref());
     // The guests' own tests run natively, against a host that is a double.
     for workspace in guests::workspaces(&tree.root) {
-        let mut cargo = cargo_test(&["--workspace", "--manifest-path"]);
+        let mut cargo = cargo_test(&["--manifest-path"]);
         cargo.arg(workspace.join("Cargo.toml")).arg("--target-dir").arg(tree.target.join("guests"));
         let name = workspace.strip_prefix(&tree.root).unwrap_or(&workspace).display().to_string();
-        tally.group(&name, cargo, options.filter.as_deref());
+        tally.group(&name, cargo, filter);
     }
-    if options.filter.is_none() {
+    if filter.is_none() {
         tally.note("reproducible", reproducible::check(tree, &prepared.wasm));
     }
     tally.finish()
