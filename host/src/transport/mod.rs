@@ -5,8 +5,9 @@
 //! that every node is sent. `jobs` runs commands that outlive a connection, `lease` says which run may
 //! change a node, `facts` asks small questions; all three are scripts over this one operation.
 //!
-//! A script starts in the user's home, where that exists, and sees `umask 077`, `LC_ALL=C`, `TMOUT=0`, the rest of the user's login environment, and the
-//! variable `login_umask` (what the umask was). It may use POSIX `sh`, coreutils or busybox; no more.
+//! A script starts in the user's home, where that exists, and sees `umask 077`, `LC_ALL=C`, `TMOUT=0`, the
+//! rest of the user's login environment, and the variable `login_umask` (what the umask was). It may use
+//! POSIX `sh`, coreutils or busybox; no more.
 
 mod collect;
 mod facts;

@@ -36,7 +36,7 @@ follow() {
         else
             # A status may have come between the two looks; a runner may be yet to arrive, on a slow line.
             dead=$((dead + 1))
-            if [ -e "$job/runner" ]; then limit=2; elif [ "$1" = start ]; then limit=600; else limit=40; fi
+            if [ -e "$job/runner" ]; then limit=2; elif [ "$1" = start ]; then limit=1000; else limit=80; fi
             if [ $dead -gt "$limit" ]; then
                 if [ -e "$job/status" ]; then continue; fi
                 if mkdir "$job/go" 2>/dev/null; then
@@ -46,7 +46,7 @@ follow() {
                 echo v
                 return
             fi
-            pause=0.05
+            pause=0.02
         fi
         quiet=$((quiet + 1))
         case $quiet in

@@ -116,11 +116,11 @@ target() {
     [ -z "$setsid" ] || pid=-$pid
 }
 
-# Waits for one prompt after another, and for the time to be up.
+# Waits for one prompt after another, and for the time to be up; also where the runner was killed.
 watch() {
     uptime_of
     deadline=$((up + timeout)) n=1 at=0 seen=0 pause=0.02 idle=0
-    while :; do
+    while kill -0 $$ 2>/dev/null || alive "$job/command"; do
         if [ "$n" -le "$prompts" ]; then
             eval "expect=\$expect_$n"
             size=$(($(wc -c <"$job/out")))

@@ -444,7 +444,7 @@ async fn a_job_goes_on_when_nobody_follows_and_another_controller_finds_its_end(
     let Some(node) = Sshd::start() else { return };
     let first = node.fixture.transports();
     let home = node.fixture.home();
-    let spec = sh("orphan", "echo ran >>count; sleep 1; echo end");
+    let spec = sh("orphan", "echo ran >>count; while [ ! -e go-on ]; do sleep 0.05; done; echo end");
     tokio::select! {
         end = start(&first, &spec) => panic!("{end:?}"),
         () = until("the command", || home.join("count").exists()) => {}
@@ -453,6 +453,7 @@ async fn a_job_goes_on_when_nobody_follows_and_another_controller_finds_its_end(
     node.cut();
     let second = node.fixture.transports();
     assert!(matches!(probe(&second, "orphan").await, JobState::Running { .. }));
+    std::fs::write(home.join("go-on"), "").unwrap();
     assert_eq!(follow(&second, "orphan", 0).await.unwrap().output, b"end\n");
     assert_eq!(std::fs::read_to_string(home.join("count")).unwrap(), "ran\n");
     second.close().await;

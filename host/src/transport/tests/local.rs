@@ -30,7 +30,7 @@ async fn a_script_sees_the_login_environment_and_nothing_of_the_controller() {
     let (first, names) = text.split_once('\n').unwrap();
     assert!(first.starts_with("0077 0"), "{first}");
     assert!(first.ends_with(&format!("C 0 /opt/Big data {}", fixture.home())), "{first}");
-    assert_eq!(names, "BIGDATA_HOME HOME LC_ALL PATH PWD TMOUT USER ");
+    assert_eq!(names, "BIGDATA_HOME HOME LC_ALL OLDPWD PATH PWD TMOUT USER ");
 }
 
 #[tokio::test]
