@@ -6,7 +6,7 @@ mod harden;
 mod session;
 pub mod ui;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Parser, Subcommand};
 use error::{Error, Exit};
 use std::process::ExitCode;
@@ -17,10 +17,22 @@ pub struct Context {
     pub ui: ui::Ui,
     /// `-C`, else `WINDLASS_SITE`, else the current folder.
     pub site_dir: Utf8PathBuf,
-    /// `WINDLASS_STATE_DIR`, else the platform's state folder: runs, identity.
-    pub state_dir: Utf8PathBuf,
+    /// Where runs and the identity are kept, if there is a place: see [`Context::state_dir`].
+    pub state: Option<Utf8PathBuf>,
     /// The bundled procedures' images; none in a binary built without them.
     pub bundle: Option<&'static [u8]>,
+}
+
+impl Context {
+    /// Returns where runs and the identity are kept: `WINDLASS_STATE_DIR`, else the platform's state folder.
+    pub fn state_dir(&self) -> Result<&Utf8Path, Error> {
+        self.state.as_deref().ok_or_else(|| {
+            Error::new(
+                Exit::Usage,
+                "there is no place to keep runs: neither WINDLASS_STATE_DIR nor HOME is set",
+            )
+        })
+    }
 }
 
 /// Rotates the certificates and keys of a running cluster
@@ -97,7 +109,6 @@ enum Command {
 
 /// Runs the command line; `bundle` is what `cargo xtask` put into the binary.
 pub fn main(bundle: Option<&'static [u8]>) -> ExitCode {
-    harden::harden();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -106,6 +117,10 @@ pub fn main(bundle: Option<&'static [u8]>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { Exit::Usage } else { Exit::Done } as u8);
         }
     };
+    // The practice cluster's services hold practice keys only, and must be able to look at themselves.
+    if !matches!(arguments.command, Command::LabService(_)) {
+        harden::harden();
+    }
     match arguments.color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),
@@ -130,7 +145,7 @@ pub fn main(bundle: Option<&'static [u8]>) -> ExitCode {
         Command::GenCert(args) => commands::gen_cert::run(args, &context),
         Command::Completions(args) => commands::completions::run(args, &context),
         Command::Man(args) => commands::man::run(args, &context),
-        Command::LabService(args) => session::threads()?.block_on(commands::lab::run_service(&args)),
+        Command::LabService(args) => session::one_thread()?.block_on(commands::lab::run_service(&args)),
     });
     let exit = ended.unwrap_or_else(|error| {
         if ui.is_json() {
@@ -159,14 +174,8 @@ fn context(ui: ui::Ui, site: Utf8PathBuf, bundle: Option<&'static [u8]>) -> erro
     let folder = |variable: &str| {
         std::env::var(variable).ok().filter(|value| !value.is_empty()).map(Utf8PathBuf::from)
     };
-    let state_dir = folder("WINDLASS_STATE_DIR")
+    let state = folder("WINDLASS_STATE_DIR")
         .or_else(|| folder("XDG_STATE_HOME").map(|state| state.join("windlass")))
-        .or_else(|| folder("HOME").map(|home| home.join(".local/state/windlass")))
-        .ok_or_else(|| {
-            Error::new(
-                Exit::Usage,
-                "there is no place to keep runs: neither WINDLASS_STATE_DIR nor HOME is set",
-            )
-        })?;
-    Ok(Context { ui, site_dir: here.join(site), state_dir: here.join(state_dir), bundle })
+        .or_else(|| folder("HOME").map(|home| home.join(".local/state/windlass")));
+    Ok(Context { ui, site_dir: here.join(site), state: state.map(|state| here.join(state)), bundle })
 }

@@ -55,8 +55,8 @@ pub enum Difference {
 }
 
 /// Where runs are kept on this controller.
-pub fn runs_dir(context: &Context) -> Utf8PathBuf {
-    context.state_dir.join("runs")
+pub fn runs_dir(context: &Context) -> Result<Utf8PathBuf> {
+    Ok(context.state_dir()?.join("runs"))
 }
 
 /// Finds one run by the beginning of its id; the newest that `fits` where none is named.
@@ -65,7 +65,7 @@ pub fn find_run(
     wanted: Option<&str>,
     fits: impl Fn(&RunRecord) -> bool,
 ) -> std::result::Result<RunId, Error> {
-    let dir = runs_dir(context);
+    let dir = runs_dir(context)?;
     let all = Journal::list(&dir).map_err(journal_error)?;
     let names = || {
         all.iter().map(|entry| match entry {
@@ -116,7 +116,7 @@ pub fn start(context: &Context, start: Start) -> Result {
         let parameters = parameters::settle(&name, &described, &site, &settings, &start.params)?;
         let secret_sources = parameters::secret_sources(&start.secrets)?;
         let run = new_run_id(&name)?;
-        let journal = Journal::create(&runs_dir(context), &run).map_err(journal_error)?;
+        let journal = Journal::create(&runs_dir(context)?, &run).map_err(journal_error)?;
         let row = Row::Began {
             procedure: name.clone(),
             site: site.name.clone(),
@@ -149,7 +149,7 @@ pub fn again(context: &Context, again: Again) -> Result {
         })?,
         named => find_run(context, named.as_deref(), |_| true)?,
     };
-    let (journal, rows) = Journal::open(&runs_dir(context), &run).map_err(journal_error)?;
+    let (journal, rows) = Journal::open(&runs_dir(context)?, &run).map_err(journal_error)?;
     let position = Position::of(&rows);
     if position.closed || (position.is_over() && !again.back) {
         return Err(Error::new(Exit::Usage, format!("run {run} is over: there is nothing left to do"))
@@ -200,7 +200,7 @@ pub fn again(context: &Context, again: Again) -> Result {
 
 /// Ends a run for good: removes what was saved for it on the nodes.
 pub fn close(context: &Context, run: &RunId) -> Result<()> {
-    let (journal, rows) = Journal::open(&runs_dir(context), run).map_err(journal_error)?;
+    let (journal, rows) = Journal::open(&runs_dir(context)?, run).map_err(journal_error)?;
     let position = Position::of(&rows);
     if !position.is_over() {
         return Err(Error::new(
@@ -263,7 +263,7 @@ async fn drive(
     let events: Events = shown.events();
     events(&began);
     let policy = policy_for(&site, &name)?;
-    let identity = Identity::load_or_create(&identity_path(context))
+    let identity = Identity::load_or_create(&sealed::identity_path(context.state_dir()?))
         .map_err(|error| Error::from_error(Exit::Usage, &error))?;
     // Without operators in the site, only this controller's own identity can open what the run seals.
     let recipients = if site.operators.is_empty() {
@@ -383,12 +383,16 @@ async fn connect(context: &Context, site: &Site) -> Vec<Reached> {
         problem: Some(message),
         hint: (!hint.is_empty()).then_some(hint),
     };
-    let dir = context.state_dir.join("check");
-    let opened = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-    let transports = match opened
-        .map_err(|error| error.to_string())
-        .and_then(|()| Transports::new(site, &dir).map_err(|error| error.to_string()))
-    {
+    let opened = context.state_dir().map_err(|error| error.message).and_then(|state| {
+        let dir = state.join("check");
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .map_err(|error| format!("{dir}: {error}"))?;
+        Transports::new(site, &dir).map_err(|error| error.to_string())
+    });
+    let transports = match opened {
         Ok(transports) => transports,
         Err(why) => {
             return site.nodes.keys().map(|node| problem(node, why.clone(), String::new())).collect();
@@ -419,6 +423,14 @@ pub fn enter(site: &Site) -> std::result::Result<tokio::runtime::Runtime, Error>
         })?;
     }
     threads()
+}
+
+/// For what enters namespaces of its own: they are a thread's, not the process's.
+pub fn one_thread() -> std::result::Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(Exit::Fault, format!("the runtime cannot be started: {error}")))
 }
 
 pub fn threads() -> std::result::Result<tokio::runtime::Runtime, Error> {
@@ -526,13 +538,6 @@ fn policy_for(site: &Site, name: &PluginName) -> std::result::Result<PasswordPol
         Some(policy) => policy.parse().map_err(|error| Error::from_error(Exit::Usage, &error)),
         None => Ok(PasswordPolicy::mrs_2()),
     }
-}
-
-fn identity_path(context: &Context) -> Utf8PathBuf {
-    std::env::var("WINDLASS_IDENTITY")
-        .ok()
-        .filter(|path| !path.is_empty())
-        .map_or_else(|| context.state_dir.join("identity.age"), Utf8PathBuf::from)
 }
 
 /// `ha-cert-20261122-020635-k3f9`: sorts by time, and two in a second differ.

@@ -152,12 +152,10 @@ impl Ground for Live {
 
     fn reach<'a>(&'a self, nodes: &'a [NodeName]) -> BoxFuture<'a, Result<(), GroundError>> {
         async move {
-            try_join_all(
-                nodes.iter().map(|node| self.transports.clock_offset(node, self.service_user())),
-            )
-            .await
-            .map(drop)
-            .map_err(Self::unreachable)
+            try_join_all(nodes.iter().map(|node| self.transports.clock_offset(node, self.service_user())))
+                .await
+                .map(drop)
+                .map_err(Self::unreachable)
         }
         .boxed()
     }

@@ -11,8 +11,8 @@ use crate::model::{
     PauseReason, PluginName, Stop, Value, code,
 };
 use crate::site::{CommandDeclaration, CommandKind, Settle, Site};
-use crate::transport::jobs::{self, JobEnd, JobError, JobSpec};
 use crate::transport::Transports;
+use crate::transport::jobs::{self, JobEnd, JobError, JobSpec};
 use futures::StreamExt as _;
 use futures::future::try_join_all;
 use indexmap::IndexMap;
@@ -32,8 +32,7 @@ impl Live {
         match effect {
             Effect::NodesMembers => Ok(Ok(Answer::Members(self.members())).into()),
             Effect::NodesClockOffset { node } => {
-                let asked =
-                    self.transports.clock_offset(node, &self.site.profile.service_user).await;
+                let asked = self.transports.clock_offset(node, &self.site.profile.service_user).await;
                 Ok(asked.map(Answer::Milliseconds).map_err(fault(code::UNREACHABLE)).into())
             }
             Effect::NodesRun { node, command, arguments } => {
@@ -47,7 +46,9 @@ impl Live {
                 let mut each = Vec::with_capacity(nodes.len());
                 for node in nodes {
                     let id = job_id(sequence, Some(node));
-                    each.push(async move { (node.clone(), self.run(plugin, node, command, arguments, &id).await) });
+                    each.push(async move {
+                        (node.clone(), self.run(plugin, node, command, arguments, &id).await)
+                    });
                 }
                 let concurrency = self.site.ssh.concurrency.max(1);
                 let ran: Vec<_> = futures::stream::iter(each).buffered(concurrency).collect().await;
@@ -326,8 +327,7 @@ pub(crate) async fn node_context(
     let mut environments = IndexMap::new();
     for (user, names) in environments_needed(site) {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let found =
-            transports.login_env(node, &user, &names).await.map_err(fault(code::UNREACHABLE))?;
+        let found = transports.login_env(node, &user, &names).await.map_err(fault(code::UNREACHABLE))?;
         environments.insert(user, found);
     }
     Ok(NodeContext::new(site, node, &environments))

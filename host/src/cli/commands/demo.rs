@@ -35,7 +35,7 @@ pub fn run(args: Args, context: &Context) -> Result {
         Error::from_error(Exit::Fault, &error).hint("windlass demo --transport local needs no root")
     })?;
     let ran = session::start(
-        &Context { site_dir: dir.clone(), state_dir: dir.join("state"), ..context.clone() },
+        &Context { site_dir: dir.clone(), state: Some(dir.join("state")), ..context.clone() },
         Start { procedure: "ha-cert".into(), params: Vec::new(), secrets: Vec::new(), yes: true },
     );
     let down = lab.down();

@@ -58,7 +58,8 @@ mod tests {
         let context = Context {
             ui: Ui::new(Format::Json, Loudness::Quiet, true),
             site_dir: dir.to_owned(),
-            state_dir: dir.to_owned(),
+            state: None,
+            bundle: None,
         };
         run(Args { dir: dir.to_owned(), profile: profile.to_owned() }, &context)
     }

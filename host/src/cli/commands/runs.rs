@@ -40,8 +40,8 @@ pub fn run(args: Args, context: &Context) -> Result {
 }
 
 fn list(context: &Context) -> Result {
-    let runs =
-        Journal::list(&session::runs_dir(context)).map_err(|error| Error::from_error(Exit::Fault, &error))?;
+    let runs = Journal::list(&session::runs_dir(context)?)
+        .map_err(|error| Error::from_error(Exit::Fault, &error))?;
     for entry in runs {
         match entry {
             Ok(record) if context.ui.is_json() => context.ui.json(&record),
@@ -59,7 +59,7 @@ fn list(context: &Context) -> Result {
 }
 
 fn show(context: &Context, wanted: Option<&str>) -> Result {
-    let runs = session::runs_dir(context);
+    let runs = session::runs_dir(context)?;
     let run = find_run(context, wanted, |_| true)?;
     let rows = Journal::read(&runs, &run).map_err(|error| Error::from_error(Exit::Fault, &error))?;
     if context.ui.is_json() {
