@@ -25,7 +25,7 @@ pub enum Error {
     #[error("{}: {reason}", path.display())]
     Input { path: PathBuf, reason: String },
 
-    #[error("{title} is missing. {remedy}")]
+    #[error("{title} is missing: {remedy}")]
     Missing { title: String, remedy: String },
 
     #[error("{title}:\n{details}")]

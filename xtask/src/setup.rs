@@ -57,7 +57,7 @@ struct Lack {
     optional: bool,
 }
 
-/// How a lack is mended. The variants are in the order in which they are tried.
+/// How a lack is mended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Remedy {
     Rustup(Vec<&'static str>),
@@ -82,7 +82,7 @@ pub fn prepare(tree: &Tree, purpose: For) -> Result<Prepared, Error> {
         debian_root: Path::new("/etc/debian_version").exists()
             && std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0),
     };
-    let lacks = lacks(tree, purpose, choice, machine);
+    let lacks = lacks_now(tree, purpose, choice, machine);
     let mendable: Vec<&Lack> =
         lacks.iter().filter(|lack| !matches!(lack.remedy, Remedy::Reader(_))).collect();
     if !mendable.is_empty() {
@@ -91,10 +91,10 @@ pub fn prepare(tree: &Tree, purpose: For) -> Result<Prepared, Error> {
             eprintln!("  {}: {}", lack.title, lack.remedy.described());
         }
         if asked_and_agreed()? {
-            mend(tree, &mendable, machine);
+            mend(tree, &mendable, choice, machine);
         }
     }
-    let left = self::lacks(tree, purpose, choice, machine);
+    let left = lacks_now(tree, purpose, choice, machine);
     if let Some(lack) = left.iter().find(|lack| !lack.optional) {
         return Err(Error::Missing { title: lack.title.clone(), remedy: lack.remedy.described() });
     }
@@ -124,7 +124,7 @@ fn agrees(answer: &str) -> bool {
     answer.ends_with('\n') && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes")
 }
 
-fn lacks(tree: &Tree, purpose: For, choice: Choice, machine: Machine) -> Vec<Lack> {
+fn lacks_now(tree: &Tree, purpose: For, choice: Choice, machine: Machine) -> Vec<Lack> {
     let mut lacks = Vec::new();
     if Wasm::find(choice).is_none() {
         lacks.push(wasm_lack(choice, machine));
@@ -171,11 +171,11 @@ fn wasm_lack(choice: Choice, machine: Machine) -> Lack {
         Choice::Any | Choice::Rustup if machine.rustup => rustup,
         Choice::Any | Choice::Debian if machine.debian_root => debian,
         Choice::Debian => Remedy::Reader(format!(
-            "As root on Debian: `apt-get install --no-install-recommends {}`.",
+            "as root on Debian, run `apt-get install --no-install-recommends {}`",
             DEBIAN_PACKAGES.join(" ")
         )),
         _ => Remedy::Reader(format!(
-            "Run `rustup target add {TARGET}`, or as root on Debian `apt-get install --no-install-recommends {}`.",
+            "run `rustup target add {TARGET}`, or as root on Debian `apt-get install --no-install-recommends {}`",
             DEBIAN_PACKAGES.join(" ")
         )),
     };
@@ -210,7 +210,7 @@ impl Lack {
 }
 
 /// Tries every remedy. What fails says so and is judged afterwards, by what is still missing.
-fn mend(tree: &Tree, lacks: &[&Lack], machine: Machine) {
+fn mend(tree: &Tree, lacks: &[&Lack], choice: Choice, machine: Machine) {
     let tell = |error: Error| eprintln!("xtask: {error}");
     let mut packages = BTreeSet::new();
     for lack in lacks {
@@ -218,10 +218,7 @@ fn mend(tree: &Tree, lacks: &[&Lack], machine: Machine) {
             Remedy::Rustup(words) => {
                 if let Err(error) = process::run_within(Command::new("rustup").args(words), RUSTUP_LIMIT) {
                     tell(error);
-                    if words.contains(&TARGET)
-                        && machine.debian_root
-                        && Choice::from_environment().is_ok_and(|c| c == Choice::Any)
-                    {
+                    if words.contains(&TARGET) && choice == Choice::Any && machine.debian_root {
                         eprintln!("xtask: so the standard library is built from Debian's packages");
                         packages.extend(DEBIAN_PACKAGES);
                     }

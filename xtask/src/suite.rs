@@ -4,14 +4,14 @@
 //! its output, so that a machine without a tool never passes in silence.
 
 use crate::bundle;
-use crate::error::Error;
+use crate::error::{Error, at};
 use crate::forgotten;
 use crate::guests;
 use crate::process;
 use crate::reproducible;
 use crate::setup;
 use crate::tree::Tree;
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::process::{Command, Stdio};
 
 /// What `cargo xtask test` was asked for.
@@ -43,7 +43,7 @@ impl Options {
 pub fn run(tree: &Tree, options: &Options) -> Result<(), Error> {
     let prepared = setup::prepare(tree, setup::For { tests: true, lint: false })?;
     let binary = bundle::build(tree, &prepared.wasm, false)?;
-    let mut tally = Tally { skipped: prepared.skipped.clone(), ..Tally::default() };
+    let mut tally = Tally { skipped: prepared.skipped.clone(), ..Tally::new(Box::new(std::io::stdout())) };
 
     let cargo_test = |selection: &[&str]| {
         let mut cargo = tree.cargo();
@@ -89,8 +89,9 @@ pub fn run(tree: &Tree, options: &Options) -> Result<(), Error> {
 }
 
 /// What all groups came to.
-#[derive(Debug, Default)]
 struct Tally {
+    /// Where the lines of the tests go on to.
+    output: Box<dyn Write>,
     counts: Counts,
     skipped: Vec<String>,
     failed: Vec<String>,
@@ -104,6 +105,10 @@ struct Counts {
 }
 
 impl Tally {
+    fn new(output: Box<dyn Write>) -> Tally {
+        Tally { output, counts: Counts::default(), skipped: Vec::new(), failed: Vec::new() }
+    }
+
     /// Notes whether a stage succeeded, and returns it.
     fn note(&mut self, title: &str, result: Result<(), Error>) -> bool {
         match result {
@@ -136,7 +141,7 @@ impl Tally {
             while lines.read_until(b'\n', &mut line).map_err(broken)? > 0 {
                 let text = String::from_utf8_lossy(&line);
                 if reader.line(text.trim_end_matches('\n'), self) {
-                    print!("{text}");
+                    self.output.write_all(&line).map_err(broken)?;
                 }
                 line.clear();
             }
@@ -145,23 +150,29 @@ impl Tally {
         if status.success() { Ok(()) } else { Err(Error::Failed { what, status }) }
     }
 
-    fn finish(self) -> Result<(), Error> {
-        if !self.skipped.is_empty() {
-            println!("\nskipped on this machine:");
-            for reason in &self.skipped {
-                println!("  {reason}");
-            }
-        }
-        let Counts { passed, failed, ignored } = self.counts;
-        let word = if self.failed.is_empty() { "ok" } else { "FAILED" };
-        println!(
-            "\ntest result: {word}. {passed} passed; {failed} failed; {ignored} ignored; {} skipped",
-            self.skipped.len()
-        );
+    /// Prints what was skipped and the sums, and fails if a group did.
+    fn finish(mut self) -> Result<(), Error> {
+        self.print_sums().map_err(at("write to", "stdout"))?;
         if self.failed.is_empty() {
             return Ok(());
         }
         Err(Error::Check { title: "groups that failed".into(), details: self.failed.join("\n") })
+    }
+
+    fn print_sums(&mut self) -> std::io::Result<()> {
+        if !self.skipped.is_empty() {
+            writeln!(self.output, "\nskipped on this machine:")?;
+        }
+        for reason in &self.skipped {
+            writeln!(self.output, "  {reason}")?;
+        }
+        let Counts { passed, failed, ignored } = self.counts;
+        let word = if self.failed.is_empty() { "ok" } else { "FAILED" };
+        let skipped = self.skipped.len();
+        writeln!(
+            self.output,
+            "\ntest result: {word}. {passed} passed; {failed} failed; {ignored} ignored; {skipped} skipped"
+        )
     }
 }
 
@@ -230,7 +241,7 @@ failures:
 why it failed
 
 test result: FAILED. 3 passed; 1 failed; 2 ignored; 0 measured; 5 filtered out; finished in 0.00s";
-        let (mut tally, mut reader) = (Tally::default(), Reader::default());
+        let (mut tally, mut reader) = (Tally::new(Box::new(std::io::sink())), Reader::default());
         let shown: Vec<&str> = output.lines().filter(|line| reader.line(line, &mut tally)).collect();
         assert_eq!(tally.skipped, ["keytool::opens_the_key: keytool is not installed"]);
         assert_eq!(tally.counts, Counts { passed: 3, failed: 1, ignored: 2 });
@@ -239,7 +250,7 @@ test result: FAILED. 3 passed; 1 failed; 2 ignored; 0 measured; 5 filtered out; 
 
     #[test]
     fn a_group_that_fails_fails_the_whole_and_the_others_still_count() {
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(Box::new(std::io::sink()));
         let mut failing = Command::new("sh");
         failing.args(["-c", "echo 'test result: FAILED. 1 passed; 1 failed; 0 ignored'; exit 101", "sh"]);
         tally.group("first", failing, None);
