@@ -9,6 +9,7 @@ use crate::capability::secrets::Secret;
 use crate::model::{Fault, NodeName, ObjectName, PluginName, code};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use zeroize::Zeroizing;
 
 #[derive(Debug, Clone)]
 pub enum Object {
@@ -34,16 +35,25 @@ const LONGEST_VALUE: usize = 64 * 1024;
 /// Objects a plugin may make.
 const MOST_OBJECTS: usize = 256;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     objects: HashMap<(PluginName, ObjectName), Object>,
     values: HashMap<(PluginName, String), String>,
     sets: BTreeMap<(ObjectName, NodeName), Vec<Staged>>,
+    /// Key files as encrypted once, by plugin, key and passphrase: every node gets the same bytes.
+    encrypted: HashMap<(PluginName, ObjectName, ObjectName), Zeroizing<Vec<u8>>>,
 }
 
 /// Every object of one run.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Objects(Mutex<Inner>);
+
+/// Shows how many there are, and nothing of any.
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "<{} objects>", self.lock().objects.len())
+    }
+}
 
 impl Objects {
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -93,6 +103,25 @@ impl Objects {
             Object::Secret(secret) => Ok(secret),
             other => Err(wrong_kind(name, "a secret", &other)),
         }
+    }
+
+    /// Returns a key's file encrypted under a secret: PEM, the same bytes each time it is asked for.
+    pub fn encrypted_key(
+        &self,
+        plugin: &PluginName,
+        key: &ObjectName,
+        passphrase: &ObjectName,
+    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let name = (plugin.clone(), key.clone(), passphrase.clone());
+        if let Some(known) = self.lock().encrypted.get(&name) {
+            return Ok(known.clone());
+        }
+        let (key, passphrase) = (self.key(plugin, key)?, self.secret(plugin, passphrase)?);
+        let pem =
+            key.to_encrypted_pem(&passphrase).map_err(|error| Fault::new(code::FAILED, error.to_string()))?;
+        let bytes = Zeroizing::new(pem.as_bytes().to_vec());
+        self.lock().encrypted.insert(name, bytes.clone());
+        Ok(bytes)
     }
 
     fn find(&self, plugin: &PluginName, name: &ObjectName) -> Result<Object, Fault> {

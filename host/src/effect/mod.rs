@@ -9,5 +9,5 @@ mod path;
 mod replay;
 
 pub(crate) use path::journal_stop;
-pub use path::{CallPath, Events, Interrupt};
+pub use path::{CallPath, Events, Interrupt, Surroundings};
 pub use replay::{Past, Replay};

@@ -28,31 +28,28 @@ impl Interrupt {
 /// Effects one call may have: far more than any procedure needs, and an end to one that loops.
 const MOST_EFFECTS: u32 = 20_000;
 
-/// The path of one exported call of one plugin.
-pub struct CallPath {
+/// What every call of a run's plugin shares.
+#[derive(Clone)]
+pub struct Surroundings {
     pub plugin: PluginName,
-    pub call: CallName,
     pub gate: Gate,
     pub journal: Arc<Journal>,
     pub backend: Arc<dyn Backend>,
     pub events: Events,
     pub interrupt: Interrupt,
-    pub replay: Replay,
+}
+
+/// The path of one exported call of one plugin.
+pub struct CallPath {
+    around: Surroundings,
+    call: CallName,
+    replay: Replay,
     performed: u32,
 }
 
 impl CallPath {
-    pub fn new(
-        plugin: PluginName,
-        call: CallName,
-        gate: Gate,
-        journal: Arc<Journal>,
-        backend: Arc<dyn Backend>,
-        events: Events,
-        interrupt: Interrupt,
-        replay: Replay,
-    ) -> Self {
-        Self { plugin, call, gate, journal, backend, events, interrupt, replay, performed: 0 }
+    pub fn new(around: Surroundings, call: CallName, replay: Replay) -> Self {
+        Self { around, call, replay, performed: 0 }
     }
 
     /// Performs one effect: the only way a plugin reaches anything.
@@ -63,18 +60,21 @@ impl CallPath {
         if self.performed > MOST_EFFECTS {
             return Ok(Err(Fault::new(
                 code::REFUSED,
-                format!("{} has had its {MOST_EFFECTS} effects for one call", self.plugin),
+                format!("{} has had its {MOST_EFFECTS} effects for one call", self.around.plugin),
             )));
         }
         let began = Instant::now();
-        let class = self.backend.class(&effect);
-        let permit = match self.gate.check(effect.clone(), self.backend.as_facts()) {
+        let class = self.around.backend.class(&effect);
+        let permit = match self.around.gate.check(effect.clone(), self.around.backend.as_facts()) {
             Ok(permit) => permit,
             Err(denial) => {
                 let fault = denial.to_fault();
-                let row =
-                    Row::Denied { plugin: self.plugin.clone(), effect: effect.clone(), fault: fault.clone() };
-                self.journal.note(&row).map_err(journal_stop)?;
+                let row = Row::Denied {
+                    plugin: self.around.plugin.clone(),
+                    effect: effect.clone(),
+                    fault: fault.clone(),
+                };
+                self.around.journal.note(&row).map_err(journal_stop)?;
                 self.tell(effect, class, Some(fault.clone()), false, began);
                 return Ok(Err(fault));
             }
@@ -86,7 +86,7 @@ impl CallPath {
                     PauseReason::Divergence,
                     format!(
                         "{} in {}: the journal says that it did \"{}\" here, and now it asks to \"{effect}\"",
-                        self.plugin, self.call, past.effect
+                        self.around.plugin, self.call, past.effect
                     ),
                 ));
             }
@@ -96,20 +96,21 @@ impl CallPath {
                 self.tell(effect, class, outcome.as_ref().err().cloned(), true, began);
                 return Ok(outcome);
             }
-            let (acted, settled) = self.backend.settle(&self.plugin, permit, past.sequence).await?;
+            let (acted, settled) =
+                self.around.backend.settle(&self.around.plugin, permit, past.sequence).await?;
             return self.record(past.sequence, effect, class, acted, Some(settled), began);
         }
 
-        if self.interrupt.is_raised() {
+        if self.around.interrupt.is_raised() {
             return Err(Stop::new(PauseReason::Interrupted, "interrupted by the operator"));
         }
-        let intent = Row::Intent { plugin: self.plugin.clone(), effect: effect.clone(), class };
+        let intent = Row::Intent { plugin: self.around.plugin.clone(), effect: effect.clone(), class };
         let sequence = match class {
-            EffectClass::Change => self.journal.commit(&intent),
-            EffectClass::Observe | EffectClass::Keep => self.journal.note(&intent),
+            EffectClass::Change => self.around.journal.commit(&intent),
+            EffectClass::Observe | EffectClass::Keep => self.around.journal.note(&intent),
         }
         .map_err(journal_stop)?;
-        let acted = self.backend.act(&self.plugin, permit, sequence).await?;
+        let acted = self.around.backend.act(&self.around.plugin, permit, sequence).await?;
         self.record(sequence, effect, class, acted, None, began)
     }
 
@@ -126,8 +127,8 @@ impl CallPath {
         let row = Row::Outcome { of, answer: answer.clone(), kept, traces, settled };
         match class {
             // An answer of the operator or a new secret must not be asked for twice.
-            EffectClass::Keep => self.journal.commit(&row),
-            EffectClass::Change | EffectClass::Observe => self.journal.note(&row),
+            EffectClass::Keep => self.around.journal.commit(&row),
+            EffectClass::Change | EffectClass::Observe => self.around.journal.note(&row),
         }
         .map_err(journal_stop)?;
         self.tell(effect, class, answer.as_ref().err().cloned(), false, began);
@@ -135,9 +136,9 @@ impl CallPath {
     }
 
     fn tell(&self, effect: Effect, class: EffectClass, fault: Option<Fault>, replayed: bool, began: Instant) {
-        (self.events)(&Event::Effect {
+        (self.around.events)(&Event::Effect {
             step: self.call.step().cloned(),
-            plugin: self.plugin.clone(),
+            plugin: self.around.plugin.clone(),
             effect,
             class,
             fault,

@@ -52,6 +52,9 @@ pub struct RunRecord {
     pub closed: bool,
 }
 
+/// A run of a state folder, or why its journal cannot be read.
+pub type Listed = Result<RunRecord, (RunId, JournalError)>;
+
 /// The journal of one run, held by one controller.
 ///
 /// Rows that were noted and never committed are gone when it is dropped, as after a crash.
@@ -135,7 +138,7 @@ impl Journal {
     }
 
     /// Lists the runs of a state folder, newest first. A journal that cannot be read is an error of its own.
-    pub fn list(runs: &Utf8Path) -> Result<Vec<Result<RunRecord, (RunId, JournalError)>>, JournalError> {
+    pub fn list(runs: &Utf8Path) -> Result<Vec<Listed>, JournalError> {
         let mut found = Vec::new();
         let entries = match std::fs::read_dir(runs) {
             Ok(entries) => entries,
@@ -157,7 +160,7 @@ impl Journal {
                 Err(error) => found.push(Err((run, error))),
             }
         }
-        let began = |entry: &Result<RunRecord, _>| entry.as_ref().map_or(i64::MAX, |record| record.began);
+        let began = |entry: &Listed| entry.as_ref().map_or(i64::MAX, |record| record.began);
         found.sort_by_key(|entry| std::cmp::Reverse(began(entry)));
         Ok(found)
     }

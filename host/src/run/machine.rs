@@ -3,7 +3,7 @@
 use super::ground::{Ground, GroundError, GroundErrorKind};
 use super::position::Position;
 use super::procedure::{CallError, Procedure};
-use crate::effect::{CallPath, Events, Interrupt, Replay};
+use crate::effect::{CallPath, Events, Interrupt, Replay, Surroundings};
 use crate::journal::{CallName, Journal, JournalError, Row, StoredRow};
 use crate::model::{
     Check, Entry, Event, Fault, PauseReason, PlannedStep, PluginName, RunId, RunState, Stop, code,
@@ -388,16 +388,15 @@ impl Machine {
     }
 
     fn path(&self, call: &CallName) -> CallPath {
-        CallPath::new(
-            self.settings.plugin.clone(),
-            call.clone(),
-            self.gate.clone(),
-            self.journal.clone(),
-            self.ground.clone().as_backend(),
-            self.events.clone(),
-            self.interrupt.clone(),
-            Replay::of(call, &self.rows),
-        )
+        let around = Surroundings {
+            plugin: self.settings.plugin.clone(),
+            gate: self.gate.clone(),
+            journal: self.journal.clone(),
+            backend: self.ground.clone().as_backend(),
+            events: self.events.clone(),
+            interrupt: self.interrupt.clone(),
+        };
+        CallPath::new(around, call.clone(), Replay::of(call, &self.rows))
     }
 
     fn position_now(&self) -> Result<Position, Halt> {

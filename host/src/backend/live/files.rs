@@ -3,10 +3,14 @@
 use super::{Live, fault};
 use crate::backend::Acted;
 use crate::capability::crypto;
-use crate::capability::files::{FilesError, Kind, NodeFiles, ResolvedFile, SAVE_LIMIT, Saved, Target};
+use crate::capability::files::{
+    FilesError, Kind, NodeFiles, Problem, ResolvedFile, SAVE_LIMIT, Saved, Target,
+};
 use crate::capability::nodes::NodeContext;
 use crate::journal::Trace;
-use crate::model::{Answer, Content, Effect, Fault, FileName, NodeName, ObjectName, PluginName, Stop, code};
+use crate::model::{
+    Answer, Content, Effect, Fault, FileName, NodeName, ObjectName, PauseReason, PluginName, Stop, code,
+};
 use crate::site::{FileDeclaration, Written};
 use crate::transport::Transports;
 use std::sync::PoisonError;
@@ -14,10 +18,16 @@ use zeroize::Zeroizing;
 
 /// What was saved of a run lies under this key: the first save of a path wins.
 const BEFORE: &str = "before";
+/// The code by which a fenced write is told from a failed one, in here.
+const FENCED: &str = "fenced";
 
 impl Live {
     pub(super) async fn files(&self, plugin: &PluginName, effect: &Effect) -> Result<Acted, Stop> {
-        Ok(self.files_effect(plugin, effect).await.unwrap_or_else(|fault| Err(fault).into()))
+        match self.files_effect(plugin, effect).await {
+            Ok(acted) => Ok(acted),
+            Err(fault) if fault.code == FENCED => Err(Stop::new(PauseReason::LeaseLost, fault.message)),
+            Err(fault) => Ok(Err(fault).into()),
+        }
     }
 
     async fn files_effect(&self, plugin: &PluginName, effect: &Effect) -> Result<Acted, Fault> {
@@ -196,10 +206,7 @@ impl Live {
             }
             Content::Key { key, passphrase } => {
                 only_secret(&format!("the key {key}"))?;
-                let (key, passphrase) =
-                    (self.objects.key(plugin, key)?, self.objects.secret(plugin, passphrase)?);
-                let pem = key.to_encrypted_pem(&passphrase).map_err(fault(code::FAILED))?;
-                Ok(Zeroizing::new(pem.as_bytes().to_vec()))
+                self.objects.encrypted_key(plugin, key, passphrase)
             }
             Content::Secret(name) => {
                 only_secret(&format!("the secret {name}"))?;
@@ -291,6 +298,11 @@ fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {
     Fault::new(code::UNKNOWN, format!("{} ({}) does not exist on {node}", file.name, file.path))
 }
 
+/// A node that another run holds now refused the write. Never reaches a guest: the run stops.
 fn to_fault(error: FilesError) -> Fault {
-    error.to_fault()
+    let fault = error.to_fault();
+    match error.problem {
+        Problem::Fenced { .. } => Fault { code: FENCED.into(), ..fault },
+        _ => fault,
+    }
 }
