@@ -8,6 +8,7 @@ use super::Context;
 use super::commands::site::{Reached, load};
 use super::error::{Error, Exit, Result};
 use crate::backend::live::{Live, Parts};
+use crate::capability::nodes::NodeContexts;
 use crate::capability::secrets::PasswordPolicy;
 use crate::effect::{Events, Interrupt};
 use crate::journal::sealed::{self, Identity};
@@ -401,12 +402,15 @@ async fn connect(context: &Context, site: &Site) -> Vec<Reached> {
     let reached = futures::future::join_all(site.nodes.keys().map(|node| {
         let transports = &transports;
         async move {
-            match crate::backend::live::node_context(transports, site, node).await {
+            match NodeContexts::default().of(transports, site, node).await {
                 Ok(context) => match crate::backend::live::unresolved(site, &context) {
                     None => Reached { node: node.clone(), problem: None, hint: None },
                     Some(fault) => problem(node, fault.message, fault.hint),
                 },
-                Err(fault) => problem(node, fault.message, fault.hint),
+                Err(error) => {
+                    let fault = error.to_fault();
+                    problem(node, fault.message, fault.hint)
+                }
             }
         }
     }))

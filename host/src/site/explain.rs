@@ -208,7 +208,7 @@ fn node(site: &Site, node: &Node) -> Vec<Entry> {
     for (user, r#become) in &site.become_users {
         facts.add("becomes", format!("{user} by {}", r#become.argv.join(" ")));
     }
-    for (user, variables) in super::resolve::vars_needed(&site.vars) {
+    for (user, variables) in super::vars_needed(&site.vars) {
         facts.add("must set", format!("{} in the login environment of {user}", variables.join(", ")));
     }
     facts.0

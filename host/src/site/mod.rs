@@ -1,8 +1,8 @@
 //! `site.toml`, `grants.toml` and profiles → a validated [`Site`], or every mistake in them at once.
 //!
 //! `reader` and `field` are the cursor over TOML; `site_file` (with `inventory`), `grants_file`, `layer` and
-//! `command` read one file or entry each; `compose` lays profiles over each other; `check` judges the whole. `resolve` turns
-//! templates into text once a node's variables are known; `explain` says a declaration in words.
+//! `command` read one file or entry each; `compose` lays profiles over each other; `check` judges the whole. `login` says
+//! which environments nodes are asked for; `explain` says a declaration in words.
 //! Neighbours: `cli` loads a site through here; `policy`, `capability` and `run` read the types.
 
 mod bundled;
@@ -15,9 +15,9 @@ mod grants_file;
 mod inventory;
 mod layer;
 mod load;
+mod login;
 mod mistake;
 mod reader;
-pub mod resolve;
 mod site_file;
 pub mod starter;
 mod template;
@@ -28,6 +28,7 @@ mod tests;
 
 pub use bundled::profile_names;
 pub use explain::{Explanation, explain};
+pub use login::vars_needed;
 pub(crate) use mistake::count;
 pub use mistake::{Mistake, Place, SiteErrors};
 pub use template::TemplateError;

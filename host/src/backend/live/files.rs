@@ -3,15 +3,13 @@
 use super::{Live, fault};
 use crate::backend::Acted;
 use crate::capability::crypto;
-use crate::capability::files::{
-    FilesError, Kind, NodeFiles, Problem, ResolvedFile, SAVE_LIMIT, Saved, Target,
-};
+use crate::capability::files::{FilesError, NodeFiles, Problem, ResolvedFile, SAVE_LIMIT, Saved, Target};
 use crate::capability::nodes::NodeContext;
 use crate::journal::Trace;
 use crate::model::{
     Answer, Content, Effect, Fault, FileName, NodeName, ObjectName, PauseReason, PluginName, Stop, code,
 };
-use crate::site::{FileDeclaration, Written};
+use crate::site::FileDeclaration;
 use crate::transport::Transports;
 use std::sync::PoisonError;
 use zeroize::Zeroizing;
@@ -53,7 +51,7 @@ impl Live {
             Effect::FilesPut { node, file, content } => {
                 let (files, file) = self.file(node, file).await?;
                 let bytes = self.content(plugin, &file, content).await?;
-                let traces = self.save(&files, &[target(&file)]).await?;
+                let traces = self.save(&files, &[Target::from(&file)]).await?;
                 files.put(&file, &bytes).await.map_err(to_fault)?;
                 Ok(Acted { traces, ..Ok(Answer::Done).into() })
             }
@@ -72,7 +70,7 @@ impl Live {
             }
             Effect::FilesSwap { set, node } => {
                 let (files, staged) = self.set(set, node).await?;
-                let targets: Vec<_> = staged.iter().map(|staged| target(&staged.file)).collect();
+                let targets: Vec<_> = staged.iter().map(|staged| Target::from(&staged.file)).collect();
                 let traces = self.save(&files, &targets).await?;
                 files.swap(set, &staged).await.map_err(to_fault)?;
                 self.objects.forget_set(set, node);
@@ -89,7 +87,7 @@ impl Live {
             }
             Effect::FilesRemove { node, file } => {
                 let (files, file) = self.file(node, file).await?;
-                let traces = self.save(&files, &[target(&file)]).await?;
+                let traces = self.save(&files, &[Target::from(&file)]).await?;
                 files.remove(&file).await.map_err(to_fault)?;
                 Ok(Acted { traces, ..Ok(Answer::Done).into() })
             }
@@ -136,7 +134,7 @@ impl Live {
         file: &FileName,
     ) -> Result<(NodeFiles<'a, Transports>, ResolvedFile), Fault> {
         let context = self.context(node).await?;
-        let resolved = self.resolve(context, file)?;
+        let resolved = self.resolve(&context, file)?;
         Ok((self.node_files(node).await?, resolved))
     }
 
@@ -249,23 +247,10 @@ impl Live {
     async fn targets_of(&self, node: &NodeName, name: &str) -> Result<Vec<Target>, Fault> {
         let context = self.context(node).await?;
         if let Some(command) = self.site.profile.commands.iter().find(|(known, _)| known.as_str() == name) {
-            return self.written(context, &command.1.consequences.writes);
+            return context.written(&self.site.profile, command.1).map_err(|error| error.to_fault());
         }
         let file = FileName::new(name).map_err(fault(code::INVALID))?;
-        Ok(vec![target(&self.resolve(context, &file)?)])
-    }
-
-    pub(super) fn written(&self, context: &NodeContext, writes: &[Written]) -> Result<Vec<Target>, Fault> {
-        writes
-            .iter()
-            .map(|written| match written {
-                Written::File(file) => Ok(target(&self.resolve(context, file)?)),
-                Written::Folder(name) => context
-                    .resolve_folder(name)
-                    .map(|path| Target { name: format!("dir:{name}"), path, kind: Kind::Folder })
-                    .map_err(|error| error.to_fault()),
-            })
-            .collect()
+        Ok(vec![Target::from(&self.resolve(&context, &file)?)])
     }
 
     pub(super) fn recall_trace(&self, trace: &Trace) {
@@ -282,16 +267,12 @@ impl Live {
     }
 
     fn staged_before(&self, set: &ObjectName, node: &NodeName, file: &FileName, sha256: Option<String>) {
-        let context = self.contexts.get(node).and_then(tokio::sync::OnceCell::get);
+        let context = self.contexts.known(node);
         // Resolved before recall: a node whose variables cannot be asked stops the resume earlier.
-        if let Some(Ok(file)) = context.map(|context| self.resolve(context, file)) {
+        if let Some(Ok(file)) = context.map(|context| self.resolve(&context, file)) {
             self.objects.stage(set, node, crate::capability::files::Staged { file, sha256 });
         }
     }
-}
-
-fn target(file: &ResolvedFile) -> Target {
-    Target { name: file.name.to_string(), path: file.path.clone(), kind: Kind::File }
 }
 
 fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {

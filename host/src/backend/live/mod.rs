@@ -11,12 +11,12 @@ mod local;
 mod nodes;
 mod settle;
 
-pub(crate) use nodes::{node_context, unresolved};
+pub(crate) use nodes::unresolved;
 
 use super::{Acted, Backend};
 use crate::capability::crypto::read_certificate;
 use crate::capability::files::Saved;
-use crate::capability::nodes::NodeContext;
+use crate::capability::nodes::{NodeContext, NodeContexts};
 use crate::capability::objects::{Object, Objects};
 use crate::capability::operator::Operator;
 use crate::capability::secrets::{PasswordPolicy, Secret};
@@ -34,9 +34,8 @@ use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use indexmap::IndexMap;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use tokio::sync::OnceCell;
 
 /// What a live backend is made of.
 pub struct Parts {
@@ -71,7 +70,7 @@ pub struct Live {
     identity: Identity,
     recipients: Recipients,
     objects: Objects,
-    contexts: BTreeMap<NodeName, OnceCell<NodeContext>>,
+    contexts: NodeContexts,
     roles: RwLock<Option<Roles>>,
     tokens: RwLock<HashMap<NodeName, u64>>,
     /// The records of what was saved, by node and path: a restore checks them.
@@ -80,7 +79,6 @@ pub struct Live {
 
 impl Live {
     pub fn new(parts: Parts) -> Arc<Self> {
-        let contexts = parts.site.nodes.keys().map(|name| (name.clone(), OnceCell::new())).collect();
         Arc::new(Self {
             site: parts.site,
             run: parts.run,
@@ -95,7 +93,7 @@ impl Live {
             identity: parts.identity,
             recipients: parts.recipients,
             objects: Objects::default(),
-            contexts,
+            contexts: NodeContexts::default(),
             roles: RwLock::default(),
             tokens: RwLock::default(),
             saved: Mutex::default(),
@@ -148,13 +146,13 @@ impl Live {
     }
 
     /// Returns what a node's variables are; asked once a run.
-    pub(crate) async fn context(&self, node: &NodeName) -> Result<&NodeContext, Fault> {
-        let cell = self.contexts.get(node).ok_or_else(|| {
+    async fn context(&self, node: &NodeName) -> Result<Arc<NodeContext>, Fault> {
+        if !self.site.nodes.contains_key(node) {
             let known: Vec<_> = self.site.nodes.keys().map(NodeName::as_str).collect();
-            Fault::new(code::UNKNOWN, format!("the site has no node {node}"))
-                .hint(format!("there are {}", known.join(", ")))
-        })?;
-        cell.get_or_try_init(|| node_context(&self.transports, &self.site, node)).await
+            return Err(Fault::new(code::UNKNOWN, format!("the site has no node {node}"))
+                .hint(format!("there are {}", known.join(", "))));
+        }
+        self.contexts.of(&self.transports, &self.site, node).await.map_err(|error| error.to_fault())
     }
 
     fn command(&self, name: &CommandName) -> Result<&CommandDeclaration, Fault> {

@@ -2,20 +2,16 @@
 
 use super::{Live, fault};
 use crate::backend::Acted;
-use crate::capability::nodes::{
-    self, ArgumentValue, Ended, NodeContext, NodesError, ResolvedCommand, environments_needed, printable,
-};
+use crate::capability::nodes::{self, ArgumentValue, JobKey, NodeContext, NodesError, ResolvedCommand};
 use crate::journal::Trace;
 use crate::model::{
     Answer, Argument, CommandName, Effect, Event, Fault, Member, MemberOutcome, NodeName, Outcome,
     PauseReason, PluginName, Stop, Value, code,
 };
 use crate::site::{CommandDeclaration, CommandKind, Settle, Site};
-use crate::transport::Transports;
-use crate::transport::jobs::{self, JobEnd, JobError, JobSpec};
+use crate::transport::jobs::{self, JobError};
 use futures::StreamExt as _;
 use futures::future::try_join_all;
-use indexmap::IndexMap;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -122,45 +118,23 @@ impl Live {
     ) -> Ran {
         let saved = async {
             let context = self.context(node).await?;
-            let targets = self.written(context, &declaration.consequences.writes)?;
+            let targets =
+                context.written(&self.site.profile, declaration).map_err(|error| error.to_fault())?;
             self.save(&self.node_files(node).await?, &targets).await
         };
         let traces = match saved.await {
             Ok(traces) => traces,
             Err(fault) => return Ok(Err(fault)),
         };
-        let spec = self.job_spec(node, &resolved, id);
-        let mut lines = Lines::default();
-        let mut on_output = |bytes: &[u8]| {
-            for line in lines.add(bytes, &resolved) {
-                (self.events)(&Event::Output { node: node.clone(), line });
+        let key = JobKey { id, run: &self.run, token: self.token(node) };
+        let mut on_line = |line| (self.events)(&Event::Output { node: node.clone(), line });
+        match nodes::run_change(&self.transports, &resolved, key, &mut on_line).await {
+            Ok(ended) => Ok(Ok((nodes::outcome(&resolved, &ended), traces))),
+            Err(NodesError::Job { cause, .. }) => {
+                let settled = self.job_failed(node, declaration, *cause).await?;
+                Ok(settled.map(|outcome| (outcome, traces)))
             }
-        };
-        match jobs::start_and_follow(&self.transports, node, &spec, &mut on_output).await {
-            Ok(end) => Ok(Ok((nodes::outcome(&resolved, &ended(end)), traces))),
-            Err(error) => self
-                .job_failed(node, declaration, error)
-                .await
-                .map(|ran| ran.map(|outcome| (outcome, traces))),
-        }
-    }
-
-    fn job_spec(&self, node: &NodeName, resolved: &ResolvedCommand, id: &str) -> JobSpec {
-        JobSpec {
-            id: id.to_string(),
-            run: self.run.clone(),
-            token: self.token(node),
-            user: resolved.user.clone(),
-            cwd: resolved.cwd.clone(),
-            env: resolved.env.clone(),
-            argv: resolved.argv.clone(),
-            prompts: resolved
-                .prompts
-                .iter()
-                .map(|prompt| (prompt.expect.clone(), prompt.reply.clone()))
-                .collect(),
-            timeout: resolved.timeout,
-            terminal: resolved.terminal,
+            Err(error) => Ok(Err(error.to_fault())),
         }
     }
 
@@ -318,21 +292,6 @@ impl Live {
     }
 }
 
-/// What a node's variables are: one question for each user whose login environment is needed.
-pub(crate) async fn node_context(
-    transports: &Transports,
-    site: &Site,
-    node: &NodeName,
-) -> Result<NodeContext, Fault> {
-    let mut environments = IndexMap::new();
-    for (user, names) in environments_needed(site) {
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let found = transports.login_env(node, &user, &names).await.map_err(fault(code::UNREACHABLE))?;
-        environments.insert(user, found);
-    }
-    Ok(NodeContext::new(site, node, &environments))
-}
-
 /// The first file of the profile that has no path on this node, with the reason.
 pub(crate) fn unresolved(site: &Site, context: &NodeContext) -> Option<Fault> {
     site.profile
@@ -358,16 +317,6 @@ pub(super) fn job_id(sequence: i64, node: Option<&NodeName>) -> String {
     }
 }
 
-pub(super) fn ended(end: JobEnd) -> Ended {
-    Ended {
-        exit: end.exit,
-        output: Zeroizing::new(end.output),
-        truncated: end.output_truncated,
-        answered: end.prompts_answered,
-        timed_out: end.timed_out,
-    }
-}
-
 /// The outcome of a change that was found done and whose own words are gone.
 pub(super) fn found_done() -> Outcome {
     Outcome { succeeded: true, exit: 0, reason: String::new(), output: Vec::new() }
@@ -375,28 +324,4 @@ pub(super) fn found_done() -> Outcome {
 
 fn to_fault(error: NodesError) -> Fault {
     error.to_fault()
-}
-
-/// Output cut into lines for the operator's eye; nothing of a command that was given a secret is shown.
-#[derive(Default)]
-struct Lines {
-    partial: Vec<u8>,
-}
-
-impl Lines {
-    const LONGEST: usize = 4096;
-
-    fn add(&mut self, bytes: &[u8], command: &ResolvedCommand) -> Vec<String> {
-        if !command.secrets.is_empty() {
-            return Vec::new();
-        }
-        self.partial.extend_from_slice(bytes);
-        let mut lines = Vec::new();
-        while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.partial.drain(..=end).collect();
-            lines.push(printable(String::from_utf8_lossy(&line[..line.len() - 1]).trim_end()));
-        }
-        self.partial.truncate(Self::LONGEST);
-        lines
-    }
 }

@@ -1,10 +1,10 @@
 //! What came of an intent that was open when a controller died: the probe wins over the journal.
 
 use super::Live;
-use super::nodes::{ended, found_done, job_id};
+use super::nodes::{found_done, job_id};
 use crate::backend::Acted;
 use crate::capability::files::SwapState;
-use crate::capability::nodes;
+use crate::capability::nodes::{self, Ended};
 use crate::journal::{Row, Settlement, StoredRow, Trace};
 use crate::model::{Answer, Effect, Fault, NodeName, PauseReason, PluginName, Stop};
 use crate::site::{CommandKind, Rerun};
@@ -68,7 +68,7 @@ impl Live {
                     .resolved(plugin, node, declaration, arguments)
                     .await
                     .map_err(|fault| unreachable(fault.message))?;
-                let outcome = nodes::outcome(&resolved, &ended(end));
+                let outcome = nodes::outcome(&resolved, &Ended::from(end));
                 Ok((Ok(Answer::Outcome(outcome)).into(), Settlement::FoundDone))
             }
             Effect::FilesSwap { set, node } => {
@@ -159,11 +159,8 @@ impl Live {
     /// The nodes whose variables were asked: no other holds anything of this run.
     pub(super) fn touched(&self) -> Vec<NodeName> {
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        self.contexts
-            .iter()
-            .filter(|(node, context)| context.get().is_some() || tokens.contains_key(*node))
-            .map(|(node, _)| node.clone())
-            .collect()
+        let asked = |node: &&NodeName| tokens.contains_key(*node) || self.contexts.known(node).is_some();
+        self.site.nodes.keys().filter(asked).cloned().collect()
     }
 }
 

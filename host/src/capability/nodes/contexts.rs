@@ -1,9 +1,9 @@
 //! The contexts of a run's nodes, each made when it is first needed: one round trip a user.
 
 use super::error::NodesError;
-use super::resolve::{NodeContext, environments_needed};
+use super::resolve::NodeContext;
 use crate::model::NodeName;
-use crate::site::Site;
+use crate::site::{Site, vars_needed};
 use crate::transport::Transports;
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -18,6 +18,12 @@ pub struct NodeContexts {
 }
 
 impl NodeContexts {
+    /// Returns a node's context where it was asked before.
+    pub fn known(&self, node: &NodeName) -> Option<Arc<NodeContext>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(node).and_then(|cell| cell.get().cloned())
+    }
+
     /// Returns a node's context. An error is not kept: the next call asks again.
     pub async fn of(
         &self,
@@ -46,13 +52,12 @@ async fn login_environments(
     node: &NodeName,
 ) -> Result<IndexMap<String, IndexMap<String, String>>, NodesError> {
     let mut environments = IndexMap::new();
-    for (user, names) in environments_needed(site) {
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (user, names) in vars_needed(&site.vars) {
         let environment = transports
-            .login_env(node, &user, &names)
+            .login_env(node, user, &names)
             .await
-            .map_err(|cause| NodesError::Environment { node: node.clone(), user: user.clone(), cause })?;
-        environments.insert(user, environment);
+            .map_err(|cause| NodesError::Environment { node: node.clone(), user: user.to_owned(), cause })?;
+        environments.insert(user.to_owned(), environment);
     }
     Ok(environments)
 }

@@ -21,7 +21,6 @@ pub use http::request;
 pub use observe::observe;
 pub use resolve::{
     ArgumentValue, NodeContext, RequestBody, ResolvedCommand, ResolvedPrompt, ResolvedRequest,
-    environments_needed,
 };
 
 #[cfg(test)]

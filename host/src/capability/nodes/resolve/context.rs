@@ -20,29 +20,8 @@ pub struct NodeContext {
     paths: IndexMap<String, Template>,
 }
 
-/// Returns the variables that each user's login environment is asked for.
-pub fn environments_needed(site: &Site) -> IndexMap<String, Vec<String>> {
-    let mut needed: IndexMap<String, Vec<String>> = IndexMap::new();
-    for variable in variables(site).values() {
-        if let Var::LoginEnv { variable, user } = variable {
-            let of_user = needed.entry(user.clone()).or_default();
-            if !of_user.contains(variable) {
-                of_user.push(variable.clone());
-            }
-        }
-    }
-    needed
-}
-
-/// The profile's variables, with the site's in their place.
-fn variables(site: &Site) -> IndexMap<String, Var> {
-    let mut variables = site.profile.vars.clone();
-    variables.extend(site.vars.clone());
-    variables
-}
-
 impl NodeContext {
-    /// `environments`: by user, what the login environment of the node has of [`environments_needed`].
+    /// `environments`: by user, what the login environment of the node has of [`vars_needed`](crate::site::vars_needed).
     /// A variable that is missing is an error only where it is used.
     pub fn new(
         site: &Site,
@@ -60,7 +39,8 @@ impl NodeContext {
                 }
             }
         };
-        let variables = variables(site).into_iter().map(|(name, variable)| (name, value(variable))).collect();
+        let variables =
+            site.vars.clone().into_iter().map(|(name, variable)| (name, value(variable))).collect();
         Self { node: node.clone(), variables, paths: site.profile.paths.clone() }
     }
 
@@ -151,17 +131,23 @@ impl NodeContext {
         match (self.variables.get(name), self.paths.get(name)) {
             (Some(value), _) => value.clone().map_err(missing),
             (None, Some(_)) if depth == DEEPEST => Err(missing("named paths go in a circle here".into())),
-            (None, Some(template)) => template
-                .parts
-                .iter()
-                .map(|part| match part {
-                    TemplatePart::Text(text) => Ok(text.clone()),
-                    TemplatePart::Variable(inner) => self.variable(inner, depth + 1),
-                    TemplatePart::Placeholder(_) => {
-                        Err(missing("a named path cannot depend on an argument".into()))
+            (None, Some(template)) => {
+                let mut text = String::new();
+                for part in &template.parts {
+                    match part {
+                        TemplatePart::Text(part) => text.push_str(part),
+                        TemplatePart::Variable(inner) => text.push_str(&self.variable(inner, depth + 1)?),
+                        TemplatePart::Placeholder(_) => {
+                            return Err(missing("a named path cannot depend on an argument".into()));
+                        }
                     }
-                })
-                .collect(),
+                    // Paths that double each other would grow without end.
+                    if text.len() > LONGEST_PATH {
+                        return Err(missing(format!("it is longer than {LONGEST_PATH} bytes")));
+                    }
+                }
+                Ok(text)
+            }
             (None, None) => Err(missing("neither the site nor its profile declares it".into())),
         }
     }

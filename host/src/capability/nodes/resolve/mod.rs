@@ -13,4 +13,4 @@ pub(super) mod tests;
 pub use arguments::ArgumentValue;
 pub(super) use command::{Encoding, encode};
 pub use command::{RequestBody, ResolvedCommand, ResolvedPrompt, ResolvedRequest};
-pub use context::{NodeContext, environments_needed};
+pub use context::NodeContext;

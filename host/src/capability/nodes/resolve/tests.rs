@@ -68,7 +68,7 @@ pub fn site() -> Site {
         name: "p".into(),
         title: String::new(),
         service_user: "omm".into(),
-        vars,
+        vars: vars.clone(),
         paths: paths.into_iter().map(|(name, text)| (name.to_owned(), template(text))).collect(),
         files: IndexMap::new(),
         commands: IndexMap::new(),
@@ -91,7 +91,7 @@ pub fn site() -> Site {
         hooks: Vec::new(),
         grants: IndexMap::new(),
         profile,
-        vars: IndexMap::new(),
+        vars,
         ssh: SshSettings::default(),
         digest: String::new(),
         lab: None,
@@ -133,11 +133,9 @@ fn paths_follow_the_nodes_own_variables() {
 }
 
 #[test]
-fn the_site_overrides_a_variable_and_only_what_is_needed_is_asked_for() {
+fn the_site_overrides_a_variable() {
     let mut site = site();
-    assert_eq!(environments_needed(&site)["omm"], ["PRODUCT_HOME", "OTHER"]);
     site.vars.insert("home".into(), Var::Literal("/srv".into()));
-    assert_eq!(environments_needed(&site)["omm"], ["OTHER"]);
     let here = NodeContext::new(&site, &NodeName::new("n").unwrap(), &IndexMap::new());
     assert_eq!(here.resolve_folder("cert").unwrap(), "/srv/cert");
 }
@@ -306,4 +304,45 @@ proptest! {
             prop_assert_eq!(normalise(&normal).unwrap(), normal);
         }
     }
+}
+
+#[test]
+fn paths_that_double_each_other_end_with_an_error() {
+    let mut site = site();
+    site.vars.insert("home".into(), Var::Literal("/srv".into()));
+    let mut below = "home".to_owned();
+    for level in 0..12 {
+        let name = format!("twice{level}");
+        let template = Template::parse(&format!("${{{below}}}").repeat(64)).unwrap();
+        site.profile.paths.insert(name.clone(), template);
+        below = name;
+    }
+    let here = NodeContext::new(&site, &NodeName::new("n").unwrap(), &IndexMap::new());
+    let error = here.resolve_folder(&below).unwrap_err().to_string();
+    assert!(error.contains("longer than"), "{error}");
+}
+
+#[test]
+fn the_bundled_profile_names_the_source_pages_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = "[nodes.n]\nlocal = \"n\"\ngroups = [\"managers\"]\n";
+    let text = format!("[site]\nname = \"s\"\nprofile = \"mrs-2\"\n{node}");
+    std::fs::write(folder.path().join("site.toml"), text).unwrap();
+    let site = Site::load(camino::Utf8Path::from_path(folder.path()).unwrap()).unwrap();
+    let environments = IndexMap::from([(
+        "omm".to_owned(),
+        IndexMap::from([
+            ("BIGDATA_HOME".to_owned(), "/opt/Bigdata".to_owned()),
+            ("OMS_RUN_PATH".to_owned(), "/opt/Bigdata/OMSV100R001C00x8664".to_owned()),
+        ]),
+    )]);
+    let here = NodeContext::new(&site, &NodeName::new("n").unwrap(), &environments);
+    let path = |name: &str| here.resolve_file(&site.profile.files[name]).unwrap().path;
+    assert_eq!(path("ha-root-key"), "/opt/Bigdata/om-0.0.1/security/certHA/root-ca.pem");
+    assert_eq!(
+        path("ha-new-root-cert"),
+        "/opt/Bigdata/OMSV100R001C00x8664/workspace0/ha/local/cert/root-ca.crt"
+    );
+    let restart = here.resolve_command(&site.profile.commands["restart-ha"], Vec::new(), false).unwrap();
+    assert_eq!(restart.argv[1].as_str(), "/opt/Bigdata/om-0.0.1/sbin/restart-oms.sh");
 }
