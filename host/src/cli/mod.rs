@@ -6,6 +6,7 @@ mod harden;
 mod session;
 pub mod ui;
 
+use crate::plugin::bundle::Embedded;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Parser, Subcommand};
 use error::{Error, Exit};
@@ -20,7 +21,7 @@ pub struct Context {
     /// Where runs and the identity are kept, if there is a place: see [`Context::state_dir`].
     pub state: Option<Utf8PathBuf>,
     /// The bundled procedures' images; none in a binary built without them.
-    pub bundle: Option<&'static [u8]>,
+    pub bundle: Option<Embedded>,
 }
 
 impl Context {
@@ -108,7 +109,7 @@ enum Command {
 }
 
 /// Runs the command line; `bundle` is what `cargo xtask` put into the binary.
-pub fn main(bundle: Option<&'static [u8]>) -> ExitCode {
+pub fn main(bundle: Option<Embedded>) -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -164,7 +165,7 @@ pub(crate) fn tree() -> clap::Command {
     <Arguments as clap::CommandFactory>::command()
 }
 
-fn context(ui: ui::Ui, site: Utf8PathBuf, bundle: Option<&'static [u8]>) -> error::Result<Context> {
+fn context(ui: ui::Ui, site: Utf8PathBuf, bundle: Option<Embedded>) -> error::Result<Context> {
     let here = std::env::current_dir()
         .ok()
         .and_then(|here| Utf8PathBuf::from_path_buf(here).ok())

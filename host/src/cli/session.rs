@@ -469,16 +469,14 @@ fn load_plugin(
         }
         return Ok(plugin);
     }
-    let Some(bytes) = context.bundle else {
+    let Some(embedded) = context.bundle else {
         return Err(Error::new(
             Exit::Usage,
             format!("this windlass was built without its procedures, so there is no {name}"),
         )
         .hint("cargo xtask build puts them in"));
     };
-    // SAFETY: `main` is the only maker of a context with a bundle, and hands over the bytes that the build
-    // put inside the binary.
-    let bundle = unsafe { Bundle::open(bytes) }.map_err(|error| Error::from_error(Exit::Fault, &error))?;
+    let bundle = Bundle::open(embedded).map_err(|error| Error::from_error(Exit::Fault, &error))?;
     match bundle.get(&engine, name.as_str()).map_err(plugin_error)? {
         Some(plugin) => Ok(plugin),
         None => {

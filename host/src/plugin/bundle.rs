@@ -105,6 +105,22 @@ pub fn pack(components: &[(String, Vec<u8>)]) -> Result<Vec<u8>, BundleError> {
     Ok(bundle)
 }
 
+/// The bytes of the bundle that a binary embeds.
+#[derive(Debug, Clone, Copy)]
+pub struct Embedded(&'static [u8]);
+
+impl Embedded {
+    /// Vouches for a bundle's bytes.
+    ///
+    /// # Safety
+    ///
+    /// The bytes must have been made by [`pack`] and never pass through anything that others can write:
+    /// what is in them runs as native code. The bytes that the build put inside the binary are that.
+    pub const unsafe fn new(bytes: &'static [u8]) -> Self {
+        Self(bytes)
+    }
+}
+
 /// The bundle inside a binary.
 #[derive(Debug)]
 pub struct Bundle {
@@ -114,12 +130,8 @@ pub struct Bundle {
 
 impl Bundle {
     /// Reads the index of the bundle that this binary embeds.
-    ///
-    /// # Safety
-    ///
-    /// The bytes must have been made by [`pack`] and never pass through anything that others can write:
-    /// what is in them runs as native code. The bytes that the build put inside the binary are that.
-    pub unsafe fn open(bytes: &'static [u8]) -> Result<Self, BundleError> {
+    pub fn open(embedded: Embedded) -> Result<Self, BundleError> {
+        let bytes = embedded.0;
         let damaged = |why: &str| BundleError::Damaged { why: why.into() };
         let (magic, rest) = bytes.split_at_checked(MAGIC.len()).ok_or_else(|| damaged("it is too short"))?;
         if magic != MAGIC {

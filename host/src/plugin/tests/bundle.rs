@@ -1,5 +1,5 @@
 use super::guest::*;
-use crate::plugin::bundle::{Bundle, BundleError, pack};
+use crate::plugin::bundle::{Bundle, BundleError, Embedded, pack};
 use crate::plugin::{Kind, PluginError, Profile, engine};
 
 fn leaked(bytes: Vec<u8>) -> &'static [u8] {
@@ -8,7 +8,7 @@ fn leaked(bytes: Vec<u8>) -> &'static [u8] {
 
 fn open(bytes: Vec<u8>) -> Result<Bundle, BundleError> {
     // SAFETY: the bytes come from `pack`, or do not get as far as an image.
-    unsafe { Bundle::open(leaked(bytes)) }
+    Bundle::open(unsafe { Embedded::new(leaked(bytes)) })
 }
 
 fn packed() -> Vec<u8> {
