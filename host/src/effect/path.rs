@@ -109,6 +109,9 @@ impl CallPath {
             EffectClass::Observe | EffectClass::Keep => self.journal.note(&intent),
         }
         .map_err(journal_stop)?;
+        if class != EffectClass::Observe {
+            (self.events)(&Event::EffectBegan { effect: effect.clone() });
+        }
         let acted = self.backend.act(&self.plugin, permit, sequence).await?;
         self.record(sequence, effect, class, acted, None, began)
     }
