@@ -39,7 +39,10 @@ pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
         Event::StepDone { step } => format!("{step}: done"),
         Event::StepFailed { step, fault } => format!("{step}: failed: {}", fault.message),
         Event::StepUndone { step } => format!("{step}: taken back"),
-        Event::EffectBegan { .. } | Event::Planned { .. } | Event::Verified { .. } | Event::RunEnded { .. } => return None,
+        Event::EffectBegan { .. }
+        | Event::Planned { .. }
+        | Event::Verified { .. }
+        | Event::RunEnded { .. } => return None,
     })
 }
 
