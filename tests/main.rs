@@ -2,5 +2,7 @@
 
 mod architecture;
 mod contract;
+mod documented;
 mod lab;
+mod reference;
 mod twins;

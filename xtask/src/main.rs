@@ -30,8 +30,9 @@ usage: cargo xtask COMMAND
   test [--matrix] [FILTER] build, then run every test; --matrix: the long fault matrices too
   build [--release]        the binary with its bundled procedures: target/windlass/<debug|release>/windlass
   guests                   only the components: target/guests/components
-  bench [ARG]…             build a release, then run its measurements
+  bench                    build a release, then measure it
   lint                     formatting, clippy, licences and sources of dependencies
+  advisories               dependencies against published advisories; needs a network
   reproducible             build the guests in two folders and compare their bytes
   setup                    bring what the above need; each of them does it too
 
@@ -77,10 +78,11 @@ fn run(arguments: &[String]) -> Result<(), Error> {
         }
         ("build", []) => build(&tree, false),
         ("build", ["--release"]) => build(&tree, true),
-        ("demo", arguments) => replace_with(&tree, false, "demo", arguments),
-        ("bench", arguments) => replace_with(&tree, true, "bench", arguments),
+        ("demo", arguments) => replace_with(&tree, "demo", arguments),
+        ("bench", []) => bench(&tree),
         ("test", arguments) => suite::run(&tree, &suite::Options::parse(arguments)?),
         ("lint", []) => lint::run(&tree),
+        ("advisories", []) => lint::advisories(&tree),
         ("reproducible", []) => {
             let prepared = setup::prepare(&tree, setup::For::default())?;
             reproducible::check(&tree, &prepared.wasm)
@@ -97,10 +99,19 @@ fn build(tree: &Tree, release: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// Builds, then becomes `windlass SUBCOMMAND`: signals, terminal and exit code are the binary's own.
-fn replace_with(tree: &Tree, release: bool, subcommand: &str, arguments: &[&str]) -> Result<(), Error> {
+/// Measures a release; the program that does it is a package of its own, as the one that packs images is.
+fn bench(tree: &Tree) -> Result<(), Error> {
     let prepared = setup::prepare(tree, setup::For::default())?;
-    let binary = bundle::build(tree, &prepared.wasm, release)?;
+    let binary = bundle::build(tree, &prepared.wasm, true)?;
+    let mut cargo = tree.cargo();
+    cargo.args(["run", "--quiet", "--locked", "--release", "--package", "windlass-bench", "--"]);
+    process::run(cargo.arg(binary).arg(tree.components()))
+}
+
+/// Builds, then becomes `windlass SUBCOMMAND`: signals, terminal and exit code are the binary's own.
+fn replace_with(tree: &Tree, subcommand: &str, arguments: &[&str]) -> Result<(), Error> {
+    let prepared = setup::prepare(tree, setup::For::default())?;
+    let binary = bundle::build(tree, &prepared.wasm, false)?;
     let mut command = Command::new(&binary);
     command.arg(subcommand).args(arguments);
     let source = command.exec();

@@ -9,7 +9,6 @@ use crate::capability::secrets::Secret;
 use crate::model::{Fault, NodeName, ObjectName, PluginName, code};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use zeroize::Zeroizing;
 
 #[derive(Debug, Clone)]
 pub enum Object {
@@ -40,8 +39,6 @@ struct Inner {
     objects: HashMap<(PluginName, ObjectName), Object>,
     values: HashMap<(PluginName, String), String>,
     sets: BTreeMap<(ObjectName, NodeName), Vec<Staged>>,
-    /// Key files as encrypted once, by plugin, key and passphrase: every node gets the same bytes.
-    encrypted: HashMap<(PluginName, ObjectName, ObjectName), Zeroizing<Vec<u8>>>,
 }
 
 /// Every object of one run.
@@ -103,25 +100,6 @@ impl Objects {
             Object::Secret(secret) => Ok(secret),
             other => Err(wrong_kind(name, "a secret", &other)),
         }
-    }
-
-    /// Returns a key's file encrypted under a secret: PEM, the same bytes each time it is asked for.
-    pub fn encrypted_key(
-        &self,
-        plugin: &PluginName,
-        key: &ObjectName,
-        passphrase: &ObjectName,
-    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
-        let name = (plugin.clone(), key.clone(), passphrase.clone());
-        if let Some(known) = self.lock().encrypted.get(&name) {
-            return Ok(known.clone());
-        }
-        let (key, passphrase) = (self.key(plugin, key)?, self.secret(plugin, passphrase)?);
-        let pem =
-            key.to_encrypted_pem(&passphrase).map_err(|error| Fault::new(code::FAILED, error.to_string()))?;
-        let bytes = Zeroizing::new(pem.as_bytes().to_vec());
-        self.lock().encrypted.insert(name, bytes.clone());
-        Ok(bytes)
     }
 
     fn find(&self, plugin: &PluginName, name: &ObjectName) -> Result<Object, Fault> {

@@ -3,6 +3,8 @@
 pub mod commands;
 pub mod error;
 mod harden;
+#[cfg(test)]
+mod reference;
 mod session;
 pub mod ui;
 

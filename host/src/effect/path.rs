@@ -110,6 +110,9 @@ impl CallPath {
             EffectClass::Observe | EffectClass::Keep => self.around.journal.note(&intent),
         }
         .map_err(journal_stop)?;
+        if class != EffectClass::Observe {
+            (self.around.events)(&Event::EffectBegan { effect: effect.clone() });
+        }
         let acted = self.around.backend.act(&self.around.plugin, permit, sequence).await?;
         self.record(sequence, effect, class, acted, None, began)
     }

@@ -45,6 +45,10 @@ pub enum Event {
         title: String,
         nodes: Vec<NodeName>,
     },
+    /// A change, or something kept for the run, is about to be made.
+    EffectBegan {
+        effect: Effect,
+    },
     /// An effect acted (or was answered from the journal, on resume).
     Effect {
         step: Option<StepId>,

@@ -2,5 +2,5 @@
 
 mod text;
 
-pub(crate) use text::state_word;
 pub use text::{date, event_line, moment, report, row_line};
+pub(crate) use text::{on, state_word};

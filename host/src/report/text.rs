@@ -1,7 +1,7 @@
 //! Lines as an operator reads them.
 
 use crate::journal::{Row, Settlement, StoredRow};
-use crate::model::{Check, EffectClass, Event, RunState};
+use crate::model::{Check, EffectClass, Event, NodeName, RunState};
 use std::fmt::Write as _;
 
 /// Returns the line that an event is worth, without a newline; none where it is told elsewhere or only of
@@ -14,8 +14,7 @@ pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
             format!("roles: first (active) is {first}, second (standby) is {second}")
         }
         Event::StepBegan { step, title, nodes } => {
-            let nodes: Vec<_> = nodes.iter().map(|node| node.as_str()).collect();
-            format!("{step}: {title} [{}]", nodes.join(", "))
+            format!("{step}: {title}{}", on(nodes))
         }
         Event::Effect { effect, class, fault, replayed, milliseconds, .. } => {
             let shown = verbose || fault.is_some() || *class == EffectClass::Change;
@@ -40,8 +39,20 @@ pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
         Event::StepDone { step } => format!("{step}: done"),
         Event::StepFailed { step, fault } => format!("{step}: failed: {}", fault.message),
         Event::StepUndone { step } => format!("{step}: taken back"),
-        Event::Planned { .. } | Event::Verified { .. } | Event::RunEnded { .. } => return None,
+        Event::EffectBegan { .. }
+        | Event::Planned { .. }
+        | Event::Verified { .. }
+        | Event::RunEnded { .. } => return None,
     })
+}
+
+/// Returns the nodes of a step as ` [master1, master2]`; nothing where it has none.
+pub(crate) fn on(nodes: &[NodeName]) -> String {
+    if nodes.is_empty() {
+        return String::new();
+    }
+    let nodes: Vec<_> = nodes.iter().map(NodeName::as_str).collect();
+    format!(" [{}]", nodes.join(", "))
 }
 
 /// Returns what was verified, with its evidence, as lines.

@@ -7,7 +7,7 @@ use crate::model::{Fault, Health, NodeName, PluginName, Roles, RunId, code};
 use crate::transport::TransportError;
 use crate::transport::lease::{self, Holder, LeaseError, LeaseRecord};
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, try_join_all};
+use futures::future::{BoxFuture, join_all, try_join_all};
 use std::sync::Arc;
 
 /// Clocks this far apart, in milliseconds, are what the product itself raises an alarm for.
@@ -58,6 +58,15 @@ impl Ground for Live {
                 procedure: procedure.clone(),
                 since: jiff::Timestamp::now().as_second(),
             };
+            // Connected side by side: what else may be wrong with a node is told where it is needed.
+            for asked in join_all(self.managers().into_iter().map(|manager| self.context(manager))).await {
+                if let Err(fault) = asked
+                    && fault.code == code::UNREACHABLE
+                {
+                    return Err(GroundError::new(GroundErrorKind::Unreachable, fault.message)
+                        .hint("windlass site check --connect tries each node on its own"));
+                }
+            }
             let mut taken: Vec<(NodeName, u64)> = Vec::new();
             // One after another, in name order: two runs that start together meet at the first manager.
             for manager in self.managers() {
@@ -134,10 +143,9 @@ impl Ground for Live {
         nodes: &'a [NodeName],
     ) -> BoxFuture<'a, Result<Option<String>, GroundError>> {
         async move {
-            for node in nodes {
-                let offset = self.transports.clock_offset(node, self.service_user())
-                    .await
-                    .map_err(Self::unreachable)?;
+            let asked = nodes.iter().map(|node| self.transports.clock_offset(node, self.service_user()));
+            let offsets = try_join_all(asked).await.map_err(Self::unreachable)?;
+            for (node, offset) in nodes.iter().zip(offsets) {
                 if offset.abs() >= CLOCKS_APART {
                     let seconds = offset as f64 / 1000.0;
                     return Ok(Some(format!(

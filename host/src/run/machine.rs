@@ -241,54 +241,54 @@ impl Machine {
     async fn guard(&self, step: &PlannedStep) -> Result<(), Halt> {
         let position = self.position_now()?;
         let pause = |reason, message: String| Halt::Stop(Stop::new(reason, message));
-        self.ground.hold_lease(&position.tokens).await.map_err(|error| self.lost_ground(&position, error))?;
-        for guard in &step.guards {
-            match guard.as_str() {
-                "reachable" => {
-                    self.ground
-                        .reach(&step.nodes)
-                        .await
-                        .map_err(|error| self.lost_ground(&position, error))?;
+        let guards = |name: &str| step.guards.iter().any(|guard| guard == name);
+        // The set of guards is open; one this host does not know cannot be promised.
+        if let Some(unknown) =
+            step.guards.iter().find(|guard| !["reachable", "clocks", "roles"].contains(&guard.as_str()))
+        {
+            let message =
+                format!("step {} asks for the guard {unknown:?}, which this windlass does not know", step.id);
+            return Err(self.halt(&position, pause(PauseReason::StepFailed, message)));
+        }
+        // A command that may move the role has run: it may be anywhere now.
+        let moved = position.ran.iter().any(|command| self.ground.may_switch_roles(command));
+        let lost = |error| self.lost_ground(&position, error);
+        // All at once, since each is a question to every node; judged in the order of what matters most.
+        let (held, reached, apart, seen) = futures::join!(
+            self.ground.hold_lease(&position.tokens),
+            async {
+                // Reading its clock reaches a node.
+                if guards("reachable") && !guards("clocks") {
+                    return self.ground.reach(&step.nodes).await;
                 }
-                "clocks" => {
-                    let apart = self
-                        .ground
-                        .compare_clocks(&step.nodes)
-                        .await
-                        .map_err(|error| self.lost_ground(&position, error))?;
-                    if let Some(apart) = apart {
-                        return Err(self.halt(&position, pause(PauseReason::ClocksApart, apart)));
-                    }
+                Ok(())
+            },
+            async {
+                if guards("clocks") {
+                    return self.ground.compare_clocks(&step.nodes).await;
                 }
-                "roles" => {
-                    // A command that may move the role has run: it may be anywhere now.
-                    if position.ran.iter().any(|command| self.ground.may_switch_roles(command)) {
-                        continue;
-                    }
-                    let seen = self
-                        .ground
-                        .observe_roles()
-                        .await
-                        .map_err(|error| self.lost_ground(&position, error))?;
-                    if let (Some(seen), Some(bound)) = (seen, &position.roles)
-                        && seen != *bound
-                    {
-                        let message = format!(
-                            "{} is active now and {} is standby; the run began with {} active, and nothing that it did may move the role",
-                            seen.first, seen.second, bound.first
-                        );
-                        return Err(self.halt(&position, pause(PauseReason::RolesChanged, message)));
-                    }
+                Ok(None)
+            },
+            async {
+                if guards("roles") && !moved {
+                    return self.ground.observe_roles().await;
                 }
-                // The set of guards is open; one this host does not know cannot be promised.
-                unknown => {
-                    let message = format!(
-                        "step {} asks for the guard {unknown:?}, which this windlass does not know",
-                        step.id
-                    );
-                    return Err(self.halt(&position, pause(PauseReason::StepFailed, message)));
-                }
+                Ok(None)
             }
+        );
+        held.map_err(lost)?;
+        reached.map_err(lost)?;
+        if let Some(apart) = apart.map_err(lost)? {
+            return Err(self.halt(&position, pause(PauseReason::ClocksApart, apart)));
+        }
+        if let (Some(seen), Some(bound)) = (seen.map_err(lost)?, &position.roles)
+            && seen != *bound
+        {
+            let message = format!(
+                "{} is active now and {} is standby; the run began with {} active, and nothing that it did may move the role",
+                seen.first, seen.second, bound.first
+            );
+            return Err(self.halt(&position, pause(PauseReason::RolesChanged, message)));
         }
         Ok(())
     }

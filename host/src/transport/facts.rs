@@ -8,6 +8,9 @@ use zeroize::Zeroizing;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Milliseconds: an answer that came this soon is good enough for clocks that may be seconds apart.
+const QUICK: i128 = 500;
+
 /// busybox's `date` knows no `%N`, and prints what is not a number.
 const CLOCK: Script = Script { name: "reading the clock", text: "date +%s%N; date +%s" };
 
@@ -29,6 +32,9 @@ impl Transports {
     pub async fn clock_offset(&self, node: &NodeName, user: &str) -> Result<i64, TransportError> {
         // Of two, the one with the shorter way: the first may have had to connect.
         let first = self.ask_clock(node, user).await?;
+        if first.0 <= QUICK {
+            return Ok(first.1);
+        }
         let second = self.ask_clock(node, user).await?;
         let (_, offset) = if second.0 <= first.0 { second } else { first };
         Ok(offset)

@@ -204,7 +204,10 @@ impl Live {
             }
             Content::Key { key, passphrase } => {
                 only_secret(&format!("the key {key}"))?;
-                self.objects.encrypted_key(plugin, key, passphrase)
+                let (key, passphrase) =
+                    (self.objects.key(plugin, key)?, self.objects.secret(plugin, passphrase)?);
+                let pem = key.to_encrypted_pem(&passphrase).map_err(fault(code::FAILED))?;
+                Ok(Zeroizing::new(pem.as_bytes().to_vec()))
             }
             Content::Secret(name) => {
                 only_secret(&format!("the secret {name}"))?;

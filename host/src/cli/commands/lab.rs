@@ -19,6 +19,7 @@ pub struct Args {
 enum Action {
     /// Start a practice cluster in a folder, which becomes its site
     Up {
+        /// Folder to make; it holds the nodes and a complete site
         dir: Utf8PathBuf,
         /// Nodes besides the pair
         #[arg(long, default_value_t = 0)]
@@ -28,10 +29,15 @@ enum Action {
         transport: Option<Transport>,
     },
     /// Show its nodes, their roles, and the switches that are on
-    Status { dir: Utf8PathBuf },
+    Status {
+        /// The folder that `lab up` was given
+        dir: Utf8PathBuf,
+    },
     /// Set a switch that breaks something, or heal it
     Break {
+        /// The folder that `lab up` was given
         dir: Utf8PathBuf,
+        /// What to break
         switch: Switch,
         /// The node to break; where absent, each manager or the standby, as the switch has it
         #[arg(long)]
@@ -44,7 +50,10 @@ enum Action {
         off: bool,
     },
     /// End it and remove what it wrote
-    Down { dir: Utf8PathBuf },
+    Down {
+        /// The folder that `lab up` was given
+        dir: Utf8PathBuf,
+    },
 }
 
 /// A process of a practice cluster

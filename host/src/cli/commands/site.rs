@@ -22,7 +22,10 @@ pub enum Command {
         connect: bool,
     },
     /// Say what a command, file, endpoint, node, procedure, hook, variable, path or secret stands for
-    Explain { name: String },
+    Explain {
+        /// Anything that the site, its profile or its grants name
+        name: String,
+    },
 }
 
 /// What `check --connect` found on one node.

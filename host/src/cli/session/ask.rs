@@ -5,6 +5,7 @@ use crate::capability::operator::Operator;
 use crate::capability::secrets::{Secret, source};
 use crate::cli::ui::Ui;
 use crate::model::{Event, PlannedStep};
+use crate::report;
 use crate::run::Asker;
 use std::sync::Arc;
 
@@ -70,8 +71,7 @@ fn plan_lines(steps: &[PlannedStep], impact: &str) -> Vec<String> {
     let width = steps.iter().map(|step| step.id.as_str().len()).max().unwrap_or(0);
     let mut lines = vec!["what will happen:".to_string()];
     for step in steps {
-        let nodes: Vec<_> = step.nodes.iter().map(|node| node.as_str()).collect();
-        lines.push(format!("  {:<width$}  {} [{}]", step.id, step.title, nodes.join(", ")));
+        lines.push(format!("  {:<width$}  {}{}", step.id, step.title, report::on(&step.nodes)));
         if !step.impact.is_empty() {
             lines.push(format!("  {:<width$}  impact: {}", "", step.impact));
         }

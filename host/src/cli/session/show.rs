@@ -1,4 +1,5 @@
-//! A run's story as it happens: a live line for each node on a terminal, plain lines elsewhere, JSON events.
+//! A run's story as it happens: lines, and on a terminal below them a moving one that says what is being done
+//! now and leaves nothing behind; JSON events instead, where they are asked for.
 
 use crate::cli::ui::{Loudness, Ui};
 use crate::effect::Events;
@@ -6,21 +7,29 @@ use crate::model::Event;
 use crate::report;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Where events are shown.
 pub struct Shown {
     ui: Ui,
-    /// The step under way; only on a terminal.
-    bar: Mutex<Option<ProgressBar>>,
+    now: Mutex<Now>,
     terminal: bool,
+}
+
+/// The step under way.
+#[derive(Default)]
+struct Now {
+    /// Only on a terminal.
+    bar: Option<ProgressBar>,
+    /// What commands printed and was shown: a procedure that repeats it as its note is not shown twice.
+    printed: Vec<String>,
 }
 
 impl Shown {
     pub fn new(ui: &Ui) -> Arc<Self> {
         let terminal = std::io::stderr().is_terminal() && !ui.is_json() && ui.loudness != Loudness::Quiet;
-        Arc::new(Self { ui: ui.clone(), bar: Mutex::default(), terminal })
+        Arc::new(Self { ui: ui.clone(), now: Mutex::default(), terminal })
     }
 
     pub fn events(self: &Arc<Self>) -> Events {
@@ -33,28 +42,20 @@ impl Shown {
             self.ui.json(event);
             return;
         }
-        let verbose = self.ui.loudness == Loudness::Verbose;
+        if let Event::StepDone { .. } | Event::StepFailed { .. } | Event::RunEnded { .. } = event {
+            self.finish();
+        }
         match event {
-            Event::StepBegan { step, title, .. } if self.terminal => self.begin(&format!("{step}: {title}")),
-            Event::StepDone { step } if self.terminal => {
-                self.end();
-                self.ui.say(format!("ok {step}"));
-            }
-            Event::Output { node, line } if self.terminal => self.detail(&format!("{node}: {line}")),
-            Event::Effect { effect, .. } if self.terminal && !verbose => {
-                self.detail(&effect.to_string());
-                if let Some(line) = report::event_line(event, verbose) {
-                    self.line(&line);
-                }
-            }
-            _ => {
-                if matches!(event, Event::StepFailed { .. } | Event::RunEnded { .. }) {
-                    self.end();
-                }
-                if let Some(line) = report::event_line(event, verbose) {
-                    self.line(&line);
-                }
-            }
+            Event::EffectBegan { effect } => self.detail(effect.to_string()),
+            Event::Output { node, line } => self.now().printed.push(format!("{node}: {line}")),
+            Event::Note { text } if self.now().printed.contains(text) => return,
+            _ => {}
+        }
+        if let Some(line) = report::event_line(event, self.ui.loudness == Loudness::Verbose) {
+            self.line(&line);
+        }
+        if let Event::StepBegan { .. } = event {
+            self.begin();
         }
     }
 
@@ -63,8 +64,7 @@ impl Shown {
         if self.ui.is_json() {
             return;
         }
-        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match bar {
+        match self.bar() {
             Some(bar) => bar.suspend(|| self.ui.say(line)),
             None => self.ui.say(line),
         }
@@ -72,37 +72,45 @@ impl Shown {
 
     /// Lets a question have the terminal to itself.
     pub fn pause<T>(&self, question: impl FnOnce() -> T) -> T {
-        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match bar {
+        match self.bar() {
             Some(bar) => bar.suspend(question),
             None => question(),
         }
     }
 
+    /// Ends the step under way.
     pub fn finish(&self) {
-        self.end();
-    }
-
-    fn begin(&self, title: &str) {
-        self.end();
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} [{elapsed}] {wide_msg}") {
-            bar.set_style(style);
-        }
-        bar.set_prefix(title.to_string());
-        bar.enable_steady_tick(Duration::from_millis(120));
-        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
-    }
-
-    fn detail(&self, text: &str) {
-        if let Some(bar) = &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
-            bar.set_message(text.to_string());
-        }
-    }
-
-    fn end(&self) {
-        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let Now { bar, .. } = std::mem::take(&mut *self.now());
+        if let Some(bar) = bar {
             bar.finish_and_clear();
         }
+    }
+
+    fn begin(&self) {
+        self.finish();
+        if !self.terminal {
+            return;
+        }
+        let bar = ProgressBar::new_spinner();
+        // One line, whatever the terminal's width: a longer one would leave its first rows behind.
+        if let Ok(style) = ProgressStyle::with_template("  {spinner} {elapsed} {wide_msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        self.now().bar = Some(bar);
+    }
+
+    fn detail(&self, text: String) {
+        if let Some(bar) = self.bar() {
+            bar.set_message(text);
+        }
+    }
+
+    fn bar(&self) -> Option<ProgressBar> {
+        self.now().bar.clone()
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

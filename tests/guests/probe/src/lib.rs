@@ -3,7 +3,7 @@
 //! A step is named after the function, as `nodes.run`; where a function takes a variant, further steps name
 //! its other cases, as `files.put.secret`. Applying a step makes exactly one call. It ends well where the
 //! call did, and with the call's own fault where it did not. With `@answer` after its name the step instead
-//! ends in the fault `answer`, whose message is what the call returned, so that a test can see that.
+//! ends in the fault `answer`, whose message is what the call returned, so that a test can see that. With `@times-N` it makes the call N times.
 //!
 //! The steps of a run are those that the parameter `calls` lists, parted by commas. Undo and verify do
 //! nothing.
@@ -52,6 +52,10 @@ impl Guest for Probe {
     }
 
     fn apply(step: String) -> Result<(), Fault> {
+        if let Some((function, times)) = step.split_once("@times-") {
+            let times: u32 = times.parse().map_err(|_| fault("invalid", format!("{times:?} is no number")))?;
+            return (0..times).try_for_each(|_| call(function).map(drop));
+        }
         let (function, tell) = match step.strip_suffix("@answer") {
             Some(function) => (function, true),
             None => (step.as_str(), false),

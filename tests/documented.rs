@@ -1,0 +1,96 @@
+//! What docs/nodes.md tells an administrator to write, written on a practice pair.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+use windlass::lab::{Lab, Plan, Transport};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_windlass");
+const NODES: [&str; 2] = ["master1", "master2"];
+
+struct Pair {
+    lab: Lab,
+    folder: tempfile::TempDir,
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        // Its supervisor ends with its folder gone too; this is the orderly way.
+        let _ = self.lab.down();
+    }
+}
+
+impl Pair {
+    fn up() -> Option<Self> {
+        if !nix::unistd::geteuid().is_root() {
+            println!("skipped: sudo on a practice pair needs root");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(folder.path()).unwrap().join("pair");
+        let plan = Plan { transport: Transport::Ssh, members: 0, binary: Some(BINARY.into()) };
+        Some(Self { lab: Lab::up(&dir, &plan).unwrap(), folder })
+    }
+
+    /// Replaces the sudoers of both nodes.
+    fn sudoers(&self, line: &str) {
+        for node in NODES {
+            let path = self.lab.node_root(node).unwrap().join("etc/sudoers");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+            std::fs::write(&path, format!("Defaults !lecture, env_reset\n{line}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o440)).unwrap();
+        }
+    }
+
+    /// Writes how the login becomes the service user into the site.
+    fn become_by(&self, argv: &str) {
+        let path = self.lab.dir().join("site.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines().map(|line| if line.starts_with("argv = ") { argv } else { line });
+        std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    }
+
+    /// Whether `windlass site check --connect` reaches both nodes.
+    fn connects(&self) -> bool {
+        let state = Utf8PathBuf::from_path_buf(self.folder.path().join("state")).unwrap();
+        let checked = Command::new(BINARY)
+            .args(["-C", self.lab.dir().as_str(), "site", "check", "--connect"])
+            .env("WINDLASS_STATE_DIR", state)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        checked.status.success()
+    }
+
+    /// What a command prints for the login user of the first node, if it succeeds.
+    fn as_login(&self, line: &str) -> Option<String> {
+        let ssh = self.lab.ssh_config();
+        let mut command = self.lab.command("ssh").unwrap();
+        let ran =
+            command.args(["-F", ssh.as_str(), "admin@master1", line]).stdin(Stdio::null()).output().unwrap();
+        ran.status.success().then(|| String::from_utf8_lossy(&ran.stdout).into_owned())
+    }
+}
+
+/// The first line of the page that begins so, without what it is indented by.
+fn documented(beginning: &str) -> String {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/nodes.md")).unwrap();
+    let found = page.lines().map(str::trim).find(|line| line.starts_with(beginning));
+    found.unwrap_or_else(|| panic!("docs/nodes.md has no line {beginning}…")).to_string()
+}
+
+#[test]
+fn the_documented_sudoers_line_is_enough_and_gives_nothing_more() {
+    let Some(pair) = Pair::up() else { return };
+    pair.become_by(&documented("argv = "));
+
+    pair.sudoers("");
+    assert!(!pair.connects(), "without a sudoers line nothing should have been reached");
+    pair.sudoers(&documented("admin ALL="));
+    assert!(pair.connects());
+
+    assert!(pair.as_login("sudo -n -u omm id -un").is_some_and(|user| user.trim() == "omm"));
+    for more in ["sudo -n id", "sudo -n -u omm -g root id", "sudo -n su - omm -c 'id' -G root"] {
+        assert_eq!(pair.as_login(more), None, "{more}");
+    }
+}
