@@ -40,7 +40,9 @@ pub fn run(tree: &Tree) -> Result<(), Error> {
         let fewer = ["--allow", "license-not-encountered"];
         guests.iter().try_for_each(|workspace| deny(tree, &workspace.join("Cargo.toml"), &fewer))
     })?;
-    println!("skipped: advisories, as their database is outside: cargo xtask advisories, where there is a network");
+    println!(
+        "skipped: advisories, as their database is outside: cargo xtask advisories, where there is a network"
+    );
     Ok(())
 }
 

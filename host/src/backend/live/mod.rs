@@ -146,7 +146,7 @@ impl Live {
     }
 
     /// Returns what a node's variables are; asked once a run.
-    async fn context(&self, node: &NodeName) -> Result<Arc<NodeContext>, Fault> {
+    pub(crate) async fn context(&self, node: &NodeName) -> Result<Arc<NodeContext>, Fault> {
         if !self.site.nodes.contains_key(node) {
             let known: Vec<_> = self.site.nodes.keys().map(NodeName::as_str).collect();
             return Err(Fault::new(code::UNKNOWN, format!("the site has no node {node}"))
