@@ -3,4 +3,5 @@
 mod architecture;
 mod contract;
 mod lab;
+mod refuse;
 mod twins;
