@@ -5,4 +5,5 @@ mod contract;
 mod documented;
 mod lab;
 mod reference;
+mod refuse;
 mod twins;

@@ -61,9 +61,11 @@ pub fn runs_dir(context: &Context) -> Result<Utf8PathBuf> {
 }
 
 /// Finds one run by the beginning of its id; the newest that `fits` where none is named.
+/// `what` says what there is none of, then.
 pub fn find_run(
     context: &Context,
     wanted: Option<&str>,
+    what: &str,
     fits: impl Fn(&RunRecord) -> bool,
 ) -> std::result::Result<RunId, Error> {
     let dir = runs_dir(context)?;
@@ -81,7 +83,14 @@ pub fn find_run(
             .find(|record| fits(record))
             .map(|record| record.run.clone())
             .ok_or_else(|| {
-                Error::new(Exit::Usage, format!("there is no such run in {dir}")).hint("windlass runs list")
+                let mut error = Error::new(Exit::Usage, format!("there is {what} in {dir}"));
+                // One that cannot be read may be the one that was meant.
+                error.causes = all
+                    .iter()
+                    .filter_map(|entry| entry.as_ref().err())
+                    .map(|(run, error)| format!("run {run} cannot be read: {error}"))
+                    .collect();
+                error.hint("windlass runs list shows how each ended")
             });
     };
     let found: Vec<_> = names().filter(|run| run.as_str().starts_with(wanted)).collect();
@@ -144,11 +153,8 @@ pub fn again(context: &Context, again: Again) -> Result {
     let unfinished =
         |record: &RunRecord| matches!(record.state, RunState::Running | RunState::Paused) && !record.closed;
     let run = match &again.run {
-        None => find_run(context, None, unfinished).map_err(|_| {
-            Error::new(Exit::Usage, "there is no unfinished run")
-                .hint("windlass runs list shows how each ended")
-        })?,
-        named => find_run(context, named.as_deref(), |_| true)?,
+        None => find_run(context, None, "no unfinished run", unfinished)?,
+        named => find_run(context, named.as_deref(), "no run", |_| true)?,
     };
     let (journal, rows) = Journal::open(&runs_dir(context)?, &run).map_err(journal_error)?;
     let position = Position::of(&rows);
@@ -460,7 +466,9 @@ fn load_plugin(
                 format!("the plugin {path} of [procedures.{name}] cannot be read: {error}"),
             )
         })?;
-        let plugin = Plugin::compile(&engine, path.as_str(), &bytes).map_err(plugin_error)?;
+        let plugin = Plugin::compile(&engine, path.as_str(), &bytes).map_err(|error| {
+            plugin_error(error).hint(format!("the plugin is {path}, from [procedures.{name}] in site.toml"))
+        })?;
         if plugin.name() != name {
             return Err(Error::new(
                 Exit::Usage,
@@ -575,13 +583,20 @@ fn watch_for_interrupts(interrupt: &Interrupt, shown: &Arc<show::Shown>) {
     });
 }
 
-fn journal_error(error: JournalError) -> Error {
+pub fn journal_error(error: JournalError) -> Error {
     let exit = match error {
         JournalError::Held { .. } => Exit::Preflight,
-        JournalError::NoRun { .. } | JournalError::Newer { .. } => Exit::Usage,
+        // Where runs are kept is the operator's to say.
+        JournalError::NoRun { .. } | JournalError::Newer { .. } | JournalError::Folder { .. } => Exit::Usage,
         _ => Exit::Fault,
     };
-    Error::from_error(exit, &error)
+    let made = Error::from_error(exit, &error);
+    match exit {
+        Exit::Fault => {
+            made.hint("nothing was done; if there is a copy of the journal, put it back and try again")
+        }
+        _ => made,
+    }
 }
 
 fn plugin_error(error: crate::plugin::PluginError) -> Error {

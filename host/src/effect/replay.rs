@@ -22,7 +22,8 @@ impl Replay {
     /// Returns what an interrupted call is to be answered with: everything since it last began.
     ///
     /// Where the call *ended* with a fault, what succeeded is kept and what led to the fault acts anew:
-    /// the effects up to the last change or kept object that succeeded.
+    /// the effects up to the last change or kept object that succeeded. A command that reported success and
+    /// was followed by nothing but looking was not believed by the plugin: it acts anew too.
     pub fn of(call: &CallName, rows: &[StoredRow]) -> Self {
         let mut pasts: VecDeque<Past> = VecDeque::new();
         let mut inside = false;
@@ -86,7 +87,13 @@ fn keep_what_succeeded(pasts: &mut VecDeque<Past>) {
             }
     };
     // An open intent is never dropped: it must be settled.
-    let last = pasts.iter().rposition(|past| succeeded(past) || past.outcome.is_none());
+    let stays = |past: &Past| succeeded(past) || past.outcome.is_none();
+    let mut last = pasts.iter().rposition(stays);
+    if let Some(at) = last
+        && matches!(pasts[at], Past { effect: Effect::NodesRun { .. }, outcome: Some(_), .. })
+    {
+        last = pasts.iter().take(at).rposition(stays);
+    }
     pasts.truncate(last.map_or(0, |last| last + 1));
 }
 
@@ -166,6 +173,32 @@ mod tests {
             ]),
         );
         assert_eq!(replay.len(), 2, "the clock and the change that succeeded");
+    }
+
+    #[test]
+    fn after_a_failure_a_command_that_was_not_believed_acts_anew() {
+        let succeeded = Outcome { succeeded: true, exit: 0, reason: String::new(), output: Vec::new() };
+        let run = Effect::NodesRun {
+            node: "master1".parse().unwrap(),
+            command: "restart-ha".parse().unwrap(),
+            arguments: Vec::new(),
+        };
+        let mut all = vec![
+            Row::CallBegan { call: call() },
+            intent(change(), EffectClass::Change),
+            done(2, Ok(Answer::Done)),
+            intent(run, EffectClass::Change),
+            done(4, Ok(Answer::Outcome(succeeded))),
+            intent(Effect::ClusterHealth, EffectClass::Observe),
+            done(6, Ok(Answer::Health(Vec::new()))),
+        ];
+        let failed = Row::CallEnded { call: call(), result: Err(Fault::new("failed", "no")) };
+        let doubted = Replay::of(&call(), &rows([all.clone(), vec![failed.clone()]].concat()));
+        assert_eq!(doubted.len(), 1, "what was done before it");
+        // Something was kept after it: it was believed.
+        all.push(intent(change(), EffectClass::Keep));
+        all.push(done(8, Ok(Answer::Done)));
+        assert_eq!(Replay::of(&call(), &rows([all, vec![failed]].concat())).len(), 4);
     }
 
     #[test]

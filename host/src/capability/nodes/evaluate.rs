@@ -51,7 +51,12 @@ fn unmet<'a>(
     ended: &Ended,
 ) -> Option<String> {
     if ended.timed_out {
-        return Some(format!("it did not finish within {:?} and was ended", command.timeout));
+        let late = format!("it did not finish within {:?} and was ended", command.timeout);
+        // A command that waits for an answer nobody knew it wanted: the likeliest reason, where it is one.
+        return Some(match expects.nth(ended.answered) {
+            Some(prompt) => format!("{late}; the prompt {:?} never came", printable(prompt)),
+            None => late,
+        });
     }
     if let Some(prompt) = expects.nth(ended.answered) {
         let prompt = printable(prompt);

@@ -1,7 +1,7 @@
 //! `windlass runs`: what ran here, how it stands, and its end.
 
 use crate::cli::Context;
-use crate::cli::error::{Error, Exit, Result};
+use crate::cli::error::{Exit, Result};
 use crate::cli::session::{self, find_run};
 use crate::journal::{Journal, Row};
 use crate::model::RunState;
@@ -40,8 +40,7 @@ pub fn run(args: Args, context: &Context) -> Result {
 }
 
 fn list(context: &Context) -> Result {
-    let runs = Journal::list(&session::runs_dir(context)?)
-        .map_err(|error| Error::from_error(Exit::Fault, &error))?;
+    let runs = Journal::list(&session::runs_dir(context)?).map_err(session::journal_error)?;
     for entry in runs {
         match entry {
             Ok(record) if context.ui.is_json() => context.ui.json(&record),
@@ -60,8 +59,8 @@ fn list(context: &Context) -> Result {
 
 fn show(context: &Context, wanted: Option<&str>) -> Result {
     let runs = session::runs_dir(context)?;
-    let run = find_run(context, wanted, |_| true)?;
-    let rows = Journal::read(&runs, &run).map_err(|error| Error::from_error(Exit::Fault, &error))?;
+    let run = find_run(context, wanted, "no run", |_| true)?;
+    let rows = Journal::read(&runs, &run).map_err(session::journal_error)?;
     if context.ui.is_json() {
         for stored in &rows {
             context.ui.json(
@@ -88,7 +87,7 @@ fn show(context: &Context, wanted: Option<&str>) -> Result {
 }
 
 fn close(context: &Context, wanted: Option<&str>) -> Result {
-    let run = find_run(context, wanted, |record| !record.closed)?;
+    let run = find_run(context, wanted, "no run that is not closed", |record| !record.closed)?;
     session::close(context, &run)?;
     context.ui.say(format!("run {run} is closed; what was saved for it on the nodes is removed"));
     Ok(Exit::Done)

@@ -64,14 +64,18 @@ pub fn settle(
             )),
         }
     }
+    let hint = match known.as_slice() {
+        [] => format!("{procedure} takes no parameters"),
+        known => format!("the parameters of {procedure}: {}", known.join(", ")),
+    };
     match mistakes.as_slice() {
         [] => Ok(values),
-        [only] => Err(Error::new(Exit::Usage, only.clone())),
+        [only] => Err(Error::new(Exit::Usage, only.clone()).hint(hint)),
         several => {
             let mut error =
                 Error::new(Exit::Usage, format!("{} parameters of {procedure} are not right", several.len()));
             error.causes = mistakes;
-            Err(error)
+            Err(error.hint(hint))
         }
     }
 }
@@ -95,7 +99,13 @@ pub fn secret_sources(given: &[String]) -> Result<IndexMap<String, SecretSource>
         };
         let source = match source.split_once(':') {
             None if source == "prompt" => SecretSource::Prompt,
-            Some(("file", path)) if !path.is_empty() => SecretSource::File(path.into()),
+            // As the shell completes it: what the site's own files name is relative to the site instead.
+            Some(("file", path)) if !path.is_empty() => {
+                let path = camino::absolute_utf8(path).map_err(|error| {
+                    Error::new(Exit::Usage, format!("--secret {name}=file:{path} cannot be found: {error}"))
+                })?;
+                SecretSource::File(path)
+            }
             Some(("fd", number)) => match number.parse() {
                 Ok(number) => SecretSource::Descriptor(number),
                 Err(_) => {
