@@ -89,7 +89,7 @@ fn a_variable_that_a_node_does_not_set_is_an_error_and_never_an_empty_path() {
         let text = practice.read(&file);
         let line = text.lines().find(|line| line.starts_with(variable)).unwrap();
         practice.with(&file, &format!("{line}\n"), to, || {
-            let said = practice.refuses(&[], 4, &[node, "windlass site check --connect"]);
+            let said = practice.refuses(&[], 4, &[node, variable]);
             assert!(!said.err.contains(" /om-0.0.1"), "{said:#?}");
             practice.windlass(&["site", "check", "--connect"]).check(4, &[node, variable]);
         });

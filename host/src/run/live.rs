@@ -2,7 +2,7 @@
 
 use super::ground::{Ground, GroundError, GroundErrorKind};
 use crate::backend::Backend;
-use crate::backend::live::Live;
+use crate::backend::live::{Live, unresolved};
 use crate::model::{Fault, Health, NodeName, PluginName, Roles, RunId, code};
 use crate::transport::TransportError;
 use crate::transport::lease::{self, Holder, LeaseError, LeaseRecord};
@@ -58,13 +58,19 @@ impl Ground for Live {
                 procedure: procedure.clone(),
                 since: jiff::Timestamp::now().as_second(),
             };
-            // Connected side by side: what else may be wrong with a node is told where it is needed.
+            // Connected side by side. Every file of the profile must have its place on every manager, before
+            // anything is asked of one: a variable that is not set would be found halfway.
             for asked in join_all(self.managers().into_iter().map(|manager| self.context(manager))).await {
-                if let Err(fault) = asked
-                    && fault.code == code::UNREACHABLE
-                {
-                    return Err(GroundError::new(GroundErrorKind::Unreachable, fault.message)
-                        .hint("windlass site check --connect tries each node on its own"));
+                let wrong = match asked {
+                    Err(fault) => Some(fault),
+                    Ok(context) => unresolved(&self.site, &context),
+                };
+                if let Some(fault) = wrong {
+                    let error = GroundError::new(ground_kind(&fault), fault.message);
+                    return Err(match fault.hint.as_str() {
+                        "" => error.hint("windlass site check --connect tries each node on its own"),
+                        hint => error.hint(hint),
+                    });
                 }
             }
             let mut taken: Vec<(NodeName, u64)> = Vec::new();
@@ -189,10 +195,16 @@ impl Ground for Live {
     }
 }
 
+fn ground_kind(fault: &Fault) -> GroundErrorKind {
+    match fault.code.as_str() {
+        code::UNREACHABLE => GroundErrorKind::Unreachable,
+        code::INVALID => GroundErrorKind::Invalid,
+        _ => GroundErrorKind::Health,
+    }
+}
+
 fn health_error(fault: Fault) -> GroundError {
-    let kind =
-        if fault.code == code::UNREACHABLE { GroundErrorKind::Unreachable } else { GroundErrorKind::Health };
-    GroundError { kind, message: fault.message, hint: fault.hint }
+    GroundError { kind: ground_kind(&fault), message: fault.message, hint: fault.hint }
 }
 
 /// The pair as each manager describes itself: exactly one active and one standby.
