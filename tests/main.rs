@@ -3,4 +3,5 @@
 mod architecture;
 mod contract;
 mod lab;
+mod run;
 mod twins;
