@@ -22,7 +22,8 @@ pub fn rotated(pair: &Pair, before: &BTreeMap<String, (Vec<u8>, u32, u32)>) {
         assert!(after[&format!("{node} server.crt")].0 != before[&format!("{node} server.crt")].0);
         for other in NODES {
             let root = pair.cert_ha(other).join("root-ca.crt");
-            let verified = openssl(&["verify", "-CAfile", root.as_str(), cert_ha.join("server.crt").as_str()]);
+            let verified =
+                openssl(&["verify", "-CAfile", root.as_str(), cert_ha.join("server.crt").as_str()]);
             assert!(verified.trim_end().ends_with(": OK"), "{node} against {other}: {verified}");
         }
         serves_what_it_holds(pair, node);
@@ -101,7 +102,8 @@ fn keytool_reads(certificate: &Utf8Path) {
 #[track_caller]
 fn no_leftovers(pair: &Pair, node: &str) {
     let product = pair.lab.node_root(node).unwrap().join("opt/Bigdata");
-    let beside: Vec<_> = files(&product).into_iter().filter(|path| path.as_str().contains(".windlass-")).collect();
+    let beside: Vec<_> =
+        files(&product).into_iter().filter(|path| path.as_str().contains(".windlass-")).collect();
     // The lab's own folder is called so too.
     let beside: Vec<_> = beside.iter().filter(|path| !path.as_str().contains("/.windlass-lab/")).collect();
     assert!(beside.is_empty(), "{node}: {beside:?}");

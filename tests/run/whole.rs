@@ -37,7 +37,10 @@ fn check(transport: Transport, taste: Taste) {
     if taste.ca == "supplied" {
         for node in NODES {
             let root = std::fs::read(pair.cert_ha(node).join("root-ca.crt")).unwrap();
-            assert!(root == std::fs::read(pair.dir.join("root-ca.crt")).unwrap(), "{node}: not the supplied root");
+            assert!(
+                root == std::fs::read(pair.dir.join("root-ca.crt")).unwrap(),
+                "{node}: not the supplied root"
+            );
         }
     }
     listed_and_shown(&pair);
@@ -132,7 +135,9 @@ fn a_supplied_root_with_leaves_by_windlass_over_ssh() {
 fn a_step_that_lies_is_taken_back_by_itself_where_the_site_says_so() {
     let Some(pair) = up(Transport::Local, Taste { on_failure: "rollback", ..PLAIN }) else { return };
     let before = pair.content();
-    pair.lab.break_with(Switch::LyingSuccess, None, false, &[windlass::lab::Double::ReplaceHaSslCert]).unwrap();
+    pair.lab
+        .break_with(Switch::LyingSuccess, None, false, &[windlass::lab::Double::ReplaceHaSslCert])
+        .unwrap();
     let ran = pair.windlass(&["run", "ha-cert", "--yes"]).expect(1);
     assert!(ran.out.contains("rolled back"), "{ran:?}");
     proof::as_it_was(&pair, &before);

@@ -225,7 +225,8 @@ impl Pair {
     /// All changing scripts, on both nodes.
     pub fn executions(&self) -> [[usize; 3]; 2] {
         NODES.map(|node| {
-            [Double::GenCert, Double::ReplaceHaSslCert, Double::RestartOms].map(|double| self.ran(node, double))
+            [Double::GenCert, Double::ReplaceHaSslCert, Double::RestartOms]
+                .map(|double| self.ran(node, double))
         })
     }
 
