@@ -4,5 +4,6 @@
 mod crash;
 #[path = "../support/e2e.rs"]
 mod e2e;
+mod leak;
 mod proof;
 mod whole;
