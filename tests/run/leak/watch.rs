@@ -40,6 +40,8 @@ impl Watch {
                 seen.look_at_processes();
                 // Gone at the end of the run; a memory may go while it is read.
                 let _ = seen.look_into_guests(host);
+                // The run needs the processors too.
+                std::thread::sleep(std::time::Duration::from_millis(10));
             }
             seen
         });
@@ -74,11 +76,16 @@ impl Seen {
         let maps = std::fs::read_to_string(format!("/proc/{host}/maps"))?;
         let memory = std::fs::File::open(format!("/proc/{host}/mem"))?;
         let lines: Vec<_> = maps.lines().filter_map(mapping).collect();
-        for pair in lines.windows(2) {
-            let [(from, to, "rw-p"), (next, end, "---p")] = *pair else { continue };
-            if to != next || end - next < 1 << 30 {
-                continue;
+        // The guest's part is several mappings: its data come from a file in memory, its heap from nowhere.
+        let mut guest: Option<(u64, u64)> = None;
+        for (from, to, access) in lines {
+            let begun = guest.take().filter(|(_, end)| *end == from);
+            if access == "rw-p" {
+                guest = Some((begun.map_or(from, |(begin, _)| begin), to));
             }
+            let Some((from, to)) = begun.filter(|_| access == "---p" && to - from >= 1 << 30) else {
+                continue;
+            };
             for page in (from..to).step_by(PAGE as usize) {
                 let mut piece = vec![0; (PAGE + OVERLAP).min(to - page) as usize];
                 memory.read_exact_at(&mut piece, page)?;
