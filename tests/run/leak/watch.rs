@@ -4,8 +4,6 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -104,50 +102,4 @@ fn mapping(line: &str) -> Option<(u64, u64, &str)> {
     let mut words = line.split(' ');
     let (from, to) = words.next()?.split_once('-')?;
     Some((u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?, words.next()?))
-}
-
-/// strace on some processes and all that they start: no argument list and no environment passes unseen.
-pub struct Trace {
-    tracer: Child,
-    file: PathBuf,
-}
-
-impl Trace {
-    /// Begins to trace what these processes will start; None, having said why, where there is no strace.
-    pub fn begin(pids: &[u32], file: PathBuf) -> Option<Self> {
-        if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
-            println!("skipped: strace is not installed, so arguments were only sampled");
-            return None;
-        }
-        let mut command = Command::new("strace");
-        command.args(["-f", "-v", "-xx", "-s", "100000", "-e", "trace=execve", "-o"]).arg(&file);
-        for pid in pids {
-            command.args(["-p", &pid.to_string()]);
-        }
-        let tracer = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let traced = |pid: &u32| {
-            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            !status.contains("TracerPid:\t0\n")
-        };
-        super::super::e2e::wait("strace", 10, || pids.iter().all(traced));
-        Some(Self { tracer, file })
-    }
-
-    /// Returns every program that was started: each of its arguments and its environment, as bytes.
-    pub fn end(mut self) -> Vec<Vec<Vec<u8>>> {
-        // It lets go of what it traced; the services that a run restarted go on.
-        let pid = nix::unistd::Pid::from_raw(self.tracer.id() as i32);
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-        self.tracer.wait().unwrap();
-        let text = std::fs::read_to_string(self.file).unwrap();
-        text.lines().filter(|line| line.contains("execve(")).map(strings).collect()
-    }
-}
-
-/// The strings of a line of `strace -xx`, where each byte is `\xNN`.
-fn strings(line: &str) -> Vec<Vec<u8>> {
-    let quoted = line.split('"').skip(1).step_by(2);
-    quoted
-        .map(|text| text.split("\\x").skip(1).filter_map(|byte| u8::from_str_radix(byte, 16).ok()).collect())
-        .collect()
 }
