@@ -6,4 +6,5 @@ mod documented;
 mod lab;
 mod reference;
 mod refuse;
+mod run;
 mod twins;

@@ -7,7 +7,7 @@ use aws_lc_rs::cipher::{
     PaddedBlockEncryptingKey, UnboundCipherKey,
 };
 use aws_lc_rs::iv::FixedLength;
-use aws_lc_rs::{pbkdf2, rand};
+use aws_lc_rs::{hmac, pbkdf2};
 use pkcs8::EncryptedPrivateKeyInfo;
 use pkcs8::der::{Decode as _, Encode as _};
 use pkcs8::pkcs5::EncryptionScheme;
@@ -22,12 +22,20 @@ const ITERATIONS: u32 = 100_000;
 /// Most rounds of a file that is read: seconds of work, so that a hostile file cannot stop a run.
 const MAX_ITERATIONS: u32 = 10_000_000;
 
-/// Encrypts plain PKCS#8 as a PEM block.
+/// Encrypts plain PKCS#8 as a PEM block: the same bytes each time for the same key and passphrase.
+///
+/// So both nodes hold one file, also where the controller died between them, and a file's digest tells after a
+/// crash whether it was written. Salt and vector are drawn by the key itself: nobody without it can foresee
+/// them, and another key or passphrase has others.
 pub(super) fn seal(pkcs8: &[u8], passphrase: &Secret) -> Result<Zeroizing<String>, CryptoError> {
     const FAILED: CryptoError = CryptoError::Library { what: "encrypt a private key" };
     let (mut salt, mut iv) = ([0; 16], [0; 16]);
-    rand::fill(&mut salt).map_err(|_| FAILED)?;
-    rand::fill(&mut iv).map_err(|_| FAILED)?;
+    let mut drawn = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, pkcs8));
+    drawn.update(b"windlass: salt and vector of an encrypted key\0");
+    drawn.update(passphrase.expose());
+    let drawn = drawn.sign();
+    salt.copy_from_slice(&drawn.as_ref()[..16]);
+    iv.copy_from_slice(&drawn.as_ref()[16..]);
     let scheme = pbes2::Parameters::pbkdf2_sha256_aes256cbc(ITERATIONS, &salt, &iv).map_err(|_| FAILED)?;
 
     let key = derive(&scheme.kdf, 32, passphrase)?;

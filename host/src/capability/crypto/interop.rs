@@ -30,6 +30,19 @@ fn openssl_opens_our_encrypted_keys_and_finds_the_same_public_key() {
 }
 
 #[test]
+fn a_key_under_a_passphrase_is_the_same_file_each_time_and_another_one_otherwise() {
+    let (one, other) = (key("ecdsa-p256"), key("ecdsa-p256"));
+    let sealed =
+        |key: &PrivateKey, words: &str| key.to_encrypted_pem(&Secret::from_text(words.into())).unwrap();
+    assert_eq!(sealed(&one, PASSPHRASE), sealed(&one, PASSPHRASE));
+    // Salt and vector, that is all but the scheme's first bytes, have nothing in common.
+    let salt = |pem: &str| ::pem::parse(pem).unwrap().contents()[35..51].to_vec();
+    let salts = [(&one, PASSPHRASE), (&one, "Anchor#2027"), (&other, PASSPHRASE)]
+        .map(|(key, words)| salt(&sealed(key, words)));
+    assert!(salts[0] != salts[1] && salts[0] != salts[2] && salts[1] != salts[2], "{salts:?}");
+}
+
+#[test]
 fn we_read_keys_as_openssl_writes_them() {
     let Some(bench) = Bench::with_openssl() else { return };
     bench.run("openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.pem");

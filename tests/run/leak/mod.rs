@@ -1,0 +1,127 @@
+//! The secrets of a run are nowhere but where they belong: not in an argument or environment of any process,
+//! not in the journal, its events or its logs, not in a file that is not marked secret, not in a guest.
+
+mod scanner;
+mod watch;
+
+use super::e2e::{NODES, PLAIN, Pair, Taste, files, up};
+use scanner::{Scanner, contains};
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::Stdio;
+use watch::Watch;
+use windlass::lab::Transport;
+
+/// Where the product's doubles keep the key's password, as their service reads it: the profile's
+/// `ha-key-password`, and what was saved of it. Key files are no exception: they are encrypted.
+const DECLARED: &str = ".ha_pass";
+
+fn check(transport: Transport, taste: Taste) {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: memory and arguments of other processes are root's to read");
+        return;
+    }
+    let Some(pair) = up(transport, taste) else { return };
+    let before = keys(&pair);
+    // The shell waits, so that nothing of the run is before the watch.
+    let mut command = std::process::Command::new("sh");
+    let windlass = pair.command(&["--json", "--verbose", "run", "ha-cert", "--yes"]);
+    command
+        .args(["-c", r#"read -r go; exec "$@""#, "sh"])
+        .arg(windlass.get_program())
+        .args(windlass.get_args());
+    pair.surround(&mut command);
+    let journal = pair.controller.join("state");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().unwrap();
+    let watch = Watch::begin(child.id());
+    drop(child.stdin.take().map(|mut go| std::io::Write::write_all(&mut go, b"\n")));
+    let mut told = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut told).unwrap();
+    let mut complaints = Vec::new();
+    child.stderr.take().unwrap().read_to_end(&mut complaints).unwrap();
+    let seen = watch.end();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{}", String::from_utf8_lossy(&complaints));
+
+    let mut scanner = Scanner::new(&pair.password());
+    for (name, pem) in keys(&pair) {
+        assert!(!before.contains(&(name.clone(), pem.clone())), "{name} is the old one");
+        scanner.add_key(&name, &pem, &pair.password());
+    }
+    let mut found = Vec::new();
+    let mut look =
+        |place: &str, bytes: &[u8]| found.extend(scanner.find(bytes).map(|what| format!("{place}: {what}")));
+    look("events", &told);
+    look("messages", &complaints);
+    for file in files(&journal) {
+        look(file.as_str(), &std::fs::read(&file).unwrap());
+    }
+    for file in files_of_nodes(&pair) {
+        look(file.as_str(), &std::fs::read(&file).unwrap_or_default());
+    }
+    // That guests were looked into shows in what they were told.
+    for told in [&b"-----BEGIN CERTIFICATE-----"[..], b"ha-root-cert", b"HADOOP.COM"] {
+        assert!(seen.memory.iter().any(|piece| contains(piece, told)), "no guest was seen");
+    }
+    for piece in &seen.memory {
+        look("a guest's memory", piece);
+    }
+    assert_eq!(found, Vec::<String>::new());
+    in_arguments(&scanner, &seen, taste);
+}
+
+/// Only the product's own generator is given the password as an argument, and only where the site allows it.
+fn in_arguments(scanner: &Scanner, seen: &watch::Seen, taste: Taste) {
+    let mut hits = 0;
+    for arguments in &seen.processes {
+        let Some(what) = scanner.find(arguments) else { continue };
+        let documented = contains(arguments, b"gen-cert.sh") && contains(arguments, b"--password=");
+        assert!(taste.ca == "product" && documented, "{what}: {}", String::from_utf8_lossy(arguments));
+        hits += 1;
+    }
+    assert_eq!(hits > 0, taste.ca == "product", "{hits} of {} lists", seen.processes.len());
+}
+
+/// The root's key and both leaves' keys, by node.
+fn keys(pair: &Pair) -> Vec<(String, Vec<u8>)> {
+    let named = [("master1", "root-ca.pem"), ("master1", "server.pem"), ("master2", "server.pem")];
+    let read =
+        |(node, file)| (format!("{file} on {node}"), std::fs::read(pair.cert_ha(node).join(file)).unwrap());
+    named.map(read).into()
+}
+
+/// What a node keeps in files, but those that hold the password by declaration.
+fn files_of_nodes(pair: &Pair) -> Vec<camino::Utf8PathBuf> {
+    let mut all = files(&pair.dir.join("lab"));
+    for node in NODES {
+        let root = pair.lab.node_root(node).unwrap();
+        let folders: &[&str] = match pair.lab.transport() {
+            Transport::Local => &[""],
+            Transport::Ssh => &["opt", "home", "tmp", "run", "var/log", "var/tmp", "dev/shm"],
+        };
+        all.extend(folders.iter().flat_map(|folder| files(&root.join(folder))));
+    }
+    assert!(all.iter().any(|file| file.file_name() == Some(DECLARED)), "{all:?}");
+    all.retain(|file| file.file_name() != Some(DECLARED));
+    all
+}
+
+#[test]
+fn no_secret_of_a_run_on_local_nodes_is_anywhere() {
+    check(Transport::Local, PLAIN);
+}
+
+#[test]
+fn no_secret_of_a_run_that_issues_the_leaves_itself_is_anywhere() {
+    check(Transport::Local, Taste { leaf: "host", ..PLAIN });
+}
+
+#[test]
+fn no_secret_of_a_run_over_ssh_is_anywhere() {
+    check(Transport::Ssh, PLAIN);
+}
+
+#[test]
+fn the_products_generator_is_the_one_place_where_a_password_is_an_argument() {
+    check(Transport::Local, Taste { ca: "product", ..PLAIN });
+}

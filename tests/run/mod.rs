@@ -1,0 +1,9 @@
+//! The whole of `windlass run ha-cert` on practice pairs: what it leaves, what it never shows, and what happens
+//! when it is killed, cut off, interrupted or taken back.
+
+mod crash;
+#[path = "../support/e2e.rs"]
+mod e2e;
+mod leak;
+mod proof;
+mod whole;

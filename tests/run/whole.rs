@@ -1,0 +1,144 @@
+//! Whole runs: every way to make the root, every way to make the leaves, over both transports.
+
+use super::e2e::{NODES, PLAIN, Pair, Taste, up};
+use super::proof;
+use windlass::lab::{Switch, Transport};
+use windlass::model::{Event, RunState};
+
+const CAS: [&str; 3] = ["host", "product", "supplied"];
+const LEAVES: [&str; 2] = ["product", "host"];
+
+/// How often gen-cert, replacehaSSLCert and restart-oms run on each node.
+fn expected(taste: Taste) -> [[usize; 3]; 2] {
+    let replaced = usize::from(taste.leaf == "product");
+    [[usize::from(taste.ca == "product"), replaced, 1], [0, replaced, 1]]
+}
+
+/// One run, from the fresh pair to `runs close`, and what a second one does.
+fn check(transport: Transport, taste: Taste) {
+    let Some(pair) = up(transport, taste) else { return };
+    if taste.ca == "supplied" {
+        pair.generate_supplied();
+    }
+    let before = pair.content();
+    let ran = pair.windlass(&["--json", "run", "ha-cert", "--yes"]);
+    if taste.ca == "product" && taste.leaf == "host" {
+        // The root's key never leaves the nodes then, so there is nothing to issue with.
+        let ran = ran.expect(1);
+        assert!(ran.err.contains("leaf = \"product\", or ca = \"host\""), "{ran:?}");
+        assert_eq!(pair.executions(), [[0; 3]; 2]);
+        assert_eq!(pair.content(), before);
+        return;
+    }
+    let ran = ran.expect(0);
+    tells_a_whole_story(&ran.out);
+    proof::rotated(&pair, &before);
+    assert_eq!(pair.executions(), expected(taste), "{taste:?}");
+    if taste.ca == "supplied" {
+        for node in NODES {
+            let root = std::fs::read(pair.cert_ha(node).join("root-ca.crt")).unwrap();
+            assert!(
+                root == std::fs::read(pair.dir.join("root-ca.crt")).unwrap(),
+                "{node}: not the supplied root"
+            );
+        }
+    }
+    listed_and_shown(&pair);
+    pair.windlass(&["runs", "close"]).expect(0);
+    proof::nothing_saved(&pair);
+    again(&pair, taste);
+}
+
+/// A supplied CA that is served already is nothing to do; any other run rotates anew.
+fn again(pair: &Pair, taste: Taste) {
+    if taste.ca != "supplied" {
+        return;
+    }
+    let (content, executions) = (pair.content(), pair.executions());
+    let second = pair.windlass(&["run", "ha-cert", "--yes"]).expect(0);
+    assert!(second.out.contains("nothing to do"), "{second:?}");
+    assert_eq!((pair.content(), pair.executions()), (content.clone(), executions));
+    pair.taste(Taste { ca: "host", ..taste });
+    pair.windlass(&["run", "ha-cert", "--yes"]).expect(0);
+    proof::rotated(pair, &content);
+}
+
+/// Every line of `--json` is an event, and they begin and end as a run does.
+#[track_caller]
+fn tells_a_whole_story(lines: &str) {
+    let events: Vec<Event> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    assert!(matches!(events.first(), Some(Event::RunBegan { .. })));
+    assert!(matches!(events.last(), Some(Event::RunEnded { state: RunState::Done, .. })));
+    let steps = |wanted: fn(&Event) -> bool| events.iter().filter(|event| wanted(event)).count();
+    assert_eq!(steps(|event| matches!(event, Event::StepBegan { .. })), 8);
+    assert_eq!(steps(|event| matches!(event, Event::StepDone { .. })), 8);
+    let verified = events.iter().find_map(|event| match event {
+        Event::Verified { checks } => Some(checks),
+        _ => None,
+    });
+    assert!(verified.unwrap().iter().all(|check| check.passed));
+}
+
+/// `runs list` and `runs show` agree, as text and as JSON.
+#[track_caller]
+fn listed_and_shown(pair: &Pair) {
+    let run = pair.last_run();
+    let text = pair.windlass(&["runs", "list"]).expect(0).out;
+    assert!(text.starts_with(&run) && text.contains("done"), "{text}");
+    let text = pair.windlass(&["runs", "show", &run]).expect(0).out;
+    assert!(text.contains("apply(restart@second): done") || text.contains("restart@second"), "{text}");
+    assert!(text.contains("ok   HAAllResOK is normal"), "{text}");
+    let rows = pair.windlass(&["--json", "runs", "show", &run]).expect(0).out;
+    for (at, line) in rows.lines().enumerate() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(row["sequence"].as_u64(), Some(at as u64 + 1), "{line}");
+    }
+}
+
+fn every_leaf(transport: Transport, ca: &'static str) {
+    for leaf in LEAVES {
+        check(transport, Taste { ca, leaf, ..PLAIN });
+    }
+}
+
+#[test]
+fn a_root_by_windlass_on_local_nodes() {
+    every_leaf(Transport::Local, CAS[0]);
+}
+
+#[test]
+fn a_root_by_the_product_on_local_nodes() {
+    every_leaf(Transport::Local, CAS[1]);
+}
+
+#[test]
+fn a_supplied_root_on_local_nodes() {
+    every_leaf(Transport::Local, CAS[2]);
+}
+
+#[test]
+fn roots_by_windlass_and_the_product_over_ssh() {
+    for ca in ["host", "product"] {
+        check(Transport::Ssh, Taste { ca, ..PLAIN });
+    }
+}
+
+#[test]
+fn a_supplied_root_with_leaves_by_windlass_over_ssh() {
+    check(Transport::Ssh, Taste { ca: "supplied", leaf: "host", ..PLAIN });
+}
+
+#[test]
+fn a_step_that_lies_is_taken_back_by_itself_where_the_site_says_so() {
+    let Some(pair) = up(Transport::Local, Taste { on_failure: "rollback", ..PLAIN }) else { return };
+    let before = pair.content();
+    pair.lab
+        .break_with(Switch::LyingSuccess, None, false, &[windlass::lab::Double::ReplaceHaSslCert])
+        .unwrap();
+    let ran = pair.windlass(&["run", "ha-cert", "--yes"]).expect(1);
+    assert!(ran.out.contains("rolled back"), "{ran:?}");
+    proof::as_it_was(&pair, &before);
+}

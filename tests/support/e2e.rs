@@ -1,0 +1,266 @@
+//! A practice pair with a site to a test's taste, the real `windlass` beside it, and what the two nodes hold,
+//! read without any code of the host that rotates.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use windlass::lab::{Double, Lab, Plan, Transport};
+
+pub const NODES: [&str; 2] = ["master1", "master2"];
+const CERT_HA: &str = "opt/Bigdata/om-0.0.1/security/certHA";
+/// The files that the product's own service keeps for itself alone.
+pub const KEYS: [&str; 2] = ["root-ca.pem", "server.pem"];
+
+/// What `[procedures.ha-cert]` says.
+#[derive(Debug, Clone, Copy)]
+pub struct Taste {
+    pub ca: &'static str,
+    pub leaf: &'static str,
+    pub on_failure: &'static str,
+}
+
+/// What `windlass lab up` writes.
+pub const PLAIN: Taste = Taste { ca: "host", leaf: "product", on_failure: "pause" };
+
+pub struct Pair {
+    pub lab: Lab,
+    pub dir: Utf8PathBuf,
+    /// State, runtime and home folder of the controller.
+    pub controller: Utf8PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        // What fails here failed the test already.
+        let _ = self.lab.down();
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+}
+
+impl Ended {
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", tail(&self.out), self.err);
+        self
+    }
+}
+
+/// The end of a long text.
+fn tail(text: &str) -> &str {
+    let mut from = text.len().saturating_sub(4000);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
+}
+
+/// The `windlass` with its procedures inside, or None, having said why.
+fn binary() -> Option<Utf8PathBuf> {
+    let found = std::env::var("WINDLASS_BIN").ok().map(Utf8PathBuf::from);
+    if found.is_none() {
+        println!("skipped: WINDLASS_BIN names no windlass with its procedures; `cargo xtask test` sets it");
+    }
+    found
+}
+
+/// Starts a pair, or says why it cannot be had here.
+pub fn up(transport: Transport, taste: Taste) -> Option<Pair> {
+    let binary = binary()?;
+    if transport == Transport::Ssh && !nix::unistd::geteuid().is_root() {
+        println!("skipped: a practice cluster over ssh needs root");
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let home = Utf8Path::from_path(folder.path()).unwrap();
+    let (dir, controller) = (home.join("lab"), home.join("c"));
+    for sub in ["state", "run", "home"] {
+        std::fs::create_dir_all(controller.join(sub)).unwrap();
+    }
+    std::fs::set_permissions(controller.join("run"), PermissionsExt::from_mode(0o700)).unwrap();
+    let lab = Lab::up(&dir, &Plan { transport, members: 0, binary: Some(binary) })
+        .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
+    let pair = Pair { lab, dir, controller, _folder: folder };
+    pair.taste(taste);
+    pair.wait_normal();
+    Some(pair)
+}
+
+/// Polls until something holds.
+#[track_caller]
+pub fn wait(what: &str, seconds: u64, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what} never came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub fn feed(command: &mut Command, input: &[u8]) -> Ended {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A command that does not read its input may have closed it.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap().into()
+}
+
+impl Pair {
+    /// Changes what the site says of ha-cert.
+    pub fn taste(&self, taste: Taste) {
+        let path = self.dir.join("site.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut lines: Vec<String> = Vec::new();
+        for line in text.lines() {
+            match line.split(" = ").next().unwrap() {
+                "ca" if line.starts_with("ca = \"manager") => lines.push(line.into()),
+                "ca" => {
+                    lines.push(format!("ca = \"{}\"\nleaf = \"{}\"", taste.ca, taste.leaf));
+                    lines.push(format!("allow_secret_in_argv = {}", taste.ca == "product"));
+                }
+                "leaf" | "allow_secret_in_argv" => {}
+                "on_failure" => lines.push(format!("on_failure = \"{}\"", taste.on_failure)),
+                "[procedures.ha-cert.supplied]" => break,
+                _ => lines.push(line.into()),
+            }
+        }
+        if taste.ca == "supplied" {
+            lines.push("[procedures.ha-cert.supplied]".into());
+            lines.push("certificate = \"root-ca.crt\"\nkey = \"root-ca.pem\"".into());
+        }
+        std::fs::write(path, lines.join("\n") + "\n").unwrap();
+    }
+
+    /// `windlass -C SITE ARGUMENTS`, with an environment of its own.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary().unwrap());
+        command.arg("-C").arg(&self.dir).args(arguments).current_dir(&self.dir);
+        self.surround(&mut command);
+        command
+    }
+
+    pub fn surround(&self, command: &mut Command) {
+        command
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap_or_default())
+            .env("HOME", self.controller.join("home"))
+            .env("WINDLASS_STATE_DIR", self.controller.join("state"))
+            .env("XDG_RUNTIME_DIR", self.controller.join("run"))
+            .stdin(Stdio::null());
+    }
+
+    pub fn windlass(&self, arguments: &[&str]) -> Ended {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    pub fn password(&self) -> Vec<u8> {
+        std::fs::read(self.dir.join("ha-key.secret")).unwrap()
+    }
+
+    /// A root pair for `ca = "supplied"`, made by `windlass gen-cert` into the site's folder.
+    pub fn generate_supplied(&self) {
+        let arguments = [
+            "gen-cert",
+            "--root-ca",
+            "--country=DE",
+            "--state=eur",
+            "--city=ber",
+            "--company=dt",
+            "--organize=IT",
+            "--common-name=HADOOP.COM",
+            "--email=abc@dt.com",
+            "--password-file=ha-key.secret",
+        ];
+        let made = self.windlass(&arguments).expect(0);
+        assert_eq!(made.out.lines().last(), Some("Generate root-ca pair success."), "{made:?}");
+    }
+
+    pub fn cert_ha(&self, node: &str) -> Utf8PathBuf {
+        self.lab.node_root(node).unwrap().join(CERT_HA)
+    }
+
+    pub fn home(&self, node: &str) -> Utf8PathBuf {
+        self.lab.node_root(node).unwrap().join("home/omm")
+    }
+
+    /// Every file of certHA on both nodes: content, mode, owner.
+    pub fn content(&self) -> BTreeMap<String, (Vec<u8>, u32, u32)> {
+        let mut all = BTreeMap::new();
+        for node in NODES {
+            for path in files(&self.cert_ha(node)) {
+                let meta = path.metadata().unwrap();
+                let name = path.strip_prefix(self.cert_ha(node)).unwrap();
+                all.insert(
+                    format!("{node} {name}"),
+                    (std::fs::read(&path).unwrap(), meta.mode() & 0o7777, meta.uid()),
+                );
+            }
+        }
+        all
+    }
+
+    /// How often a double ran on a node, since the lab came up.
+    pub fn ran(&self, node: &str, double: Double) -> usize {
+        let name = format!(" {}", double.as_str());
+        // Before the first execution there is no journal.
+        self.lab.journal(node).unwrap_or_default().iter().filter(|line| line.ends_with(&name)).count()
+    }
+
+    /// All changing scripts, on both nodes.
+    pub fn executions(&self) -> [[usize; 3]; 2] {
+        NODES.map(|node| {
+            [Double::GenCert, Double::ReplaceHaSslCert, Double::RestartOms]
+                .map(|double| self.ran(node, double))
+        })
+    }
+
+    pub fn address(&self, node: &str) -> String {
+        let status = self.lab.status().unwrap();
+        status.iter().find(|n| n.name == node).unwrap().address.to_string()
+    }
+
+    #[track_caller]
+    pub fn wait_normal(&self) {
+        wait("HAAllResOK normal on both nodes", 20, || {
+            self.lab.status().unwrap().iter().all(|node| node.all_normal == Some(true))
+        });
+    }
+
+    /// The run that was started last.
+    pub fn last_run(&self) -> String {
+        let listed = self.windlass(&["--json", "runs", "list"]).expect(0).out;
+        let newest: serde_json::Value = serde_json::from_str(listed.lines().next().expect("a run")).unwrap();
+        newest["run"].as_str().unwrap().to_owned()
+    }
+}
+
+/// All files below a folder, links not followed.
+pub fn files(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let mut found = Vec::new();
+    let Ok(entries) = folder.read_dir_utf8() else { return found };
+    for entry in entries.flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.extend(files(entry.path())),
+            Ok(kind) if kind.is_file() => found.push(entry.path().to_owned()),
+            _ => {}
+        }
+    }
+    found.sort();
+    found
+}
