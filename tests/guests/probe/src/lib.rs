@@ -53,7 +53,8 @@ impl Guest for Probe {
 
     fn apply(step: String) -> Result<(), Fault> {
         if let Some((function, times)) = step.split_once("@times-") {
-            let times: u32 = times.parse().map_err(|_| fault("invalid", format!("{times:?} is no number")))?;
+            let times: u32 =
+                times.parse().map_err(|_| fault("invalid", format!("{times:?} is no number")))?;
             return (0..times).try_for_each(|_| call(function).map(drop));
         }
         let (function, tell) = match step.strip_suffix("@answer") {
