@@ -2,7 +2,6 @@
 //! when it is killed, cut off, interrupted or taken back.
 
 mod crash;
-#[path = "../support/e2e.rs"]
 mod e2e;
 mod leak;
 mod proof;
