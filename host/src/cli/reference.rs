@@ -102,7 +102,7 @@ fn every_command_and_every_option_says_what_it_is_for() {
         for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
             assert!(arg.get_help().is_some(), "{} of {name} has no help", arg.get_id());
         }
-        for below in command.get_subcommands() {
+        for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
             look(below, &format!("{name} {}", below.get_name()));
         }
     }
