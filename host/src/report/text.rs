@@ -125,11 +125,3 @@ pub fn moment(milliseconds: i64) -> String {
         Err(_) => format!("{milliseconds} ms"),
     }
 }
-
-/// Returns a time in seconds since 1970 as a UTC date.
-pub fn date(seconds: i64) -> String {
-    match jiff::Timestamp::from_second(seconds) {
-        Ok(time) => time.strftime("%Y-%m-%d").to_string(),
-        Err(_) => format!("{seconds} s"),
-    }
-}
