@@ -1,0 +1,126 @@
+//! A run with everything it needs open, driven to where it ends or stands.
+
+use super::ask::TerminalOperator;
+use super::ending::finish;
+use super::plugins::{gate_for, policy_for};
+use super::show::Shown;
+use crate::backend::live::{Live, Parts};
+use crate::cli::Context;
+use crate::cli::error::{Error, Exit, Result};
+use crate::effect::{Events, Interrupt};
+use crate::journal::sealed::{self, Identity};
+use crate::journal::{Journal, StoredRow};
+use crate::model::Event;
+use crate::plugin::Plugin;
+use crate::run::{Machine, PluginProcedure, Settings};
+use crate::site::{OnFailure, ProcedureSettings, SecretSource, Site};
+use crate::transport::Transports;
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// The code of a fault that a procedure's preflight answers with.
+const PREFLIGHT: &str = "preflight";
+
+/// Everything a run needs, opened.
+pub(super) struct Opened {
+    pub site: Site,
+    pub plugin: Plugin,
+    pub settings: ProcedureSettings,
+    pub parameters: IndexMap<String, String>,
+    pub secret_sources: IndexMap<String, SecretSource>,
+    pub journal: Journal,
+    pub rows: Vec<StoredRow>,
+}
+
+pub(super) async fn drive(
+    context: &Context,
+    opened: Opened,
+    impact: &str,
+    yes: bool,
+    back: bool,
+    began: Event,
+) -> Result {
+    let Opened { site, plugin, settings, parameters, secret_sources, journal, rows } = opened;
+    let (site, journal) = (Arc::new(site), Arc::new(journal));
+    let name = plugin.name().clone();
+    let gate = gate_for(&site, &plugin, &settings)?;
+    let shown = Shown::new(&context.ui);
+    let events: Events = shown.events();
+    events(&began);
+    let policy = policy_for(&site, &name)?;
+    let identity = Identity::load_or_create(&sealed::identity_path(context.state_dir()?))
+        .map_err(|error| Error::from_error(Exit::Usage, &error))?;
+    // Without operators in the site, only this controller's own identity can open what the run seals.
+    let recipients = if site.operators.is_empty() {
+        identity.recipients()
+    } else {
+        sealed::recipients(&site.operators).map_err(|error| Error::from_error(Exit::Usage, &error))?
+    };
+    crate::transport::reap_orphans().await;
+    let transports =
+        Transports::new(&site, journal.folder()).map_err(|error| Error::from_error(Exit::Fault, &error))?;
+    let operator =
+        Arc::new(TerminalOperator::new(context.ui.clone(), shown.clone(), yes, impact.to_string()));
+    let live = Live::new(Parts {
+        site: site.clone(),
+        run: journal.run().clone(),
+        controller: controller(),
+        settings: settings.clone(),
+        parameters,
+        secret_sources,
+        policy,
+        transports,
+        operator: operator.clone(),
+        events: events.clone(),
+        identity,
+        recipients,
+    });
+    if !rows.is_empty() {
+        live.recall_run(&rows).await.map_err(|stop| Error::new(Exit::Paused, stop.message))?;
+    }
+    let interrupt = Interrupt::default();
+    watch_for_interrupts(&interrupt, &shown);
+    let machine = Machine {
+        settings: Settings {
+            run: journal.run().clone(),
+            plugin: name,
+            roll_back_on_failure: settings.on_failure == OnFailure::Rollback,
+            preflight_code: PREFLIGHT,
+        },
+        gate,
+        procedure: Arc::new(PluginProcedure::new(Arc::new(plugin))),
+        ground: live.clone(),
+        journal: journal.clone(),
+        events,
+        interrupt,
+        asker: operator,
+        rows,
+    };
+    let ending = if back { machine.roll_back().await } else { machine.drive().await };
+    drop(machine);
+    shown.finish();
+    live.close().await;
+    finish(context, journal.run(), ending)
+}
+
+/// Ctrl-C once: the effect in flight is finished, then the run pauses. Twice: leave at once; the journal
+/// suffices.
+fn watch_for_interrupts(interrupt: &Interrupt, shown: &Arc<Shown>) {
+    let (interrupt, shown) = (interrupt.clone(), shown.clone());
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if interrupt.is_raised() {
+                std::process::exit(Exit::Interrupted as i32);
+            }
+            interrupt.raise();
+            shown.line("interrupted: finishing what is under way, then pausing (again: leave at once)");
+        }
+    });
+}
+
+/// `user@host`: who ran it, for the journal and the lease.
+pub(super) fn controller() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
+    let host = nix::unistd::gethostname().ok().and_then(|host| host.into_string().ok());
+    format!("{}@{}", user.as_deref().unwrap_or("?"), host.as_deref().unwrap_or("?"))
+}

@@ -1,0 +1,113 @@
+//! The plugin of a run, and the gate between it and the site.
+
+use super::ending::plugin_error;
+use crate::capability::secrets::PasswordPolicy;
+use crate::cli::Context;
+use crate::cli::error::{Error, Exit};
+use crate::model::PluginName;
+use crate::plugin::{Plugin, bundle::Bundle};
+use crate::policy::{Gate, Rules};
+use crate::site::{GrantBlock, ProcedureSettings, Site};
+
+pub(super) fn load_plugin(
+    context: &Context,
+    site: &Site,
+    name: &PluginName,
+    settings: &ProcedureSettings,
+) -> std::result::Result<Plugin, Error> {
+    let engine = crate::plugin::engine(crate::plugin::Profile::Run).map_err(plugin_error)?;
+    if let Some(path) = settings.params.get("plugin") {
+        let path = site.dir.join(path);
+        let bytes = std::fs::read(&path).map_err(|error| {
+            Error::new(
+                Exit::Usage,
+                format!("the plugin {path} of [procedures.{name}] cannot be read: {error}"),
+            )
+        })?;
+        let plugin = Plugin::compile(&engine, path.as_str(), &bytes).map_err(|error| {
+            plugin_error(error).hint(format!("the plugin is {path}, from [procedures.{name}] in site.toml"))
+        })?;
+        if plugin.name() != name {
+            return Err(Error::new(
+                Exit::Usage,
+                format!("{path} is the plugin {}, and [procedures.{name}] wants {name}", plugin.name()),
+            ));
+        }
+        return Ok(plugin);
+    }
+    let Some(embedded) = context.bundle else {
+        return Err(Error::new(
+            Exit::Usage,
+            format!("this windlass was built without its procedures, so there is no {name}"),
+        )
+        .hint("cargo xtask build puts them in"));
+    };
+    let bundle = Bundle::open(embedded).map_err(|error| Error::from_error(Exit::Fault, &error))?;
+    match bundle.get(&engine, name.as_str()).map_err(plugin_error)? {
+        Some(plugin) => Ok(plugin),
+        None => {
+            let known: Vec<_> = bundle.list().map(|(manifest, _)| manifest.name.to_string()).collect();
+            Err(Error::new(Exit::Usage, format!("there is no procedure {name}"))
+                .hint(format!("there are: {}", known.join(", "))))
+        }
+    }
+}
+
+/// Needs ∩ grants. A bundled procedure is granted what it needs, unless the site narrows it.
+pub(super) fn gate_for(
+    site: &Site,
+    plugin: &Plugin,
+    settings: &ProcedureSettings,
+) -> std::result::Result<Gate, Error> {
+    let name = plugin.name();
+    let mut needs = Rules::default();
+    for need in &plugin.manifest().needs {
+        let block = GrantBlock {
+            commands: need.commands.clone(),
+            files: need.files.clone(),
+            endpoints: need.endpoints.clone(),
+            crypto: need.crypto.clone(),
+            secrets: need.secrets.clone(),
+            general: need.general.clone(),
+            digest: None,
+        };
+        needs.extend(rules(&block, &format!("the manifest of {name}"))?);
+    }
+    let replaced = settings.params.contains_key("plugin");
+    let grants = match site.grants.get(name) {
+        Some(block) => {
+            if let Some(digest) = &block.digest
+                && !plugin.digest().starts_with(digest.as_str())
+            {
+                return Err(Error::new(
+                    Exit::Refused,
+                    format!(
+                        "[grants.{name}] is meant for the digest {digest}, and the plugin's is {}",
+                        plugin.digest()
+                    ),
+                )
+                .hint("review the plugin, then write its digest into grants.toml"));
+            }
+            rules(block, &format!("[grants.{name}] in grants.toml"))?
+        }
+        None if replaced => Rules::default(),
+        None => needs.clone(),
+    };
+    Ok(Gate::new(name.clone(), needs, grants, settings.allow_secret_in_argv))
+}
+
+fn rules(block: &GrantBlock, place: &str) -> std::result::Result<Rules, Error> {
+    Rules::parse(block).map_err(|errors| {
+        let mut error = Error::new(Exit::Usage, format!("{place} has patterns that cannot be read"));
+        error.causes = errors.iter().map(ToString::to_string).collect();
+        error
+    })
+}
+
+pub(super) fn policy_for(site: &Site, name: &PluginName) -> std::result::Result<PasswordPolicy, Error> {
+    let named = site.profile.defaults.get(name).and_then(|defaults| defaults.get("password_policy"));
+    match named {
+        Some(policy) => policy.parse().map_err(|error| Error::from_error(Exit::Usage, &error)),
+        None => Ok(PasswordPolicy::mrs_2()),
+    }
+}
