@@ -1,12 +1,14 @@
 //! What is kept of a stream: noise before the marker apart, and never more than a limit.
 
 use super::OnOutput;
-use super::wire::MARKER;
+use super::wire::{self, MARKER};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// Bytes kept of what a login shell printed before the script began; for messages.
 const NOISE: usize = 4096;
+/// Bytes read at once.
+const CHUNK: usize = 32 * 1024;
 /// Bytes kept of a script's stderr.
 const STDERR: usize = 16 * 1024;
 
@@ -14,6 +16,9 @@ const STDERR: usize = 16 * 1024;
 pub(super) struct Collector<'a> {
     noise: Vec<u8>,
     begun: bool,
+    marker: Vec<u8>,
+    /// Of a kept shell, whose stream goes on behind the script's end.
+    end: Option<End>,
     kept: Vec<u8>,
     taken: usize,
     limit: usize,
@@ -21,11 +26,22 @@ pub(super) struct Collector<'a> {
     pass: Option<OnOutput<'a>>,
 }
 
+/// Looks for the end of a script's output in a stream that goes on.
+struct End {
+    marker: Vec<u8>,
+    /// What may be the beginning of the marker, or is the marker and not yet its line's end.
+    held: Zeroizing<Vec<u8>>,
+    found: bool,
+    status: Option<i32>,
+}
+
 impl<'a> Collector<'a> {
     pub fn keeping(limit: usize) -> Self {
         Self {
             noise: Vec::new(),
             begun: false,
+            marker: MARKER.to_vec(),
+            end: None,
             kept: Vec::new(),
             taken: 0,
             limit,
@@ -40,6 +56,30 @@ impl<'a> Collector<'a> {
 
     pub fn stderr() -> Self {
         Self::keeping(STDERR)
+    }
+
+    /// Takes in one script of a kept shell, from its begin to its end.
+    pub fn expect(&mut self, token: &str) {
+        self.marker = wire::begin(token);
+        let held = Zeroizing::new(Vec::with_capacity(CHUNK + 256));
+        self.end = Some(End { marker: wire::end(token), held, found: false, status: None });
+    }
+
+    /// Takes in the one script of a shell, to the end of the stream.
+    pub fn expect_alone(&mut self) {
+        self.marker = MARKER.to_vec();
+        self.noise.clear();
+        self.end = None;
+    }
+
+    /// The status behind the end of a kept shell's script, once it was seen.
+    pub fn status(&self) -> Option<i32> {
+        self.end.as_ref().and_then(|end| end.status)
+    }
+
+    /// Whether a shell's own script began, which came before any that it was to run.
+    pub fn shell_began(&self) -> bool {
+        self.begun || self.noise.windows(MARKER.len()).any(|window| window == MARKER)
     }
 
     /// Whether the marker was seen: the script has begun.
@@ -62,21 +102,47 @@ impl<'a> Collector<'a> {
 
     pub fn push(&mut self, bytes: &[u8]) {
         if self.begun {
-            return self.accept(bytes);
+            return self.accept_until_end(bytes);
         }
         self.noise.extend_from_slice(bytes);
-        match self.noise.windows(MARKER.len()).position(|window| window == MARKER) {
+        match position(&self.noise, &self.marker) {
             Some(at) => {
                 self.begun = true;
-                let rest = Zeroizing::new(self.noise.split_off(at + MARKER.len()));
+                let rest = Zeroizing::new(self.noise.split_off(at + self.marker.len()));
                 self.noise.clear();
-                self.accept(&rest);
+                self.accept_until_end(&rest);
             }
             None => {
                 let excess = self.noise.len().saturating_sub(NOISE);
                 self.noise.drain(..excess);
             }
         }
+    }
+
+    /// Accepts what comes before the end of the script, where it has one within the stream.
+    fn accept_until_end(&mut self, bytes: &[u8]) {
+        let Some(mut end) = self.end.take() else { return self.accept(bytes) };
+        if end.status.is_none() {
+            append_wiping(&mut end.held, bytes);
+            if !end.found {
+                let (ready, found) = match position(&end.held, &end.marker) {
+                    Some(at) => (at, true),
+                    None => (end.held.len().saturating_sub(end.marker.len() - 1), false),
+                };
+                self.accept(&end.held[..ready]);
+                end.held.drain(..ready);
+                end.found = found;
+            }
+            if end.found
+                && let Some(words) = end.held.get(end.marker.len()..)
+                && let Some(newline) = position(words, b"\n")
+            {
+                let words = &words[..newline];
+                // Not a number: no shell of ours says that; its script did not end well.
+                end.status = Some(String::from_utf8_lossy(words).trim().parse().unwrap_or(255));
+            }
+        }
+        self.end = Some(end);
     }
 
     fn accept(&mut self, bytes: &[u8]) {
@@ -92,6 +158,10 @@ impl<'a> Collector<'a> {
             None => append_wiping(&mut self.kept, accepted),
         }
     }
+}
+
+fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 /// Appends without leaving a copy behind where the buffer must move: output may be a secret file's bytes.
@@ -145,9 +215,12 @@ pub(super) async fn exchange(
     }
 }
 
-async fn drain(mut stream: impl AsyncRead + Unpin, into: &mut Collector<'_>) {
-    let mut buffer = Zeroizing::new(vec![0; 32 * 1024]);
-    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+/// Takes in a stream until it ends, or until the script does whose end was expected.
+pub(super) async fn drain(mut stream: impl AsyncRead + Unpin, into: &mut Collector<'_>) {
+    let mut buffer = Zeroizing::new(vec![0; CHUNK]);
+    while into.status().is_none()
+        && let Ok(read @ 1..) = stream.read(&mut buffer).await
+    {
         into.push(&buffer[..read]);
     }
 }
@@ -177,6 +250,22 @@ mod tests {
         assert!(collector.noise.len() <= NOISE);
         collector.push(b"\nwindlass-begin\nok");
         assert_eq!(collector.take().0, b"ok");
+    }
+
+    #[test]
+    fn a_script_of_a_kept_shell_ends_at_its_own_mark_wherever_the_stream_is_cut() {
+        let stream = b"left over\nwindlass-begin t1\na\nwindlass-end t2 0\nb\nwindlass-end t1 41\nnext";
+        for cut in 0..stream.len() {
+            let mut collector = Collector::keeping(100);
+            collector.expect("t1");
+            collector.push(&stream[..cut]);
+            if collector.status().is_none() {
+                // What follows is another call's, so it is not handed on.
+                collector.push(&stream[cut..stream.len() - 4]);
+            }
+            assert_eq!(collector.status(), Some(41), "cut at {cut}");
+            assert_eq!(collector.take(), (b"a\nwindlass-end t2 0\nb".to_vec(), false), "cut at {cut}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! one over is the run's policy. A lease has no time-out: a controller that slept finds its jobs refused
 //! once another has a higher token (`jobs` checks it on the node), however late it wakes.
 
-use super::jobs::lean;
+use super::wire::lean;
 use super::{Request, Script, TransportError, Transports};
 use crate::model::{NodeName, PluginName, RunId};
 use base64::Engine as _;
@@ -173,7 +173,7 @@ async fn ask(
     let request = Request {
         node,
         user,
-        script: Script { name, text: SCRIPT.as_str() },
+        script: Script { name, text: SCRIPT.as_str(), apart: false },
         input: Zeroizing::new(input.into_bytes()),
         timeout: Duration::from_secs(30),
         output_limit: 16 * 1024,

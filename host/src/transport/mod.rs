@@ -5,6 +5,9 @@
 //! that every node is sent. `jobs` runs commands that outlive a connection, `lease` says which run may
 //! change a node, `facts` asks small questions; all three are scripts over this one operation.
 //!
+//! Over ssh a shell is kept for a user of a node and runs one script after another, since a session, `sudo`
+//! and a login cost far more than most scripts; what must stand alone (`Script::apart`) has its own.
+//!
 //! A script starts in the user's home, where that exists, and sees `umask 077`, `LC_ALL=C`, `TMOUT=0`, the
 //! rest of the user's login environment, and the variable `login_umask` (what the umask was). It may use
 //! POSIX `sh`, coreutils or busybox; no more.
@@ -36,6 +39,9 @@ pub use ssh::reap_orphans;
 pub struct Script {
     pub name: &'static str,
     pub text: &'static str,
+    /// In a session of its own, opened for it: it runs for long, or what it starts may outlive it and still
+    /// hold its output.
+    pub apart: bool,
 }
 
 /// One call of a script on a node.

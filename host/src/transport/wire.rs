@@ -1,10 +1,13 @@
 //! The one constant line that a node's shell is given, and what goes over its standard input.
 //!
+//! A shell runs one script, or is kept and runs one after another: then it is itself such a script.
 //! The script travels as one line of base64, then its input as it is. So a command line on a node never
 //! holds a script, an argument or a secret, and no layer of shells has anything to quote but a constant.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use std::sync::LazyLock;
+use zeroize::Zeroizing;
 
 /// Printed on stdout and stderr once the whole script has arrived, right before its first line: what
 /// comes earlier is the noise of login shells, and without it nothing has run.
@@ -47,6 +50,38 @@ pub(super) fn header(script: &str) -> Vec<u8> {
     let mut line = BASE64.encode(script).into_bytes();
     line.push(b'\n');
     line
+}
+
+/// The script of a shell that is kept and runs others (`scripts/serve.sh`).
+pub(super) static SERVE: LazyLock<String> = LazyLock::new(|| lean(include_str!("scripts/serve.sh")));
+/// How it ends where the user's `printf` is a program: then no shell may be kept.
+pub(super) const CANNOT_SERVE: i32 = 97;
+
+/// Returns what a kept shell is sent for one script; `new` where it has not had that number's yet.
+pub(super) fn call(token: &str, number: usize, new: Option<&str>, input: &[u8]) -> Zeroizing<Vec<u8>> {
+    let head = format!("{token} {number} {}\n", new.map(|script| BASE64.encode(script)).unwrap_or_default());
+    // Room for all of it from the start: growing would leave a copy of what may be secret.
+    let mut bytes = Zeroizing::new(vec![0; head.len() + input.len().div_ceil(3) * 4 + 1]);
+    bytes[..head.len()].copy_from_slice(head.as_bytes());
+    let written = BASE64.encode_slice(input, &mut bytes[head.len()..]).unwrap_or(0);
+    bytes.truncate(head.len() + written);
+    bytes.push(b'\n');
+    bytes
+}
+
+/// What stands around the output of one script in a kept shell: the token keeps what a script prints from
+/// ending it.
+pub(super) fn begin(token: &str) -> Vec<u8> {
+    format!("\nwindlass-begin {token}\n").into_bytes()
+}
+pub(super) fn end(token: &str) -> Vec<u8> {
+    format!("\nwindlass-end {token} ").into_bytes()
+}
+
+/// Drops what is for readers only: a script is sent over a line, and a shell reads it byte by byte.
+pub(super) fn lean(script: &str) -> String {
+    let lines = script.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 #[cfg(test)]

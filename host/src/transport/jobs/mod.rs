@@ -129,7 +129,7 @@ fn token(ours: Option<u64>) -> String {
 
 macro_rules! scripts {
     ($($name:ident = $($file:literal),+;)+) => {$(
-        static $name: LazyLock<String> = LazyLock::new(|| lean(concat!($(include_str!(concat!("../scripts/", $file))),+)));
+        static $name: LazyLock<String> = LazyLock::new(|| super::wire::lean(concat!($(include_str!(concat!("../scripts/", $file))),+)));
     )+};
 }
 scripts! {
@@ -137,12 +137,6 @@ scripts! {
     RUNNER = "job-common.sh", "job-run.sh";
     FOLLOW = "job-common.sh", "job-follow-common.sh", "job-follow.sh";
     PURGE = "job-common.sh", "job-purge.sh";
-}
-
-/// Drops what is for readers only: a script is sent with every call, and a shell reads it byte by byte.
-pub(super) fn lean(script: &str) -> String {
-    let lines = script.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Starts a job unless its id was started before, and follows it to its end.
@@ -160,7 +154,7 @@ pub async fn start_and_follow(
     encoding::check(spec).map_err(invalid)?;
     let name = JobName { node, user: &spec.user, run: &spec.run, id: &spec.id };
     let job = Job { transports, name, token: spec.token };
-    let script = Script { name: "starting a job", text: START.as_str() };
+    let script = Script { name: "starting a job", text: START.as_str(), apart: true };
     let input = |offset| encoding::start(spec, offset, &RUNNER);
     job.follow_through(script, input, spec.timeout + GRACE, 0, on_output).await
 }
@@ -175,7 +169,7 @@ pub async fn follow(
 ) -> Result<JobEnd, JobError> {
     let job = Job::known(transports, name)?;
     let JobName { run, id, .. } = name;
-    let script = Script { name: "following a job", text: FOLLOW.as_str() };
+    let script = Script { name: "following a job", text: FOLLOW.as_str(), apart: true };
     let input = |offset| Zeroizing::new(format!("{run}\n{id}\n{offset}\nwait\n").into_bytes());
     job.follow_through(script, input, timeout, from_offset, on_output).await
 }
@@ -186,7 +180,7 @@ pub async fn follow(
 pub async fn probe(transports: &Transports, name: JobName<'_>) -> Result<JobState, JobError> {
     let job = Job::known(transports, name)?;
     let JobName { run, id, .. } = name;
-    let script = Script { name: "asking for a job", text: FOLLOW.as_str() };
+    let script = Script { name: "asking for a job", text: FOLLOW.as_str(), apart: true };
     let input = Zeroizing::new(format!("{run}\n{id}\n0\nlook\n").into_bytes());
     let mut frames = Frames::new(0);
     match job.converse(script, input, QUESTION, &mut frames, &mut |_| {}).await? {
@@ -212,7 +206,7 @@ pub async fn purge(
     let request = Request {
         node,
         user,
-        script: Script { name: NAME, text: PURGE.as_str() },
+        script: Script { name: NAME, text: PURGE.as_str(), apart: false },
         input: Zeroizing::new(format!("{run}\n").into_bytes()),
         timeout: QUESTION,
         output_limit: 16 * 1024,

@@ -1,11 +1,13 @@
 //! ssh, by the operator's own client: one master connection a node, opened when first needed.
 //!
 //! `config` writes what the client is given, `control` keeps the sockets and ends masters that a killed
-//! Windlass left behind. A call opens one session on the node's master. What a lost connection means is
-//! decided here: before a session is open nothing can have run, afterwards nobody knows.
+//! Windlass left behind. A call opens one session on the node's master, or goes to a `shell` that is kept
+//! there. What a lost connection means is decided here: before a session is open nothing can have run,
+//! afterwards nobody knows.
 
 mod config;
 pub(super) mod control;
+mod shell;
 
 pub use control::reap_orphans;
 
@@ -15,15 +17,20 @@ use crate::model::NodeName;
 use crate::site::SshSettings;
 use camino::{Utf8Path, Utf8PathBuf};
 use control::ControlDir;
+use futures::FutureExt as _;
 use indexmap::IndexMap;
-use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
+use openssh::{Child, ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
+use shell::Shell;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::{Mutex, OnceCell, Semaphore};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use tokio::sync::{Mutex, OnceCell, OwnedSemaphorePermit, Semaphore};
 
 /// Sessions at once on one master; sshd's own bound (`MaxSessions`) is 10 unless set lower.
 const SESSIONS: usize = 8;
+/// Shells that are kept idle on a node.
+const IDLE_SHELLS: usize = 2;
 /// Seconds after which a master without sessions ends by itself, should nothing else end it.
 const IDLE: NonZeroUsize = NonZeroUsize::new(600).unwrap();
 
@@ -43,7 +50,11 @@ pub(super) struct Ssh {
 struct Link {
     destination: String,
     master: Mutex<Option<Master>>,
-    sessions: Semaphore,
+    sessions: Arc<Semaphore>,
+    /// Each holds one of the sessions.
+    idle: StdMutex<Vec<Shell>>,
+    /// A shell of this node cannot be kept: each script has a session of its own.
+    keeps_none: AtomicBool,
     login_user: OnceCell<String>,
 }
 
@@ -64,7 +75,9 @@ impl Ssh {
             let link = Link {
                 destination: destination.to_owned(),
                 master: Mutex::new(None),
-                sessions: Semaphore::new(SESSIONS),
+                sessions: Arc::new(Semaphore::new(SESSIONS)),
+                idle: StdMutex::default(),
+                keeps_none: AtomicBool::new(false),
                 login_user: OnceCell::new(),
             };
             (name.clone(), link)
@@ -86,7 +99,19 @@ impl Ssh {
         stdout: &mut Collector<'_>,
     ) -> Result<(i32, Collector<'static>), TransportError> {
         let opened = AtomicBool::new(false);
-        match tokio::time::timeout(request.timeout, self.converse(line, request, stdout, &opened)).await {
+        let link = self.link(request.node)?;
+        let kept = !request.script.apart
+            && request.input.len() <= shell::LONGEST_INPUT
+            && !link.keeps_none.load(Ordering::Relaxed);
+        let talking = async {
+            if kept && let Some(talked) = self.converse_kept(link, line, request, stdout, &opened).await? {
+                return Ok(talked);
+            }
+            self.converse(link, line, request, stdout, &opened).await
+        }
+        // Everything above a call is a future that holds this one; their types are deep enough without it.
+        .boxed();
+        match tokio::time::timeout(request.timeout, talking).await {
             Ok(result) => result,
             Err(_) if opened.load(Ordering::Relaxed) => Err(TransportError::TimedOut {
                 node: request.node.clone(),
@@ -97,57 +122,96 @@ impl Ssh {
         }
     }
 
+    /// Runs a script in a session of its own.
     async fn converse(
         &self,
+        link: &Link,
         line: &str,
         request: &Request<'_>,
         stdout: &mut Collector<'_>,
         opened: &AtomicBool,
     ) -> Result<(i32, Collector<'static>), TransportError> {
-        let link = self.link(request.node)?;
-        let _session = link.sessions.acquire().await;
-        let master = self.master(request.node, link).await?;
-        // A master may have died since it was last used. Without an open session nothing has run (the
-        // script is yet to be sent), so a second one may be tried.
-        let (master, mut child) = match open(&master, line).await {
-            Ok(child) => (master, child),
-            Err(_) => {
-                link.forget(&master).await;
-                let master = self.master(request.node, link).await?;
-                let child = open(&master, line)
-                    .await
-                    .map_err(|error| unreachable(request.node, one_line(chain(&error).as_bytes())))?;
-                (master, child)
-            }
-        };
+        let _session = link.session().await;
+        let (master, mut child) = self.open(request.node, link, line).await?;
         opened.store(true, Ordering::Relaxed);
-
-        let lost = |why: String| TransportError::Lost {
-            node: request.node.clone(),
-            script: request.script.name,
-            why,
-        };
         let (Some(to), Some(out), Some(err)) =
             (child.stdin().take(), child.stdout().take(), child.stderr().take())
         else {
-            return Err(lost("a pipe to ssh is missing".into()));
+            return Err(lost(request, "a pipe to ssh is missing".into()));
         };
         let mut stderr = Collector::stderr();
         let header = wire::header(request.script.text);
         exchange(to, [&header, &request.input], (out, stdout), (err, &mut stderr)).await;
         // The end of the output says nothing: it looks the same when the node has died.
-        match child.wait().await {
-            Ok(status) => match status.code() {
-                Some(exit) => Ok((exit, stderr)),
-                None => Err(lost(format!("its shell was killed: {status}"))),
-            },
-            // What the client makes of status 127, which a script may well end with.
-            Err(openssh::Error::Remote(_)) => Ok((127, stderr)),
-            Err(error) => {
-                link.forget(&master).await;
-                Err(lost(one_line(chain(&error).as_bytes())))
-            }
+        Ok((exit_of(link, &master, request, child.wait().await).await?, stderr))
+    }
+
+    /// Runs a script in a shell that is kept; none where none can be, and then nothing has run.
+    async fn converse_kept(
+        &self,
+        link: &Link,
+        line: &str,
+        request: &Request<'_>,
+        stdout: &mut Collector<'_>,
+        opened: &AtomicBool,
+    ) -> Result<Option<(i32, Collector<'static>)>, TransportError> {
+        let mut shell = self.shell(request.node, link, line).await?;
+        opened.store(true, Ordering::Relaxed);
+        let mut stderr = Collector::stderr();
+        if let Some(exit) = shell.call(request.script, &request.input, stdout, &mut stderr).await {
+            link.keep(shell);
+            return Ok(Some((exit, stderr)));
         }
+        let (served, master) = (shell.has_served(), shell.master.clone());
+        let exit = exit_of(link, &master, request, shell.ended().await).await?;
+        if served || stdout.begun() {
+            return Err(lost(request, format!("the shell there ended with {exit}")));
+        }
+        if !stdout.shell_began() {
+            // The way to the user failed: the caller says so.
+            return Ok(Some((exit, stderr)));
+        }
+        if exit == wire::CANNOT_SERVE {
+            link.keeps_none.store(true, Ordering::Relaxed);
+            stdout.expect_alone();
+            return Ok(None);
+        }
+        Err(lost(request, format!("the shell there ended with {exit} before the script")))
+    }
+
+    /// Returns a shell that is there: one that was kept, or a new one.
+    async fn shell(&self, node: &NodeName, link: &Link, line: &str) -> Result<Shell, TransportError> {
+        while let Some(mut shell) = link.idle_shell(line) {
+            if shell.is_there().await {
+                return Ok(shell);
+            }
+            // Its master may have died with it, and would be found out by the next session.
+        }
+        let session = link.session().await;
+        let (master, child) = self.open(node, link, line).await?;
+        Shell::start(master, child, line, session)
+            .await
+            .ok_or_else(|| unreachable(node, "a pipe to ssh is missing"))
+    }
+
+    /// Opens a session on a node's master, and on a new one where that has died since it was last used:
+    /// without an open session nothing has run (the script is yet to be sent).
+    async fn open(
+        &self,
+        node: &NodeName,
+        link: &Link,
+        line: &str,
+    ) -> Result<(Arc<Session>, Child<Arc<Session>>), TransportError> {
+        let master = self.master(node, link).await?;
+        if let Ok(child) = open(&master, line).await {
+            return Ok((master, child));
+        }
+        link.forget(&master).await;
+        let master = self.master(node, link).await?;
+        let child = open(&master, line)
+            .await
+            .map_err(|error| unreachable(node, one_line(chain(&error).as_bytes())))?;
+        Ok((master, child))
     }
 
     /// Returns whom a node logs us in as, asking it once.
@@ -155,7 +219,7 @@ impl Ssh {
         let link = self.link(request.node)?;
         let ask = async {
             let question = Request {
-                script: super::Script { name: "id", text: "id -un" },
+                script: super::Script { name: "id", text: "id -un", apart: true },
                 input: zeroize::Zeroizing::new(Vec::new()),
                 output_limit: 256,
                 ..*request
@@ -173,6 +237,7 @@ impl Ssh {
     /// Ends every master, whatever still runs over it.
     pub async fn close(self) {
         let ending = self.links.values().map(|link| async {
+            link.idle().clear();
             if let Some(master) = link.master.lock().await.take()
                 && master.own
             {
@@ -257,10 +322,63 @@ impl Link {
             *slot = None;
         }
     }
+
+    /// Waits for one of the master's sessions; an idle shell gives up its own.
+    async fn session(&self) -> OwnedSemaphorePermit {
+        if self.sessions.available_permits() == 0 {
+            drop(self.idle().pop());
+        }
+        // Closed it would be an error, and nobody closes it.
+        match self.sessions.clone().acquire_owned().await {
+            Ok(session) => session,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    fn idle_shell(&self, line: &str) -> Option<Shell> {
+        let mut idle = self.idle();
+        let at = idle.iter().rposition(|shell| shell.is_for(line))?;
+        Some(idle.remove(at))
+    }
+
+    fn keep(&self, shell: Shell) {
+        let mut idle = self.idle();
+        if idle.len() == IDLE_SHELLS {
+            idle.remove(0);
+        }
+        idle.push(shell);
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Shell>> {
+        // Nothing in here can panic halfway.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the exit status of a session; a master that does not know it is let go of.
+async fn exit_of(
+    link: &Link,
+    master: &Arc<Session>,
+    request: &Request<'_>,
+    ended: Result<ExitStatus, openssh::Error>,
+) -> Result<i32, TransportError> {
+    match ended {
+        Ok(status) => status.code().ok_or_else(|| lost(request, format!("its shell was killed: {status}"))),
+        // What the client makes of status 127, which a script may well end with.
+        Err(openssh::Error::Remote(_)) => Ok(127),
+        Err(error) => {
+            link.forget(master).await;
+            Err(lost(request, one_line(chain(&error).as_bytes())))
+        }
+    }
+}
+
+fn lost(request: &Request<'_>, why: String) -> TransportError {
+    TransportError::Lost { node: request.node.clone(), script: request.script.name, why }
 }
 
 /// Opens a session on a master.
-async fn open(master: &Arc<Session>, line: &str) -> Result<openssh::Child<Arc<Session>>, openssh::Error> {
+async fn open(master: &Arc<Session>, line: &str) -> Result<Child<Arc<Session>>, openssh::Error> {
     let mut command = master.clone().arc_raw_command(line);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().await
 }

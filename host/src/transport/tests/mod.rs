@@ -2,6 +2,7 @@
 
 mod facts;
 mod jobs;
+mod kept;
 mod lease;
 mod local;
 mod ssh;
@@ -134,7 +135,7 @@ async fn exec(
     let request = Request {
         node: &node,
         user: "omm",
-        script: Script { name: "a test", text },
+        script: Script { name: "a test", text, apart: false },
         input: Zeroizing::new(input.to_vec()),
         timeout: Duration::from_secs(seconds),
         output_limit: 1 << 20,

@@ -74,6 +74,7 @@ async fn a_master_that_died_between_calls_is_replaced() {
     for master in node.masters() {
         super::sshd::kill(master);
     }
+    until("the master is gone", || node.masters().is_empty()).await;
     assert_eq!(exec(&transports, "echo again", b"", 20).await.unwrap().stdout, b"again\n");
     transports.close().await;
 }
