@@ -12,12 +12,11 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const QUICK: i128 = 500;
 
 /// busybox's `date` knows no `%N`, and prints what is not a number.
-const CLOCK: Script = Script { name: "reading the clock", text: "date +%s%N; date +%s", apart: false };
+const CLOCK: Script = Script { name: "reading the clock", text: "date +%s%N; date +%s" };
 
 /// Only what a login exports is seen: the names are looked up in an environment.
 const ENVIRONMENT: Script = Script {
     name: "reading the login environment",
-    apart: false,
     text: r#"while IFS= read -r windlass_n; do
 eval "windlass_set=\${$windlass_n+set} windlass_v=\${$windlass_n-}"
 [ -z "$windlass_set" ] && continue
