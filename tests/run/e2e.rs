@@ -15,7 +15,7 @@ const CERT_HA: &str = "opt/Bigdata/om-0.0.1/security/certHA";
 pub const KEYS: [&str; 2] = ["root-ca.pem", "server.pem"];
 
 /// What `[procedures.ha-cert]` says.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taste {
     pub ca: &'static str,
     pub leaf: &'static str,

@@ -9,7 +9,7 @@ const CAS: [&str; 3] = ["host", "product", "supplied"];
 const LEAVES: [&str; 2] = ["product", "host"];
 
 /// How often gen-cert, replacehaSSLCert and restart-oms run on each node.
-fn expected(taste: Taste) -> [[usize; 3]; 2] {
+pub fn expected(taste: Taste) -> [[usize; 3]; 2] {
     let replaced = usize::from(taste.leaf == "product");
     [[usize::from(taste.ca == "product"), replaced, 1], [0, replaced, 1]]
 }

@@ -2,6 +2,7 @@
 
 use super::replay::Replay;
 use crate::backend::{Acted, Backend};
+use crate::fuse::{self, Place};
 use crate::journal::{CallName, Journal, JournalError, Row};
 use crate::model::{Answer, Effect, EffectClass, Event, Fault, PauseReason, PluginName, Stop, code};
 use crate::policy::Gate;
@@ -65,6 +66,7 @@ impl CallPath {
         }
         let began = Instant::now();
         let class = self.around.backend.class(&effect);
+        fuse::begin(&self.call, &effect, class);
         let permit = match self.around.gate.check(effect.clone(), self.around.backend.as_facts()) {
             Ok(permit) => permit,
             Err(denial) => {
@@ -104,12 +106,14 @@ impl CallPath {
         if self.around.interrupt.is_raised() {
             return Err(Stop::new(PauseReason::Interrupted, "interrupted by the operator"));
         }
+        fuse::pass(Place::BeforeIntent);
         let intent = Row::Intent { plugin: self.around.plugin.clone(), effect: effect.clone(), class };
         let sequence = match class {
             EffectClass::Change => self.around.journal.commit(&intent),
             EffectClass::Observe | EffectClass::Keep => self.around.journal.note(&intent),
         }
         .map_err(journal_stop)?;
+        fuse::pass(Place::BeforeAct);
         if class != EffectClass::Observe {
             (self.around.events)(&Event::EffectBegan { effect: effect.clone() });
         }
@@ -126,6 +130,7 @@ impl CallPath {
         settled: Option<crate::journal::Settlement>,
         began: Instant,
     ) -> Result<Result<Answer, Fault>, Stop> {
+        fuse::pass(Place::BeforeOutcome);
         let Acted { answer, kept, traces } = acted;
         let row = Row::Outcome { of, answer: answer.clone(), kept, traces, settled };
         match class {
@@ -134,6 +139,7 @@ impl CallPath {
             EffectClass::Change | EffectClass::Observe => self.around.journal.note(&row),
         }
         .map_err(journal_stop)?;
+        fuse::pass(Place::BeforeAnswer);
         self.tell(effect, class, answer.as_ref().err().cloned(), false, began);
         Ok(answer)
     }

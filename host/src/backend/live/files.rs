@@ -273,7 +273,13 @@ impl Live {
         }
     }
 
-    fn staged_before(&self, set: &ObjectName, node: &NodeName, file: &FileName, sha256: Option<String>) {
+    pub(super) fn staged_before(
+        &self,
+        set: &ObjectName,
+        node: &NodeName,
+        file: &FileName,
+        sha256: Option<String>,
+    ) {
         let context = self.contexts.known(node);
         // Resolved before recall: a node whose variables cannot be asked stops the resume earlier.
         if let Some(Ok(file)) = context.map(|context| self.resolve(&context, file)) {
