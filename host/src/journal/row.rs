@@ -89,6 +89,13 @@ pub enum Row {
         controller: String,
         parameters: Vec<(String, String)>,
     },
+    /// The site left its profile to the nodes, which were asked before the run began: what goes on with the
+    /// run takes it from here.
+    ProfileFound {
+        profile: String,
+        /// A line a manager.
+        told: Vec<String>,
+    },
     Resumed {
         controller: String,
     },

@@ -74,6 +74,7 @@ pub fn row_line(stored: &StoredRow) -> Option<String> {
         Row::Began { procedure, site, controller, version, .. } => {
             format!("{procedure} on {site}, from {controller}, windlass {version}")
         }
+        Row::ProfileFound { profile, told } => format!("profile {profile}: {}", told.join("; ")),
         Row::Resumed { controller } => format!("resumed from {controller}"),
         Row::LeaseTaken { manager, token } => format!("lease on {manager}, token {token}"),
         Row::RolesBound { first, second } => format!("first is {first}, second is {second}"),

@@ -5,9 +5,9 @@ use super::ending::{journal_error, plugin_error};
 use super::network::enter;
 use super::parameters;
 use super::plugins::load_plugin;
+use super::profile::load_for;
 use super::runs::{find_run, runs_dir};
 use crate::cli::Context;
-use crate::cli::commands::site::load;
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::{Journal, Row, RunRecord, StoredRow};
 use crate::model::{Event, RunState};
@@ -51,7 +51,7 @@ pub fn again(context: &Context, again: Again) -> Result {
     else {
         return Err(Error::new(Exit::Fault, format!("the journal of run {run} does not begin as one does")));
     };
-    let site = load(context)?;
+    let site = load_for(context, &rows)?;
     if site.digest != site_digest && !again.accept.contains(&Difference::Site) {
         return Err(Error::new(
             Exit::Refused,
