@@ -4,5 +4,6 @@
 mod crash;
 mod e2e;
 mod leak;
+mod profile;
 mod proof;
 mod whole;
