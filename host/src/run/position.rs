@@ -45,7 +45,7 @@ impl Position {
                 self.tokens.push((manager.clone(), *token));
             }
             Row::LeaseReleased => self.lease_released = true,
-            Row::RolesBound { first, second } => {
+            Row::RolesBound { first, second, .. } => {
                 self.roles = Some(Roles { first: first.clone(), second: second.clone() });
             }
             Row::Planned { steps } => self.planned = Some(steps.clone()),

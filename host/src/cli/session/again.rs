@@ -1,5 +1,6 @@
 //! `windlass resume` and `windlass rollback`: an earlier run, from wherever its journal says it is.
 
+use super::ask::Given;
 use super::drive::{Opened, controller, drive};
 use super::ending::{journal_error, plugin_error};
 use super::network::enter;
@@ -85,6 +86,7 @@ pub fn again(context: &Context, again: Again) -> Result {
             rows,
         };
         let began = Event::RunResumed { run };
-        drive(context, opened, &described.impact, again.yes, again.back, began).await
+        let given = Given { yes: again.yes, ack: None };
+        drive(context, opened, &described.impact, given, again.back, began).await
     })
 }

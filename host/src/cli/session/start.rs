@@ -1,5 +1,6 @@
 //! `windlass run`: a new run.
 
+use super::ask::Given;
 use super::drive::{Opened, controller, drive};
 use super::ending::{journal_error, plugin_error};
 use super::network::enter;
@@ -19,6 +20,8 @@ pub struct Start {
     pub params: Vec<String>,
     pub secrets: Vec<String>,
     pub yes: bool,
+    /// The token of an acknowledgement.
+    pub ack: Option<String>,
 }
 
 /// Starts a new run.
@@ -57,7 +60,8 @@ pub fn start(context: &Context, start: Start) -> Result {
             site: site.name.clone(),
         };
         let began = event(&opened.site);
-        drive(context, opened, &described.impact, start.yes, false, began).await
+        let given = Given { yes: start.yes, ack: start.ack.clone() };
+        drive(context, opened, &described.impact, given, false, began).await
     })
 }
 
