@@ -5,5 +5,6 @@ mod crash;
 mod e2e;
 mod leak;
 mod matrix;
+mod profile;
 mod proof;
 mod whole;

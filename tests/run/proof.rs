@@ -110,7 +110,7 @@ fn keytool_reads(certificate: &Utf8Path) {
 /// Nothing beside the product's files, and in `.windlass` only what docs/nodes.md lists for a run that is over.
 #[track_caller]
 fn no_leftovers(pair: &Pair, node: &str) {
-    let product = pair.lab.node_root(node).unwrap().join("opt/Bigdata");
+    let product = pair.product_home(node);
     let beside: Vec<_> =
         files(&product).into_iter().filter(|path| path.as_str().contains(".windlass-")).collect();
     // The lab's own folder is called so too.

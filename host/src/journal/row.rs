@@ -89,6 +89,13 @@ pub enum Row {
         controller: String,
         parameters: Vec<(String, String)>,
     },
+    /// The site left its profile to the nodes, which were asked before the run began: what goes on with the
+    /// run takes it from here.
+    ProfileFound {
+        profile: String,
+        /// A line a manager.
+        told: Vec<String>,
+    },
     Resumed {
         controller: String,
     },
@@ -99,6 +106,9 @@ pub enum Row {
     RolesBound {
         first: NodeName,
         second: NodeName,
+        /// Where they are not simply the active and the standby node: why these.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        how: Option<String>,
     },
     Planned {
         steps: Vec<PlannedStep>,

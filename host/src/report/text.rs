@@ -10,8 +10,11 @@ pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
     Some(match event {
         Event::RunBegan { run, procedure, site } => format!("run {run}: {procedure} on {site}"),
         Event::RunResumed { run } => format!("run {run}: resumed"),
-        Event::RolesBound { first, second } => {
+        Event::RolesBound { first, second, how: None } => {
             format!("roles: first (active) is {first}, second (standby) is {second}")
+        }
+        Event::RolesBound { first, second, how: Some(how) } => {
+            format!("roles: first is {first}, second is {second}: {how}")
         }
         Event::StepBegan { step, title, nodes } => {
             format!("{step}: {title}{}", on(nodes))
@@ -74,9 +77,13 @@ pub fn row_line(stored: &StoredRow) -> Option<String> {
         Row::Began { procedure, site, controller, version, .. } => {
             format!("{procedure} on {site}, from {controller}, windlass {version}")
         }
+        Row::ProfileFound { profile, told } => format!("profile {profile}: {}", told.join("; ")),
         Row::Resumed { controller } => format!("resumed from {controller}"),
         Row::LeaseTaken { manager, token } => format!("lease on {manager}, token {token}"),
-        Row::RolesBound { first, second } => format!("first is {first}, second is {second}"),
+        Row::RolesBound { first, second, how } => {
+            let how = how.as_ref().map(|how| format!(": {how}")).unwrap_or_default();
+            format!("first is {first}, second is {second}{how}")
+        }
         Row::Planned { steps } => format!("planned {} steps", steps.len()),
         Row::Confirmed => "confirmed".into(),
         Row::CallBegan { call } => format!("{call}: began"),

@@ -6,7 +6,7 @@ use super::procedure::{CallError, Procedure};
 use crate::effect::{CallPath, Events, Interrupt, Replay, Surroundings};
 use crate::journal::{CallName, Journal, JournalError, Row, StoredRow};
 use crate::model::{
-    Check, Entry, Event, Fault, PauseReason, PlannedStep, PluginName, RunId, RunState, Stop, code,
+    Check, Entry, Event, Fault, PauseReason, PlannedStep, PluginName, Roles, RunId, RunState, Stop, code,
 };
 use crate::policy::Gate;
 use std::sync::Arc;
@@ -172,24 +172,33 @@ impl Machine {
                 .await
                 .map_err(|error| self.lost_ground(position, error))?;
         }
-        let roles = match &position.roles {
-            Some(roles) => Some(roles.clone()),
+        let bound = match &position.roles {
+            Some(roles) => Some((roles.clone(), Some("as bound when the run began".into()))),
             None => {
-                let seen = self.ground.observe_roles().await.map_err(|error| Halt::End(preflight(error)))?;
-                if let Some(roles) = &seen {
-                    self.journal.note(&Row::RolesBound {
-                        first: roles.first.clone(),
-                        second: roles.second.clone(),
-                    })?;
+                let seen = self.see_roles().await.map_err(|error| Halt::End(preflight(error)))?;
+                if let Some((Roles { first, second }, how)) = seen.clone() {
+                    self.journal.note(&Row::RolesBound { first, second, how })?;
                 }
                 seen
             }
         };
-        if let Some(roles) = roles {
+        if let Some((roles, how)) = bound {
             self.ground.bind_roles(&roles);
-            (self.events)(&Event::RolesBound { first: roles.first, second: roles.second });
+            (self.events)(&Event::RolesBound { first: roles.first, second: roles.second, how });
         }
         Ok(())
+    }
+
+    /// The active and the standby node; a plugin that judges unclear roles by itself gets the pair in an order,
+    /// with the reason for it.
+    async fn see_roles(&self) -> Result<Option<(Roles, Option<String>)>, GroundError> {
+        match self.ground.observe_roles().await {
+            Ok(seen) => Ok(seen.map(|roles| (roles, None))),
+            Err(unclear) if self.gate.bears_unclear_roles() => {
+                self.ground.order_pair(unclear).await.map(|(roles, how)| Some((roles, Some(how))))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn preflight(&self) -> Result<Vec<PlannedStep>, Halt> {

@@ -45,7 +45,7 @@ impl Position {
                 self.tokens.push((manager.clone(), *token));
             }
             Row::LeaseReleased => self.lease_released = true,
-            Row::RolesBound { first, second } => {
+            Row::RolesBound { first, second, .. } => {
                 self.roles = Some(Roles { first: first.clone(), second: second.clone() });
             }
             Row::Planned { steps } => self.planned = Some(steps.clone()),
@@ -69,7 +69,11 @@ impl Position {
             Row::Verified { checks } => self.verified = checks.iter().all(|check| check.passed),
             Row::Stands { state, reason, .. } => self.stands = Some((*state, reason.clone())),
             Row::Closed => self.closed = true,
-            Row::Began { .. } | Row::Outcome { .. } | Row::Denied { .. } | Row::CallEnded { .. } => {}
+            Row::Began { .. }
+            | Row::ProfileFound { .. }
+            | Row::Outcome { .. }
+            | Row::Denied { .. }
+            | Row::CallEnded { .. } => {}
         }
     }
 

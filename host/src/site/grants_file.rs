@@ -8,9 +8,11 @@ use crate::model::{NodeName, PluginName};
 use indexmap::IndexMap;
 
 /// The operations of the `crypto` interface.
-const CRYPTO: &[&str] = &["generate-key", "self-sign", "issue", "supplied-ca", "inspect", "verify-chain"];
+const CRYPTO: &[&str] =
+    &["generate-key", "self-sign", "issue", "supplied-ca", "inspect", "verify-chain", "check-key"];
 /// What has no name of its own.
-const GENERAL: &[&str] = &["nodes", "health", "manager", "parameters", "confirm", "note", "state", "clock"];
+const GENERAL: &[&str] =
+    &["nodes", "health", "manager", "parameters", "confirm", "note", "state", "clock", "unclear-roles"];
 const VERBS: &[&str] = &["stat", "read", "copy", "write"];
 /// The roles that `first` and `second` are bound to for a run.
 pub(super) const ROLES: &[&str] = &["first", "second"];

@@ -134,7 +134,7 @@ impl Live {
         })
     }
 
-    async fn file<'a>(
+    pub(super) async fn file<'a>(
         &'a self,
         node: &'a NodeName,
         file: &FileName,
@@ -288,12 +288,12 @@ impl Live {
     }
 }
 
-fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {
+pub(super) fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {
     Fault::new(code::UNKNOWN, format!("{} ({}) does not exist on {node}", file.name, file.path))
 }
 
 /// A node that another run holds now refused the write. Never reaches a guest: the run stops.
-fn to_fault(error: FilesError) -> Fault {
+pub(super) fn to_fault(error: FilesError) -> Fault {
     let fault = error.to_fault();
     match error.problem {
         Problem::Fenced { .. } => Fault { code: FENCED.into(), ..fault },

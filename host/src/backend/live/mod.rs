@@ -248,6 +248,7 @@ impl Backend for Live {
             | SecretsAsk { .. }
             | SecretsGenerate { .. }
             | OperatorConfirm { .. }
+            | OperatorAcknowledge { .. }
             | StateSet { .. } => EffectClass::Keep,
             _ => EffectClass::Observe,
         }

@@ -14,14 +14,15 @@ pub struct Args {
     /// Where a secret comes from; overrides the site's source
     #[arg(long = "secret", value_name = "NAME=file:…|fd:…|prompt")]
     secrets: Vec<String>,
-    /// Go ahead without asking
+    /// Acknowledge the impact that this token stands for; it is printed with the impact
+    #[arg(long, value_name = "TOKEN")]
+    ack: Option<String>,
+    /// Go ahead without asking; what must be acknowledged is still asked for
     #[arg(long)]
     yes: bool,
 }
 
 pub fn run(args: Args, context: &Context) -> Result {
-    session::start(
-        context,
-        Start { procedure: args.procedure, params: args.params, secrets: args.secrets, yes: args.yes },
-    )
+    let Args { procedure, params, secrets, ack, yes } = args;
+    session::start(context, Start { procedure, params, secrets, yes, ack })
 }

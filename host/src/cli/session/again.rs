@@ -1,13 +1,14 @@
 //! `windlass resume` and `windlass rollback`: an earlier run, from wherever its journal says it is.
 
+use super::ask::Given;
 use super::drive::{Opened, controller, drive};
 use super::ending::{journal_error, plugin_error};
 use super::network::enter;
 use super::parameters;
 use super::plugins::load_plugin;
+use super::profile::load_for;
 use super::runs::{find_run, runs_dir};
 use crate::cli::Context;
-use crate::cli::commands::site::load;
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::{Journal, Row, RunRecord, StoredRow};
 use crate::model::{Event, RunState};
@@ -51,7 +52,7 @@ pub fn again(context: &Context, again: Again) -> Result {
     else {
         return Err(Error::new(Exit::Fault, format!("the journal of run {run} does not begin as one does")));
     };
-    let site = load(context)?;
+    let site = load_for(context, &rows)?;
     if site.digest != site_digest && !again.accept.contains(&Difference::Site) {
         return Err(Error::new(
             Exit::Refused,
@@ -85,6 +86,7 @@ pub fn again(context: &Context, again: Again) -> Result {
             rows,
         };
         let began = Event::RunResumed { run };
-        drive(context, opened, &described.impact, again.yes, again.back, began).await
+        let given = Given { yes: again.yes, ack: None };
+        drive(context, opened, &described.impact, given, again.back, began).await
     })
 }

@@ -1,7 +1,7 @@
 //! The operator at the terminal: the plan and its question, secrets, instructions.
 
 use super::show::Shown;
-use crate::capability::operator::Operator;
+use crate::capability::operator::{Acknowledged, Operator};
 use crate::capability::secrets::{Secret, source};
 use crate::cli::ui::Ui;
 use crate::model::{Event, PlannedStep};
@@ -12,13 +12,22 @@ use std::sync::Arc;
 pub struct TerminalOperator {
     ui: Ui,
     shown: Arc<Shown>,
-    yes: bool,
+    given: Given,
     impact: String,
 }
 
+/// What the operator answered beforehand, on the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// `--yes`.
+    pub yes: bool,
+    /// `--ack TOKEN`.
+    pub ack: Option<String>,
+}
+
 impl TerminalOperator {
-    pub fn new(ui: Ui, shown: Arc<Shown>, yes: bool, impact: String) -> Self {
-        Self { ui, shown, yes, impact }
+    pub fn new(ui: Ui, shown: Arc<Shown>, given: Given, impact: String) -> Self {
+        Self { ui, shown, given, impact }
     }
 }
 
@@ -35,7 +44,7 @@ impl Asker for TerminalOperator {
                 self.shown.line(&line);
             }
         }
-        if self.yes {
+        if self.given.yes {
             return Some(true);
         }
         self.shown.pause(|| self.ui.ask("Go ahead?"))
@@ -47,11 +56,27 @@ impl Operator for TerminalOperator {
         if !impact.is_empty() {
             self.shown.line(impact);
         }
-        if self.yes {
+        if self.given.yes {
             self.shown.line(&format!("{question} yes (--yes)"));
             return Some(true);
         }
         self.shown.pause(|| self.ui.ask(question))
+    }
+
+    fn acknowledge(&self, question: &str, impact: &str, token: &str) -> Acknowledged {
+        self.shown.line(impact);
+        match &self.given.ack {
+            Some(given) if given == token => {
+                self.shown.line(&format!("{question} acknowledged (--ack {token})"));
+                Acknowledged::Yes
+            }
+            Some(_) => Acknowledged::OtherToken,
+            None => match self.shown.pause(|| self.ui.ask(question)) {
+                Some(true) => Acknowledged::Yes,
+                Some(false) => Acknowledged::No,
+                None => Acknowledged::Nobody,
+            },
+        }
     }
 
     fn secret(&self, prompt: &str) -> Option<std::io::Result<Secret>> {

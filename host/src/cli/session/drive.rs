@@ -1,6 +1,6 @@
 //! A run with everything it needs open, driven to where it ends or stands.
 
-use super::ask::TerminalOperator;
+use super::ask::{Given, TerminalOperator};
 use super::ending::finish;
 use super::plugins::{gate_for, policy_for};
 use super::show::Shown;
@@ -36,7 +36,7 @@ pub(super) async fn drive(
     context: &Context,
     opened: Opened,
     impact: &str,
-    yes: bool,
+    given: Given,
     back: bool,
     began: Event,
 ) -> Result {
@@ -60,7 +60,7 @@ pub(super) async fn drive(
     let transports =
         Transports::new(&site, journal.folder()).map_err(|error| Error::from_error(Exit::Fault, &error))?;
     let operator =
-        Arc::new(TerminalOperator::new(context.ui.clone(), shown.clone(), yes, impact.to_string()));
+        Arc::new(TerminalOperator::new(context.ui.clone(), shown.clone(), given, impact.to_string()));
     let live = Live::new(Parts {
         site: site.clone(),
         run: journal.run().clone(),

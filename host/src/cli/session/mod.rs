@@ -2,7 +2,7 @@
 //!
 //! `start`, `again` and `close` are how a run begins, goes on and ends; `drive` opens what all of them need
 //! and hands it to the machine of `run`; `ending` says how that came out. `plugins` finds the plugin and its
-//! gate, `network` reaches nodes, `runs` finds runs by the beginning of their ids.
+//! gate, `network` reaches nodes, `profile` finds a site's profile, `runs` finds runs by the beginning of their ids.
 
 mod again;
 mod ask;
@@ -12,6 +12,7 @@ mod ending;
 mod network;
 mod parameters;
 mod plugins;
+mod profile;
 mod runs;
 mod show;
 mod start;
@@ -20,5 +21,6 @@ pub use again::{Again, Difference, again};
 pub use close::close;
 pub use ending::journal_error;
 pub use network::{one_thread, site};
+pub use profile::{Found, candidates, load};
 pub use runs::{find_run, runs_dir};
 pub use start::{Start, start};

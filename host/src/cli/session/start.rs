@@ -1,13 +1,14 @@
 //! `windlass run`: a new run.
 
+use super::ask::Given;
 use super::drive::{Opened, controller, drive};
 use super::ending::{journal_error, plugin_error};
 use super::network::enter;
 use super::parameters;
 use super::plugins::load_plugin;
+use super::profile::{Found, load};
 use super::runs::runs_dir;
 use crate::cli::Context;
-use crate::cli::commands::site::load;
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::{Journal, Row};
 use crate::model::{Event, PluginName, RunId};
@@ -19,11 +20,13 @@ pub struct Start {
     pub params: Vec<String>,
     pub secrets: Vec<String>,
     pub yes: bool,
+    /// The token of an acknowledgement.
+    pub ack: Option<String>,
 }
 
 /// Starts a new run.
 pub fn start(context: &Context, start: Start) -> Result {
-    let site = load(context)?;
+    let Found { site, told } = load(context)?;
     let name =
         PluginName::new(start.procedure.as_str()).map_err(|error| Error::from_error(Exit::Usage, &error))?;
     let settings = site.procedures.get(&name).cloned().unwrap_or_default();
@@ -45,6 +48,11 @@ pub fn start(context: &Context, start: Start) -> Result {
             parameters: parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         };
         journal.commit(&row).map_err(journal_error)?;
+        if !told.is_empty() {
+            let found = Row::ProfileFound { profile: site.profile.name.clone(), told: told.clone() };
+            journal.commit(&found).map_err(journal_error)?;
+            context.ui.say(format!("profile {}: {}", site.profile.name, told.join("; ")));
+        }
         let opened = Opened { site, plugin, settings, parameters, secret_sources, journal, rows: Vec::new() };
         let event = |site: &Site| Event::RunBegan {
             run: run.clone(),
@@ -52,7 +60,8 @@ pub fn start(context: &Context, start: Start) -> Result {
             site: site.name.clone(),
         };
         let began = event(&opened.site);
-        drive(context, opened, &described.impact, start.yes, false, began).await
+        let given = Given { yes: start.yes, ack: start.ack.clone() };
+        drive(context, opened, &described.impact, given, false, began).await
     })
 }
 
