@@ -2,11 +2,16 @@
 //!
 //! Neighbours: `effect` hands permits in; a backend calls `capability`, which calls `transport`.
 
+mod label;
 pub mod live;
+mod look;
+
+pub(crate) use look::unresolved;
 
 use crate::journal::{KeptObject, Settlement, Trace};
 use crate::model::{Answer, Effect, EffectClass, Fault, PluginName, Stop};
 use crate::policy::{Facts, Permit};
+use crate::site::{CommandKind, Profile};
 use futures::future::BoxFuture;
 
 /// What came of an effect.
@@ -59,4 +64,45 @@ pub trait Backend: Facts {
         kept: &[KeptObject],
         traces: &[Trace],
     ) -> Result<(), Stop>;
+}
+
+/// How the journal treats an effect: a named command observes or changes as the profile declares.
+fn class_of(effect: &Effect, profile: &Profile) -> EffectClass {
+    use Effect::*;
+    match effect {
+        NodesRun { command, .. } | NodesRunEach { command, .. } => {
+            match profile.commands.get(command).map(|command| command.kind) {
+                Some(CommandKind::Observe) | None => EffectClass::Observe,
+                Some(CommandKind::Change | CommandKind::Manual | CommandKind::Http) => EffectClass::Change,
+            }
+        }
+        FilesPut { .. }
+        | FilesStage { .. }
+        | FilesSwap { .. }
+        | FilesDiscard { .. }
+        | FilesRemove { .. }
+        | FilesRestore { .. } => EffectClass::Change,
+        CryptoGenerateKey { .. }
+        | CryptoSelfSign { .. }
+        | CryptoIssue { .. }
+        | CryptoSuppliedCa { .. }
+        | SecretsAsk { .. }
+        | SecretsGenerate { .. }
+        | OperatorConfirm { .. }
+        | StateSet { .. } => EffectClass::Keep,
+        _ => EffectClass::Observe,
+    }
+}
+
+/// Makes a fault of an error, with the error's own words and causes.
+fn fault<E: std::error::Error>(code: &'static str) -> impl Fn(E) -> Fault {
+    move |error| {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        Fault::new(code, message)
+    }
 }

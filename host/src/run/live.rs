@@ -1,8 +1,8 @@
 //! The live cluster as the ground of a run: its lease, its roles, its clocks.
 
 use super::ground::{Ground, GroundError, GroundErrorKind};
-use crate::backend::Backend;
-use crate::backend::live::{Live, unresolved};
+use crate::backend::live::Live;
+use crate::backend::{Backend, unresolved};
 use crate::model::{Fault, Health, NodeName, PluginName, Roles, RunId, code};
 use crate::transport::TransportError;
 use crate::transport::lease::{self, Holder, LeaseError, LeaseRecord};
@@ -134,7 +134,7 @@ impl Ground for Live {
             if self.site.profile.health.is_none() {
                 return Ok(None);
             }
-            let rows = self.health().await.map_err(health_error)?;
+            let rows = self.look().health().await.map_err(health_error)?;
             roles_of(&rows).map(Some)
         }
         .boxed()
