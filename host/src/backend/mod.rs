@@ -2,14 +2,17 @@
 //!
 //! Neighbours: `effect` hands permits in; a backend calls `capability`, which calls `transport`.
 
+mod detail;
 mod label;
 pub mod live;
 mod look;
+pub mod plan;
+mod supplied;
 
-pub(crate) use look::unresolved;
+pub(crate) use look::{Look, unresolved};
 
 use crate::journal::{KeptObject, Settlement, Trace};
-use crate::model::{Answer, Effect, EffectClass, Fault, PluginName, Stop};
+use crate::model::{Answer, Detail, Effect, EffectClass, Fault, PluginName, Stop};
 use crate::policy::{Facts, Permit};
 use crate::site::{CommandKind, Profile};
 use futures::future::BoxFuture;
@@ -54,6 +57,12 @@ pub trait Backend: Facts {
         permit: Permit,
         sequence: i64,
     ) -> BoxFuture<'a, Result<(Acted, Settlement), Stop>>;
+
+    /// Returns what the names of an effect stand for, without acting and without a secret.
+    fn detail<'a>(&'a self, effect: &'a Effect) -> BoxFuture<'a, Result<Detail, Fault>> {
+        let _ = effect;
+        Box::pin(std::future::ready(Ok(Detail::default())))
+    }
 
     /// Takes an effect that is done, from the journal, into what the run remembers.
     fn recall(

@@ -8,6 +8,7 @@ mod effect;
 mod event;
 mod fault;
 mod names;
+mod plan;
 mod stop;
 
 pub use answer::{Answer, Certificate, Check, Entry, FileStat, Health, Member, MemberOutcome, Outcome};
@@ -16,5 +17,9 @@ pub use event::{Event, PlannedStep, Roles, RunState};
 pub use fault::{Fault, code};
 pub use names::{
     CommandName, EndpointName, FileName, NameError, NodeName, ObjectName, PluginName, RunId, StepId,
+};
+pub use plan::{
+    Covers, Detail, Digested, HookCover, PLAN_FORMAT, Plan, PlannedCommand, PlannedEffect, PlannedFile,
+    PlannedPrompt, PlannedRequest, RolesCover, Shape, Signer, StepPlan, SuppliedCover, Symbol,
 };
 pub use stop::{PauseReason, Stop};

@@ -8,7 +8,9 @@
 
 mod ground;
 mod live;
+mod looks;
 mod machine;
+mod planning;
 mod plugin;
 mod position;
 mod procedure;

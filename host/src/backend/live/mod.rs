@@ -21,8 +21,8 @@ use crate::capability::secrets::{PasswordPolicy, Secret};
 use crate::journal::sealed::{Identity, Recipients};
 use crate::journal::{KeptObject, ObjectKind, Settlement, Trace};
 use crate::model::{
-    Answer, CommandName, Effect, EffectClass, Event, Fault, FileName, NodeName, ObjectName, PauseReason,
-    PluginName, Roles, RunId, Stop, code,
+    Answer, CommandName, Detail, Effect, EffectClass, Event, Fault, FileName, NodeName, ObjectName,
+    PauseReason, PluginName, Roles, RunId, Stop, code,
 };
 use crate::policy::{Facts, Permit};
 use crate::site::{CommandDeclaration, ProcedureSettings, SecretSource, Site};
@@ -203,6 +203,16 @@ impl Backend for Live {
         sequence: i64,
     ) -> BoxFuture<'a, Result<(Acted, Settlement), Stop>> {
         async move { self.settle_effect(plugin, permit.effect(), sequence).await }.boxed()
+    }
+
+    fn detail<'a>(&'a self, effect: &'a Effect) -> BoxFuture<'a, Result<Detail, Fault>> {
+        let members = match effect {
+            Effect::FilesSwap { set, node } | Effect::FilesDiscard { set, node } => {
+                self.set_members(set, node)
+            }
+            _ => Vec::new(),
+        };
+        self.look().detail(effect, members, self.settings.allow_secret_in_argv).boxed()
     }
 
     fn recall(
