@@ -26,7 +26,7 @@ pub enum Ending {
     Failed {
         fault: Fault,
     },
-    /// A grant is missing; nothing was changed.
+    /// A grant or an approval is missing; nothing was changed.
     Denied {
         fault: Fault,
     },
@@ -47,9 +47,20 @@ pub enum Ending {
     },
 }
 
-/// Asks the operator once, with the plan in front of them. None: there is nobody to ask.
+/// Asks the operator once, with the plan in front of them.
 pub trait Asker: Send + Sync {
-    fn go_ahead(&self, steps: &[PlannedStep]) -> Option<bool>;
+    fn go_ahead(&self, steps: &[PlannedStep]) -> GoAhead;
+}
+
+/// What came of asking.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GoAhead {
+    Yes,
+    No,
+    /// There is nobody to ask.
+    Nobody,
+    /// What is about to be done is not what was approved.
+    Refused(Fault),
 }
 
 /// What the machine is told besides its parts.
@@ -136,11 +147,12 @@ impl Machine {
         }
         if !position.confirmed {
             match self.asker.go_ahead(&steps) {
-                Some(true) => {
+                GoAhead::Yes => {
                     self.journal.commit(&Row::Confirmed)?;
                 }
-                Some(false) => return Ok(Ending::Declined),
-                None => {
+                GoAhead::No => return Ok(Ending::Declined),
+                GoAhead::Refused(fault) => return Ok(Ending::Denied { fault }),
+                GoAhead::Nobody => {
                     return Ok(Ending::Preflight {
                         message: "there is nobody to ask whether to go ahead".into(),
                         hint: "say --yes to go ahead unasked".into(),

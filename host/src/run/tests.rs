@@ -328,8 +328,8 @@ impl Procedure for Play {
 
 struct Yes;
 impl Asker for Yes {
-    fn go_ahead(&self, _: &[PlannedStep]) -> Option<bool> {
-        Some(true)
+    fn go_ahead(&self, _: &[PlannedStep]) -> GoAhead {
+        GoAhead::Yes
     }
 }
 

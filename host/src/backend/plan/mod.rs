@@ -102,6 +102,11 @@ impl Planning {
         }
     }
 
+    /// Writes symbols for what stands in for values that are not known.
+    pub fn shown(&self, text: &str) -> String {
+        self.imagined().symbols.shown(text)
+    }
+
     /// Everything that is known after apply.
     pub fn symbols(&self) -> Vec<Symbol> {
         self.imagined().symbols.all()

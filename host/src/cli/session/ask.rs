@@ -6,7 +6,7 @@ use crate::capability::secrets::{Secret, source};
 use crate::cli::ui::Ui;
 use crate::model::{Event, PlannedStep};
 use crate::report;
-use crate::run::Asker;
+use crate::run::{Asker, GoAhead};
 use std::sync::Arc;
 
 pub struct TerminalOperator {
@@ -23,7 +23,7 @@ impl TerminalOperator {
 }
 
 impl Asker for TerminalOperator {
-    fn go_ahead(&self, steps: &[PlannedStep]) -> Option<bool> {
+    fn go_ahead(&self, steps: &[PlannedStep]) -> GoAhead {
         if self.ui.is_json() {
             self.ui.json(&Event::Planned {
                 title: String::new(),
@@ -36,9 +36,13 @@ impl Asker for TerminalOperator {
             }
         }
         if self.yes {
-            return Some(true);
+            return GoAhead::Yes;
         }
-        self.shown.pause(|| self.ui.ask("Go ahead?"))
+        match self.shown.pause(|| self.ui.ask("Go ahead?")) {
+            Some(true) => GoAhead::Yes,
+            Some(false) => GoAhead::No,
+            None => GoAhead::Nobody,
+        }
     }
 }
 
