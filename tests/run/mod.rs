@@ -4,5 +4,6 @@
 mod crash;
 mod e2e;
 mod leak;
+mod plan;
 mod proof;
 mod whole;
