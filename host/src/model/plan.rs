@@ -39,6 +39,18 @@ pub struct Plan {
     pub assumed: Vec<String>,
 }
 
+impl Plan {
+    /// Returns the plan without what only looks: what a run that follows it is held to.
+    pub fn without_looks(&self) -> Self {
+        let mut plan = self.clone();
+        let steps = plan.steps.iter_mut().map(|planned| &mut planned.effects);
+        for effects in steps.chain([&mut plan.preflight, &mut plan.verification]) {
+            effects.retain(|effect| effect.class != EffectClass::Observe);
+        }
+        plan
+    }
+}
+
 /// Everything outside the plan that it was made from: none of it may differ when it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

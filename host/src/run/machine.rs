@@ -3,10 +3,10 @@
 use super::ground::{Ground, GroundError, GroundErrorKind};
 use super::position::Position;
 use super::procedure::{CallError, Procedure};
-use crate::effect::{CallPath, Events, Interrupt, Replay, Surroundings};
+use crate::effect::{CallPath, Events, Expected, Interrupt, Replay, Surroundings};
 use crate::journal::{CallName, Journal, JournalError, Row, StoredRow};
 use crate::model::{
-    Check, Entry, Event, Fault, PauseReason, PlannedStep, PluginName, RunId, RunState, Stop, code,
+    Check, Entry, Event, Fault, PauseReason, PlannedStep, PluginName, Roles, RunId, RunState, Stop, code,
 };
 use crate::policy::Gate;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub enum Ending {
 
 /// Asks the operator once, with the plan in front of them.
 pub trait Asker: Send + Sync {
-    fn go_ahead(&self, steps: &[PlannedStep]) -> GoAhead;
+    fn go_ahead(&self, roles: Option<&Roles>, steps: &[PlannedStep]) -> GoAhead;
 }
 
 /// What came of asking.
@@ -84,6 +84,8 @@ pub struct Machine {
     pub events: Events,
     pub interrupt: Interrupt,
     pub asker: Arc<dyn Asker>,
+    /// What the plan allows, where the run follows one.
+    pub expected: Option<Arc<Expected>>,
     /// What the journal held when it was opened.
     pub rows: Vec<StoredRow>,
 }
@@ -120,7 +122,7 @@ impl Machine {
     pub async fn roll_back(&self) -> Ending {
         let position = Position::of(&self.rows);
         let driven = match self.take_ground(&position).await {
-            Ok(()) => self.back(position, "the operator asked for it").await,
+            Ok(_) => self.back(position, "the operator asked for it").await,
             Err(halt) => Err(halt),
         };
         self.settle(driven).await
@@ -137,7 +139,7 @@ impl Machine {
     }
 
     async fn forward(&self, position: Position) -> Result<Ending, Halt> {
-        self.take_ground(&position).await?;
+        let roles = self.take_ground(&position).await?;
         let steps = match position.planned.clone() {
             Some(steps) => steps,
             None => self.preflight().await?,
@@ -146,7 +148,7 @@ impl Machine {
             return Ok(Ending::NothingToDo { why: "every node is already as asked".into() });
         }
         if !position.confirmed {
-            match self.asker.go_ahead(&steps) {
+            match self.asker.go_ahead(roles.as_ref(), &steps) {
                 GoAhead::Yes => {
                     self.journal.commit(&Row::Confirmed)?;
                 }
@@ -167,7 +169,7 @@ impl Machine {
     }
 
     /// The lease and the roles; on resume, what the journal says they were.
-    async fn take_ground(&self, position: &Position) -> Result<(), Halt> {
+    async fn take_ground(&self, position: &Position) -> Result<Option<Roles>, Halt> {
         if position.tokens.is_empty() || position.lease_released {
             let tokens = self
                 .ground
@@ -197,11 +199,11 @@ impl Machine {
                 seen
             }
         };
-        if let Some(roles) = roles {
+        if let Some(roles) = roles.clone() {
             self.ground.bind_roles(&roles);
             (self.events)(&Event::RolesBound { first: roles.first, second: roles.second });
         }
-        Ok(())
+        Ok(roles)
     }
 
     async fn preflight(&self) -> Result<Vec<PlannedStep>, Halt> {
@@ -378,6 +380,7 @@ impl Machine {
         match halt {
             Halt::Stop(stop) if !position.changed => Halt::End(match stop.reason {
                 PauseReason::Interrupted => Ending::Declined,
+                PauseReason::NotApproved => Ending::Denied { fault: Fault::new(code::REFUSED, stop.message) },
                 PauseReason::RolesChanged
                 | PauseReason::ClocksApart
                 | PauseReason::Unreachable
@@ -407,6 +410,7 @@ impl Machine {
             backend: self.ground.clone().as_backend(),
             events: self.events.clone(),
             interrupt: self.interrupt.clone(),
+            expected: self.expected.clone(),
         };
         CallPath::new(around, call.clone(), Replay::of(call, &self.rows))
     }

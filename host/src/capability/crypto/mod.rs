@@ -35,12 +35,4 @@ mod proofs;
 #[cfg(test)]
 pub(crate) mod testing;
 
-/// Writes bytes as lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
+pub(crate) use crate::model::hex;

@@ -4,7 +4,7 @@ use super::show::Shown;
 use crate::capability::operator::Operator;
 use crate::capability::secrets::{Secret, source};
 use crate::cli::ui::Ui;
-use crate::model::{Event, PlannedStep};
+use crate::model::{Event, PlannedStep, Roles};
 use crate::report;
 use crate::run::{Asker, GoAhead};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl TerminalOperator {
 }
 
 impl Asker for TerminalOperator {
-    fn go_ahead(&self, steps: &[PlannedStep]) -> GoAhead {
+    fn go_ahead(&self, _: Option<&Roles>, steps: &[PlannedStep]) -> GoAhead {
         if self.ui.is_json() {
             self.ui.json(&Event::Planned {
                 title: String::new(),

@@ -94,6 +94,7 @@ pub(super) async fn drive(
         events,
         interrupt,
         asker: operator,
+        expected: None,
         rows,
     };
     let ending = if back { machine.roll_back().await } else { machine.drive().await };

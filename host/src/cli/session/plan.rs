@@ -12,7 +12,7 @@ use crate::cli::commands::site::load;
 use crate::cli::error::{Error, Exit, Result};
 use crate::effect::Interrupt;
 use crate::journal::{CallName, Journal, Row, StoredRow};
-use crate::model::{Check, PLAN_FORMAT, Plan, PlannedEffect, PlannedStep, RunId, StepPlan};
+use crate::model::{Check, PLAN_FORMAT, Plan, PlannedEffect, PlannedStep, Roles, RunId, StepPlan};
 use crate::report;
 use crate::run::{Asker, Ending, GoAhead, Machine, PluginProcedure, Settings};
 use crate::site::Site;
@@ -100,6 +100,7 @@ async fn planned(
         events: Arc::new(|_| {}),
         interrupt: Interrupt::default(),
         asker: Arc::new(GoesOn),
+        expected: None,
         rows: Vec::new(),
     };
     let ending = machine.drive().await;
@@ -150,7 +151,7 @@ async fn planned(
 struct GoesOn;
 
 impl Asker for GoesOn {
-    fn go_ahead(&self, _: &[PlannedStep]) -> GoAhead {
+    fn go_ahead(&self, _: Option<&Roles>, _: &[PlannedStep]) -> GoAhead {
         GoAhead::Yes
     }
 }
