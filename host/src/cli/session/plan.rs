@@ -1,7 +1,7 @@
 //! `windlass plan`: the whole run on the plan backend, with the journal of a run that is thrown away.
 
 use super::drive::{PREFLIGHT, controller};
-use super::ending::{fault_error, journal_error};
+use super::ending::{approval_error, fault_error, journal_error};
 use super::network::enter;
 use super::plugins::gate_for;
 use super::prepare::{Prepared, prepare, procedure_name};
@@ -17,9 +17,8 @@ use crate::report;
 use crate::run::{Asker, Ending, GoAhead, Machine, PluginProcedure, Settings};
 use crate::site::Site;
 use crate::transport::Transports;
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use std::collections::HashMap;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +50,7 @@ pub fn plan(context: &Context, make: Make) -> Result {
         return Ok(Exit::Done);
     };
     if let Some(out) = &make.out {
-        write(out, &plan)?;
+        approval::write_plan(out, &plan).map_err(approval_error)?;
     }
     if ui.is_json() {
         ui.json(&plan);
@@ -116,7 +115,7 @@ async fn planned(
     planning.close().await;
     let Some(checks) = checks? else { return Ok(None) };
     let covers = approval::covers(&site, &settings, &name, &digest, &entries, roles.as_ref())
-        .map_err(|error| Error::from_error(Exit::Usage, &error))?;
+        .map_err(approval_error)?;
     let now = jiff::Timestamp::now().as_second();
     let valid_for = i64::try_from(valid_for.as_secs()).unwrap_or(i64::MAX);
     Ok(Some(Plan {
@@ -232,24 +231,4 @@ fn nonce() -> std::result::Result<String, Error> {
     aws_lc_rs::rand::fill(&mut random)
         .map_err(|_| Error::new(Exit::Fault, "the operating system gives no random bytes"))?;
     Ok(crate::capability::crypto::hex(&random))
-}
-
-/// Written whole or not at all.
-fn write(out: &Utf8Path, plan: &Plan) -> std::result::Result<(), Error> {
-    let mut text = serde_json::to_string_pretty(plan)
-        .map_err(|error| Error::new(Exit::Fault, format!("the plan cannot be written as JSON: {error}")))?;
-    text.push('\n');
-    let folder = match out.parent() {
-        Some(folder) if !folder.as_str().is_empty() => folder,
-        _ => Utf8Path::new("."),
-    };
-    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(out).map_err(|error| error.error).map(drop)
-    });
-    written.map_err(|error| {
-        Error::new(Exit::Usage, format!("the plan cannot be written to {out}: {error}"))
-            .hint("name a file in a folder that you can write to: -o FILE")
-    })
 }
