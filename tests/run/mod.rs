@@ -5,6 +5,7 @@ mod crash;
 mod e2e;
 mod leak;
 mod matrix;
+mod plan;
 mod profile;
 mod proof;
 mod whole;

@@ -90,6 +90,8 @@ enum Command {
     Init(commands::init::Args),
     /// Check a site, or explain a name in it
     Site(commands::site::Args),
+    /// Show what a procedure would do, and change nothing
+    Plan(commands::plan::Args),
     /// Run a procedure
     Run(commands::run::Args),
     /// Go on with a run that was interrupted or paused
@@ -142,6 +144,7 @@ pub fn main(bundle: Option<Embedded>) -> ExitCode {
         Command::Demo(args) => commands::demo::run(args, &context),
         Command::Init(args) => commands::init::run(args, &context),
         Command::Site(args) => session::site(args, &context),
+        Command::Plan(args) => commands::plan::run(args, &context),
         Command::Run(args) => commands::run::run(args, &context),
         Command::Resume(args) => commands::resume::run(args, &context),
         Command::Rollback(args) => commands::rollback::run(args, &context),

@@ -1,5 +1,6 @@
 //! Gate → journal intent → act → journal outcome → answer.
 
+use super::expected::Expected;
 use super::replay::Replay;
 use crate::backend::{Acted, Backend};
 use crate::fuse::{self, Place};
@@ -38,6 +39,8 @@ pub struct Surroundings {
     pub backend: Arc<dyn Backend>,
     pub events: Events,
     pub interrupt: Interrupt,
+    /// What the plan allows, where the run follows one.
+    pub expected: Option<Arc<Expected>>,
 }
 
 /// The path of one exported call of one plugin.
@@ -46,11 +49,13 @@ pub struct CallPath {
     call: CallName,
     replay: Replay,
     performed: u32,
+    /// Effects so far that were more than looks.
+    done: usize,
 }
 
 impl CallPath {
     pub fn new(around: Surroundings, call: CallName, replay: Replay) -> Self {
-        Self { around, call, replay, performed: 0 }
+        Self { around, call, replay, performed: 0, done: 0 }
     }
 
     /// Performs one effect: the only way a plugin reaches anything.
@@ -82,6 +87,9 @@ impl CallPath {
             }
         };
 
+        if class != EffectClass::Observe {
+            self.compare_with_plan(&effect).await?;
+        }
         if let Some(past) = self.replay.next() {
             if past.effect != effect {
                 return Err(Stop::new(
@@ -119,6 +127,24 @@ impl CallPath {
         }
         let acted = self.around.backend.act(&self.around.plugin, permit, sequence).await?;
         self.record(sequence, effect, class, acted, None, began)
+    }
+
+    /// Before anything acts: is this what the plan has here?
+    async fn compare_with_plan(&mut self, effect: &Effect) -> Result<(), Stop> {
+        let at = self.done;
+        self.done += 1;
+        let Some(expected) = &self.around.expected else { return Ok(()) };
+        // What has acted was compared then, with what its names stood for then.
+        let detail = match self.replay.next().is_some_and(|past| past.outcome.is_some()) {
+            true => None,
+            false => Some(self.around.backend.detail(effect).await.map_err(|fault| {
+                Stop::new(
+                    PauseReason::Unreachable,
+                    format!("whether \"{effect}\" is as it was approved cannot be told: {}", fault.message),
+                )
+            })?),
+        };
+        expected.admit(&self.around.plugin, &self.call, at, effect, detail.as_ref())
     }
 
     fn record(

@@ -8,7 +8,9 @@
 
 mod ground;
 mod live;
+mod looks;
 mod machine;
+mod planning;
 mod plugin;
 mod position;
 mod procedure;
@@ -16,7 +18,7 @@ mod procedure;
 mod tests;
 
 pub use ground::{Ground, GroundError, GroundErrorKind};
-pub use machine::{Asker, Ending, Machine, Settings};
+pub use machine::{Asker, Ending, GoAhead, Machine, Settings};
 pub use plugin::PluginProcedure;
 pub use position::Position;
 pub use procedure::{CallError, Procedure};

@@ -328,8 +328,8 @@ impl Procedure for Play {
 
 struct Yes;
 impl Asker for Yes {
-    fn go_ahead(&self, _: &[PlannedStep]) -> Option<bool> {
-        Some(true)
+    fn go_ahead(&self, _: Option<&Roles>, _: &[PlannedStep]) -> GoAhead {
+        GoAhead::Yes
     }
 }
 
@@ -360,6 +360,7 @@ fn machine(sim: &Arc<Sim>, journal: Journal, rows: Vec<StoredRow>, roll_back_on_
         events,
         interrupt: Interrupt::default(),
         asker: Arc::new(Yes),
+        expected: None,
         rows,
     }
 }

@@ -6,6 +6,7 @@ use super::mistake::{Place, Reading, SiteErrors, Target, nearest, shown};
 use super::reader::{LONGEST_FILE, Located, Source};
 use super::types::*;
 use super::{bundled, check, compose, grants_file, layer, site_file};
+use crate::model::Digested;
 use camino::Utf8Path;
 use std::io::Read as _;
 use std::sync::Arc;
@@ -32,8 +33,14 @@ impl Site {
 
     fn read(dir: &Utf8Path, found: Option<&str>) -> Result<Self, SiteErrors> {
         let dir = camino::absolute_utf8(dir).unwrap_or_else(|_| dir.to_owned());
-        let mut loading =
-            Loading { dir: &dir, found, reading: Reading::default(), files: Vec::new(), digest: digest() };
+        let mut loading = Loading {
+            dir: &dir,
+            found,
+            reading: Reading::default(),
+            files: Vec::new(),
+            digest: digest(),
+            digests: Digests::default(),
+        };
         match loading.site() {
             Some(site) if loading.reading.is_clean() => Ok(site),
             _ => Err(SiteErrors { mistakes: loading.reading.into_mistakes(&loading.files), dir }),
@@ -63,6 +70,7 @@ struct Loading<'a> {
     /// In the order read, for the order of mistakes.
     files: Vec<Arc<str>>,
     digest: aws_lc_rs::digest::Context,
+    digests: Digests,
 }
 
 impl Loading<'_> {
@@ -117,6 +125,7 @@ impl Loading<'_> {
             vars,
             ssh: file.ssh,
             digest: hex(self.digest.clone().finish().as_ref()),
+            digests: self.digests.clone(),
             lab: file.lab,
         })
     }
@@ -248,7 +257,7 @@ impl Loading<'_> {
         // A link that leads nowhere is a mistake, not an absent file.
         match self.dir.join(file).symlink_metadata() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                self.add_to_digest(file, &[]);
+                self.hash(file, &[]);
                 None
             }
             _ => self.open(file, "there is no such file"),
@@ -268,8 +277,21 @@ impl Loading<'_> {
         }
     }
 
-    /// Names and lengths are part of it, so that no text can be moved from one file to the next unseen.
+    /// Counts a file in: alone, and with the others.
     fn add_to_digest(&mut self, name: &str, bytes: &[u8]) {
+        let mut alone = digest();
+        alone.update(bytes);
+        let digested = Digested { name: name.to_owned(), sha256: hex(alone.finish().as_ref()) };
+        match name {
+            "site.toml" => self.digests.site = Some(digested),
+            "grants.toml" => self.digests.grants = Some(digested),
+            _ => self.digests.profile.push(digested),
+        }
+        self.hash(name, bytes);
+    }
+
+    /// Names and lengths are part of it, so that no text can be moved from one file to the next unseen.
+    fn hash(&mut self, name: &str, bytes: &[u8]) {
         for part in [name.as_bytes(), bytes] {
             self.digest.update(&(part.len() as u64).to_be_bytes());
             self.digest.update(part);

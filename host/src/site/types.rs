@@ -1,6 +1,6 @@
 //! A site and its profile as the rest of the host sees them: read, merged, validated.
 
-use crate::model::{CommandName, EndpointName, FileName, NodeName, PluginName};
+use crate::model::{CommandName, Digested, EndpointName, FileName, NodeName, PluginName};
 use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 use std::time::Duration;
@@ -30,8 +30,20 @@ pub struct Site {
     pub ssh: SshSettings,
     /// SHA-256 over `site.toml`, `grants.toml` and the profile, lower-case hex.
     pub digest: String,
+    /// The same, file by file.
+    pub digests: Digests,
     /// Set on a practice cluster: the file that holds the pid whose network namespace is entered.
     pub lab: Option<Utf8PathBuf>,
+}
+
+/// What a site was read from, by name and SHA-256.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Digests {
+    pub site: Option<Digested>,
+    /// None: there is no such file.
+    pub grants: Option<Digested>,
+    /// The profile, then what it extends.
+    pub profile: Vec<Digested>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use super::files::{missing, to_fault};
 use super::{Live, der_of, fault};
 use crate::backend::Acted;
+use crate::backend::supplied::{self, SuppliedFiles};
 use crate::capability::crypto::{self, KeyAlgorithm, LeafRequest, PrivateKey, key_fit};
 use crate::capability::objects::Object;
 use crate::journal::{KeptObject, ObjectKind};
@@ -87,19 +88,8 @@ impl Live {
         key_name: &ObjectName,
         passphrase: &ObjectName,
     ) -> Result<Acted, Fault> {
-        let Some(supplied) = &self.settings.supplied else {
-            return Err(Fault::new(code::UNKNOWN, format!("the site supplies no CA for {plugin}")).hint(format!(
-                "in site.toml, under [procedures.{plugin}]: supplied = {{ certificate = \"root-ca.crt\", key = \"root-ca.pem\" }}"
-            )));
-        };
-        let read = |path: &camino::Utf8Path| {
-            let path = self.site.dir.join(path);
-            std::fs::read(&path).map_err(|error| {
-                Fault::new(code::REFUSED, format!("the supplied {path} cannot be read: {error}"))
-            })
-        };
-        let certificate = read(&supplied.certificate)?;
-        let key_file = zeroize::Zeroizing::new(read(&supplied.key)?);
+        let SuppliedFiles { certificate, key: key_file } =
+            supplied::files(&self.site, &self.settings, plugin)?;
         let passphrase = self.objects.secret(plugin, passphrase)?;
         let key = PrivateKey::from_pem(&key_file, Some(&passphrase)).map_err(fault(code::REFUSED))?;
         crypto::check_supplied_ca(&certificate, &key, self.now()).map_err(fault(code::REFUSED))?;

@@ -11,8 +11,7 @@ use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-const FOLDERS: Script =
-    Script { name: "looking for folders", text: include_str!("scripts/folders.sh"), apart: false };
+const FOLDERS: Script = Script { name: "looking for folders", text: include_str!("scripts/folders.sh") };
 
 /// What one manager has of what one profile is known by.
 #[derive(Debug, Clone, PartialEq, Eq)]

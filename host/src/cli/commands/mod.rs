@@ -6,6 +6,7 @@ pub mod gen_cert;
 pub mod init;
 pub mod lab;
 pub mod man;
+pub mod plan;
 pub mod resume;
 pub mod rollback;
 pub mod run;

@@ -4,9 +4,9 @@ use super::show::Shown;
 use crate::capability::operator::{Acknowledged, Operator};
 use crate::capability::secrets::{Secret, source};
 use crate::cli::ui::Ui;
-use crate::model::{Event, PlannedStep};
+use crate::model::{Event, PlannedStep, Roles};
 use crate::report;
-use crate::run::Asker;
+use crate::run::{Asker, GoAhead};
 use std::sync::Arc;
 
 pub struct TerminalOperator {
@@ -32,7 +32,7 @@ impl TerminalOperator {
 }
 
 impl Asker for TerminalOperator {
-    fn go_ahead(&self, steps: &[PlannedStep]) -> Option<bool> {
+    fn go_ahead(&self, _: Option<&Roles>, steps: &[PlannedStep]) -> GoAhead {
         if self.ui.is_json() {
             self.ui.json(&Event::Planned {
                 title: String::new(),
@@ -45,9 +45,13 @@ impl Asker for TerminalOperator {
             }
         }
         if self.given.yes {
-            return Some(true);
+            return GoAhead::Yes;
         }
-        self.shown.pause(|| self.ui.ask("Go ahead?"))
+        match self.shown.pause(|| self.ui.ask("Go ahead?")) {
+            Some(true) => GoAhead::Yes,
+            Some(false) => GoAhead::No,
+            None => GoAhead::Nobody,
+        }
     }
 }
 

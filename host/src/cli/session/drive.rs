@@ -19,7 +19,7 @@ use indexmap::IndexMap;
 use std::sync::Arc;
 
 /// The code of a fault that a procedure's preflight answers with.
-const PREFLIGHT: &str = "preflight";
+pub(super) const PREFLIGHT: &str = "preflight";
 
 /// Everything a run needs, opened.
 pub(super) struct Opened {
@@ -94,6 +94,7 @@ pub(super) async fn drive(
         events,
         interrupt,
         asker: operator,
+        expected: None,
         rows,
     };
     let ending = if back { machine.roll_back().await } else { machine.drive().await };

@@ -1,5 +1,6 @@
 //! How a run came out, in words and as an exit code; what errors become at the command line.
 
+use crate::approval::ApprovalError;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::JournalError;
@@ -71,6 +72,16 @@ pub fn journal_error(error: JournalError) -> Error {
         }
         _ => made,
     }
+}
+
+pub(super) fn approval_error(error: ApprovalError) -> Error {
+    let exit = match error {
+        // Whom to trust must be beyond doubt before anything else is.
+        ApprovalError::Unsafe { .. } | ApprovalError::Trusted { .. } => Exit::Refused,
+        ApprovalError::Sign { .. } | ApprovalError::Agent { .. } => Exit::Failed,
+        _ => Exit::Usage,
+    };
+    Error::from_error(exit, &error)
 }
 
 pub(super) fn plugin_error(error: PluginError) -> Error {

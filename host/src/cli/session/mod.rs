@@ -1,7 +1,8 @@
 //! Puts a run together: site, plugin, journal, connections; drives it; says how it ended.
 //!
 //! `start`, `again` and `close` are how a run begins, goes on and ends; `drive` opens what all of them need
-//! and hands it to the machine of `run`; `ending` says how that came out. `plugins` finds the plugin and its
+//! and hands it to the machine of `run`; `plan` does the same
+//! with a ground that only looks; `ending` says how that came out. `plugins` finds the plugin and its
 //! gate, `network` reaches nodes, `profile` finds a site's profile, `runs` finds runs by the beginning of their ids.
 
 mod again;
@@ -11,7 +12,9 @@ mod drive;
 mod ending;
 mod network;
 mod parameters;
+mod plan;
 mod plugins;
+mod prepare;
 mod profile;
 mod runs;
 mod show;
@@ -21,6 +24,7 @@ pub use again::{Again, Difference, again};
 pub use close::close;
 pub use ending::journal_error;
 pub use network::{one_thread, site};
+pub use plan::{Make, plan};
 pub use profile::{Found, candidates, load};
 pub use runs::{find_run, runs_dir};
 pub use start::{Start, start};

@@ -2,10 +2,10 @@
 
 use super::ask::Given;
 use super::drive::{Opened, controller, drive};
-use super::ending::{journal_error, plugin_error};
+use super::ending::journal_error;
 use super::network::enter;
 use super::parameters;
-use super::plugins::load_plugin;
+use super::prepare::{Prepared, prepare, procedure_name};
 use super::profile::{Found, load};
 use super::runs::runs_dir;
 use crate::cli::Context;
@@ -27,14 +27,11 @@ pub struct Start {
 /// Starts a new run.
 pub fn start(context: &Context, start: Start) -> Result {
     let Found { site, told } = load(context)?;
-    let name =
-        PluginName::new(start.procedure.as_str()).map_err(|error| Error::from_error(Exit::Usage, &error))?;
-    let settings = site.procedures.get(&name).cloned().unwrap_or_default();
+    let name = procedure_name(&start.procedure)?;
     let runtime = enter(&site)?;
     runtime.block_on(async {
-        let plugin = load_plugin(context, &site, &name, &settings)?;
-        let described = plugin.procedure_describe().await.map_err(plugin_error)?;
-        let parameters = parameters::settle(&name, &described, &site, &settings, &start.params)?;
+        let Prepared { name, settings, plugin, described, parameters } =
+            prepare(context, &site, name, &start.params).await?;
         let secret_sources = parameters::secret_sources(&start.secrets)?;
         let run = new_run_id(&name)?;
         let journal = Journal::create(&runs_dir(context)?, &run).map_err(journal_error)?;

@@ -122,6 +122,7 @@ fn site(dir: &Utf8Path, address: Address) -> Site {
         vars: IndexMap::new(),
         ssh: SshSettings::default(),
         digest: String::new(),
+        digests: Default::default(),
         lab: None,
     }
 }

@@ -95,6 +95,7 @@ pub fn site() -> Site {
         vars,
         ssh: SshSettings::default(),
         digest: String::new(),
+        digests: Default::default(),
         lab: None,
     }
 }
