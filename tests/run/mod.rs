@@ -5,4 +5,5 @@ mod crash;
 mod e2e;
 mod leak;
 mod proof;
+mod state;
 mod whole;

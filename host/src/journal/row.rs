@@ -42,7 +42,8 @@ pub struct KeptObject {
     pub plugin: PluginName,
     pub name: ObjectName,
     pub kind: ObjectKind,
-    /// DER of a certificate in the clear; a key or a secret sealed to the operators. Base64.
+    /// DER of a certificate in the clear; a key or a secret sealed to the operators. Base64. On disk a sealed
+    /// value lies apart, and here stands its digest: what `runs close` removes breaks no chain.
     pub bytes: String,
 }
 

@@ -18,5 +18,5 @@ mod tests;
 pub use ground::{Ground, GroundError, GroundErrorKind};
 pub use machine::{Asker, Ending, Machine, Settings};
 pub use plugin::PluginProcedure;
-pub use position::Position;
+pub use position::{Position, Tracked};
 pub use procedure::{CallError, Procedure};

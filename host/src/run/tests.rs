@@ -346,6 +346,7 @@ fn gate() -> Gate {
 
 fn machine(sim: &Arc<Sim>, journal: Journal, rows: Vec<StoredRow>, roll_back_on_failure: bool) -> Machine {
     let events: Events = Arc::new(|_| {});
+    let position = Tracked::of(&journal, &rows);
     Machine {
         settings: Settings {
             run: journal.run().clone(),
@@ -361,6 +362,7 @@ fn machine(sim: &Arc<Sim>, journal: Journal, rows: Vec<StoredRow>, roll_back_on_
         interrupt: Interrupt::default(),
         asker: Arc::new(Yes),
         rows,
+        position,
     }
 }
 

@@ -20,5 +20,5 @@ pub use again::{Again, Difference, again};
 pub use close::close;
 pub use ending::journal_error;
 pub use network::{one_thread, site};
-pub use runs::{find_run, runs_dir};
+pub use runs::{find_run, newest_or, runs_dir};
 pub use start::{Start, start};
