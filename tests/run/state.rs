@@ -50,13 +50,18 @@ impl Drop for Disk {
     }
 }
 
-/// All that Windlass and its commands leave on nodes.
-fn on_nodes(
-    pair: &Pair,
-) -> (BTreeMap<String, (Vec<u8>, u32, u32)>, BTreeMap<Utf8PathBuf, Vec<u8>>, [[usize; 3]; 2]) {
+/// What nodes hold and what ran on them.
+#[derive(PartialEq)]
+struct Nodes {
+    product: BTreeMap<String, (Vec<u8>, u32, u32)>,
+    windlass: BTreeMap<Utf8PathBuf, Vec<u8>>,
+    executions: [[usize; 3]; 2],
+}
+
+fn on_nodes(pair: &Pair) -> Nodes {
     let homes = NODES.iter().flat_map(|node| files(&pair.home(node).join(".windlass")));
     let windlass = homes.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
-    (pair.content(), windlass, pair.executions())
+    Nodes { product: pair.content(), windlass, executions: pair.executions() }
 }
 
 /// A command that ends so, and no node is any different.
