@@ -5,9 +5,10 @@
 //!
 //! Neighbours: `plugin` calls it, `policy` gates, `journal` keeps, a `backend` acts.
 
+mod each;
 mod path;
 mod replay;
 
 pub(crate) use path::journal_stop;
 pub use path::{CallPath, Events, Interrupt, Surroundings};
-pub use replay::{Past, Replay};
+pub use replay::{Past, PastChild, Replay};

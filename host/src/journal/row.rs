@@ -113,7 +113,13 @@ pub enum Row {
         effect: Effect,
         class: EffectClass,
     },
-    /// The outcome of the intent with sequence number `of`.
+    /// The intent of a `run-each`, whose row is `of`, on one of its nodes; it has an outcome of its own.
+    Child {
+        of: i64,
+        node: NodeName,
+    },
+    /// The outcome of the intent with sequence number `of`. That of a `run-each` is made of its children's, and
+    /// is empty itself.
     Outcome {
         of: i64,
         answer: Result<Answer, Fault>,

@@ -2,5 +2,5 @@
 
 mod text;
 
-pub use text::{event_line, moment, report, row_line};
+pub use text::{event_line, moment, report, row_lines};
 pub(crate) use text::{on, state_word};

@@ -70,7 +70,11 @@ impl Position {
             Row::Verified { checks } => self.verified = checks.iter().all(|check| check.passed),
             Row::Stands { state, reason, .. } => self.stands = Some((*state, reason.clone())),
             Row::Closed => self.closed = true,
-            Row::Began { .. } | Row::Outcome { .. } | Row::Denied { .. } | Row::CallEnded { .. } => {}
+            Row::Began { .. }
+            | Row::Child { .. }
+            | Row::Outcome { .. }
+            | Row::Denied { .. }
+            | Row::CallEnded { .. } => {}
         }
     }
 

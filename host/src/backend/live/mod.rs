@@ -253,6 +253,10 @@ impl Backend for Live {
         }
     }
 
+    fn concurrency(&self) -> usize {
+        self.site.ssh.concurrency
+    }
+
     fn act<'a>(
         &'a self,
         plugin: &'a PluginName,

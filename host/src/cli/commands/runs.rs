@@ -84,7 +84,7 @@ fn show(context: &Context, wanted: Option<&str>) -> Result {
         return whole(reading);
     }
     context.ui.out(format!("run {run}"));
-    for line in rows.iter().filter_map(report::row_line) {
+    for line in report::row_lines(&rows) {
         context.ui.out(line);
     }
     for stored in &rows {
