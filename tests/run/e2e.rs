@@ -83,6 +83,16 @@ fn binary() -> Option<Utf8PathBuf> {
 
 /// Starts a pair, or says why it cannot be had here.
 pub fn up(transport: Transport, taste: Taste) -> Option<Pair> {
+    up_by(transport, taste, |binary, _| binary)
+}
+
+/// As [`up`], with the program that becomes the practice cluster made by the caller, given the real one and a
+/// folder for it.
+pub fn up_by(
+    transport: Transport,
+    taste: Taste,
+    program: impl FnOnce(Utf8PathBuf, &Utf8Path) -> Utf8PathBuf,
+) -> Option<Pair> {
     let binary = binary()?;
     if transport == Transport::Ssh && !nix::unistd::geteuid().is_root() {
         println!("skipped: a practice cluster over ssh needs root");
@@ -95,7 +105,8 @@ pub fn up(transport: Transport, taste: Taste) -> Option<Pair> {
         std::fs::create_dir_all(controller.join(sub)).unwrap();
     }
     std::fs::set_permissions(controller.join("run"), PermissionsExt::from_mode(0o700)).unwrap();
-    let lab = Lab::up(&dir, &Plan { transport, members: 0, binary: Some(binary) })
+    let binary = Some(program(binary, &controller));
+    let lab = Lab::up(&dir, &Plan { transport, members: 0, binary })
         .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
     let pair = Pair { lab, dir, controller, _folder: folder };
     pair.taste(taste);

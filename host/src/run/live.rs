@@ -2,7 +2,7 @@
 
 use super::ground::{Ground, GroundError, GroundErrorKind};
 use crate::backend::Backend;
-use crate::backend::live::{Live, unresolved};
+use crate::backend::live::{Live, unfit};
 use crate::model::{Fault, Health, NodeName, PluginName, Roles, RunId, code};
 use crate::transport::TransportError;
 use crate::transport::lease::{self, Holder, LeaseError, LeaseRecord};
@@ -60,18 +60,18 @@ impl Ground for Live {
             };
             // Connected side by side. Every file of the profile must have its place on every manager, before
             // anything is asked of one: a variable that is not set would be found halfway.
-            for asked in join_all(self.managers().into_iter().map(|manager| self.context(manager))).await {
-                let wrong = match asked {
+            let asking = self.managers().into_iter().map(|manager| async move {
+                match self.context(manager).await {
                     Err(fault) => Some(fault),
-                    Ok(context) => unresolved(&self.site, &context),
-                };
-                if let Some(fault) = wrong {
-                    let error = GroundError::new(ground_kind(&fault), fault.message);
-                    return Err(match fault.hint.as_str() {
-                        "" => error.hint("windlass site check --connect tries each node on its own"),
-                        hint => error.hint(hint),
-                    });
+                    Ok(context) => unfit(&self.transports, &self.site, manager, &context).await,
                 }
+            });
+            if let Some(fault) = join_all(asking).await.into_iter().flatten().next() {
+                let error = GroundError::new(ground_kind(&fault), fault.message);
+                return Err(match fault.hint.as_str() {
+                    "" => error.hint("windlass site check --connect tries each node on its own"),
+                    hint => error.hint(hint),
+                });
             }
             let mut taken: Vec<(NodeName, u64)> = Vec::new();
             // One after another, in name order: two runs that start together meet at the first manager.

@@ -210,9 +210,7 @@ impl Live {
             }
             Content::Key { key, passphrase } => {
                 only_secret(&format!("the key {key}"))?;
-                let (key, passphrase) =
-                    (self.objects.key(plugin, key)?, self.objects.secret(plugin, passphrase)?);
-                let pem = key.to_encrypted_pem(&passphrase).map_err(fault(code::FAILED))?;
+                let pem = self.objects.key_file(plugin, key, passphrase)?;
                 Ok(Zeroizing::new(pem.as_bytes().to_vec()))
             }
             Content::Secret(name) => {

@@ -11,7 +11,7 @@ mod local;
 mod nodes;
 mod settle;
 
-pub(crate) use nodes::unresolved;
+pub(crate) use nodes::unfit;
 
 use super::{Acted, Backend};
 use crate::capability::crypto::read_certificate;

@@ -9,6 +9,7 @@ use crate::model::{
     Stop, Value, code,
 };
 use crate::site::{CommandDeclaration, CommandKind, Settle, Site};
+use crate::transport::Transports;
 use crate::transport::jobs::{self, JobError};
 use futures::future::try_join_all;
 use std::sync::Arc;
@@ -271,8 +272,36 @@ impl Live {
     }
 }
 
+/// Why nothing should be begun on a node: a file of the profile has no path there, or jobs would not outlive
+/// their connection.
+pub(crate) async fn unfit(
+    transports: &Transports,
+    site: &Site,
+    node: &NodeName,
+    context: &NodeContext,
+) -> Option<Fault> {
+    if let Some(fault) = unresolved(site, context) {
+        return Some(fault);
+    }
+    match transports.ends_jobs_of(node, &site.profile.service_user).await {
+        Ok(None) => None,
+        Ok(Some(user)) => Some(
+            Fault::new(
+                code::INVALID,
+                format!(
+                    "{node} would end a running script with the connection that started it: systemd-logind has KillUserProcesses=yes for {user}"
+                ),
+            )
+            .hint(format!(
+                "on {node}, add {user} to KillExcludeUsers= in /etc/systemd/logind.conf and restart systemd-logind, or log in as another user"
+            )),
+        ),
+        Err(error) => Some(fault(code::UNREACHABLE)(error)),
+    }
+}
+
 /// The first file of the profile that has no path on this node, with the reason.
-pub(crate) fn unresolved(site: &Site, context: &NodeContext) -> Option<Fault> {
+fn unresolved(site: &Site, context: &NodeContext) -> Option<Fault> {
     site.profile
         .files
         .values()

@@ -42,7 +42,7 @@ async fn connect(context: &Context, site: &Site) -> Vec<Reached> {
         let transports = &transports;
         async move {
             match NodeContexts::default().of(transports, site, node).await {
-                Ok(context) => match crate::backend::live::unresolved(site, &context) {
+                Ok(context) => match crate::backend::live::unfit(transports, site, node, &context).await {
                     None => Reached { node: node.clone(), problem: None, hint: None },
                     Some(fault) => problem(node, fault.message, fault.hint),
                 },

@@ -83,8 +83,7 @@ impl Shell {
             return true;
         }
         let (mut out, mut err) = (Collector::keeping(0), Collector::keeping(0));
-        let asking =
-            self.call(Script { name: "asking a shell", text: ":", apart: false }, b"", &mut out, &mut err);
+        let asking = self.call(Script { name: "asking a shell", text: ":" }, b"", &mut out, &mut err);
         matches!(tokio::time::timeout(PATIENCE, asking).await, Ok(Some(_)))
     }
 

@@ -135,7 +135,7 @@ async fn exec(
     let request = Request {
         node: &node,
         user: "omm",
-        script: Script { name: "a test", text, apart: false },
+        script: Script { name: "a test", text },
         input: Zeroizing::new(input.to_vec()),
         timeout: Duration::from_secs(seconds),
         output_limit: 1 << 20,
