@@ -13,14 +13,14 @@ use std::time::Duration;
 use windlass::lab::{Double, Switch, Transport};
 
 /// A `windlass --json …` under way, its lines as they come.
-struct Running {
+pub(super) struct Running {
     child: Child,
     lines: Receiver<String>,
     effects: usize,
-    told: String,
+    pub(super) told: String,
 }
 
-fn begin(pair: &Pair, arguments: &[&str]) -> Running {
+pub(super) fn begin(pair: &Pair, arguments: &[&str]) -> Running {
     let mut command = pair.command(&["--json"]);
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -32,7 +32,7 @@ fn begin(pair: &Pair, arguments: &[&str]) -> Running {
 
 impl Running {
     /// Reads until so many effects have been told; false where the story ends before.
-    fn until_effect(&mut self, effects: usize) -> bool {
+    pub(super) fn until_effect(&mut self, effects: usize) -> bool {
         while self.effects < effects {
             let Ok(line) = self.lines.recv_timeout(Duration::from_secs(90)) else { return false };
             self.effects += usize::from(line.starts_with(r#"{"event":"effect""#));
@@ -42,19 +42,19 @@ impl Running {
         true
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
 
     /// Kills the controller, which must still be at it.
     #[track_caller]
-    fn kill(mut self) {
+    pub(super) fn kill(mut self) {
         self.signal(Signal::SIGKILL);
         let status = self.child.wait().unwrap();
         assert_eq!(status.signal(), Some(9), "it had ended before: {status}");
     }
 
-    fn end(mut self) -> Ended {
+    pub(super) fn end(mut self) -> Ended {
         self.until_effect(usize::MAX);
         let mut ended: Ended = self.child.wait_with_output().unwrap().into();
         ended.out = self.told;

@@ -41,7 +41,13 @@ pub trait Backend: Facts {
     /// Returns how the journal treats the effect (a named command observes or changes as declared).
     fn class(&self, effect: &Effect) -> EffectClass;
 
-    /// Acts. `sequence` is the intent's number in the journal: unique, and the same on resume.
+    /// How many nodes a `run-each` works on at once.
+    fn concurrency(&self) -> usize {
+        1
+    }
+
+    /// Acts. `sequence` is the intent's number in the journal: unique, and the same on resume. A `run-each`
+    /// never comes here: its children do, each as a run on its node.
     fn act<'a>(
         &'a self,
         plugin: &'a PluginName,

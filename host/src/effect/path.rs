@@ -45,7 +45,7 @@ pub struct Surroundings {
 
 /// The path of one exported call of one plugin.
 pub struct CallPath {
-    around: Surroundings,
+    pub(super) around: Surroundings,
     call: CallName,
     replay: Replay,
     performed: u32,
@@ -106,6 +106,10 @@ impl CallPath {
                 self.tell(effect, class, outcome.as_ref().err().cloned(), true, began);
                 return Ok(outcome);
             }
+            if let Effect::NodesRunEach { .. } = effect {
+                let acted = self.each(permit, class, past.sequence, past.children).await?;
+                return self.record(past.sequence, effect, class, acted, None, began);
+            }
             let (acted, settled) =
                 self.around.backend.settle(&self.around.plugin, permit, past.sequence).await?;
             return self.record(past.sequence, effect, class, acted, Some(settled), began);
@@ -116,16 +120,21 @@ impl CallPath {
         }
         fuse::pass(Place::BeforeIntent);
         let intent = Row::Intent { plugin: self.around.plugin.clone(), effect: effect.clone(), class };
+        let each = matches!(effect, Effect::NodesRunEach { .. });
         let sequence = match class {
-            EffectClass::Change => self.around.journal.commit(&intent),
-            EffectClass::Observe | EffectClass::Keep => self.around.journal.note(&intent),
+            // The first of its children's intents are committed with it.
+            EffectClass::Change if !each => self.around.journal.commit(&intent),
+            _ => self.around.journal.note(&intent),
         }
         .map_err(journal_stop)?;
         fuse::pass(Place::BeforeAct);
         if class != EffectClass::Observe {
             (self.around.events)(&Event::EffectBegan { effect: effect.clone() });
         }
-        let acted = self.around.backend.act(&self.around.plugin, permit, sequence).await?;
+        let acted = match each {
+            true => self.each(permit, class, sequence, Vec::new()).await?,
+            false => self.around.backend.act(&self.around.plugin, permit, sequence).await?,
+        };
         self.record(sequence, effect, class, acted, None, began)
     }
 
@@ -158,7 +167,12 @@ impl CallPath {
     ) -> Result<Result<Answer, Fault>, Stop> {
         fuse::pass(Place::BeforeOutcome);
         let Acted { answer, kept, traces } = acted;
-        let row = Row::Outcome { of, answer: answer.clone(), kept, traces, settled };
+        let written = match &answer {
+            // Each child has its own.
+            Ok(Answer::Outcomes(_)) => Ok(Answer::Outcomes(Vec::new())),
+            answer => answer.clone(),
+        };
+        let row = Row::Outcome { of, answer: written, kept, traces, settled };
         match class {
             // An answer of the operator or a new secret must not be asked for twice.
             EffectClass::Keep => self.around.journal.commit(&row),

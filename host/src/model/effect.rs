@@ -194,6 +194,13 @@ impl Effect {
         self.function().split_once('.').map_or(self.function(), |(interface, _)| interface)
     }
 
+    /// Returns what a `run-each` is on one of its nodes; none for every other effect.
+    pub fn child(&self, node: &NodeName) -> Option<Effect> {
+        let Self::NodesRunEach { command, arguments, .. } = self else { return None };
+        let (node, command, arguments) = (node.clone(), command.clone(), arguments.clone());
+        Some(Self::NodesRun { node, command, arguments })
+    }
+
     /// Returns the nodes the effect touches, in the order named.
     pub fn nodes(&self) -> Vec<&NodeName> {
         use Effect::*;

@@ -19,6 +19,22 @@ impl Permit {
     pub fn into_effect(self) -> Effect {
         self.effect
     }
+
+    /// Returns the leave for a `run-each` as one for each of its nodes, which all were gated together; the leave
+    /// for any other effect as it is.
+    pub fn each(self) -> Vec<Permit> {
+        let mut nodes: Vec<&NodeName> = Vec::new();
+        for node in self.effect.nodes() {
+            if !nodes.contains(&node) {
+                nodes.push(node);
+            }
+        }
+        let children: Vec<_> = nodes.into_iter().filter_map(|node| self.effect.child(node)).collect();
+        match children.is_empty() {
+            true => vec![self],
+            false => children.into_iter().map(|effect| Permit { effect, _gated: () }).collect(),
+        }
+    }
 }
 
 /// Why the gate said no.

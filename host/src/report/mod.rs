@@ -4,5 +4,5 @@ mod plan;
 mod text;
 
 pub use plan::plan_lines;
-pub use text::{event_line, moment, report, row_line};
+pub use text::{event_line, moment, report, row_lines};
 pub(crate) use text::{on, state_word};

@@ -9,6 +9,7 @@ use crate::journal::{Row, Settlement, StoredRow};
 use crate::model::{Answer, Effect, Fault, NodeName, PauseReason, PluginName, Stop};
 use crate::site::{CommandKind, Rerun};
 use crate::transport::jobs::{self, JobName, JobState};
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::PoisonError;
 
@@ -29,7 +30,7 @@ impl Live {
                 }
                 let unreachable =
                     |why: String| Stop::new(PauseReason::Unreachable, format!("{command} on {node}: {why}"));
-                let id = job_id(sequence, None);
+                let id = job_id(sequence);
                 let job = JobName { node, user: &declaration.user, run: &self.run, id: &id };
                 let state = jobs::probe(&self.transports, job)
                     .await
@@ -127,14 +128,20 @@ impl Live {
         for node in staged_on {
             self.context(node).await.map_err(|fault| lost(node, fault))?;
         }
-        let mut intents: HashMap<i64, (&PluginName, &Effect)> = HashMap::new();
+        let mut intents: HashMap<i64, (&PluginName, Cow<'_, Effect>)> = HashMap::new();
         for stored in rows {
             match &stored.row {
                 Row::Intent { plugin, effect, .. } => {
                     if let Effect::FilesStage { set, node, file, .. } = effect {
                         self.staged_before(set, node, file, None);
                     }
-                    intents.insert(stored.sequence, (plugin, effect));
+                    intents.insert(stored.sequence, (plugin, Cow::Borrowed(effect)));
+                }
+                Row::Child { of, node } => {
+                    let child = intents.get(of).and_then(|(plugin, each)| Some((*plugin, each.child(node)?)));
+                    if let Some((plugin, effect)) = child {
+                        intents.insert(stored.sequence, (plugin, Cow::Owned(effect)));
+                    }
                 }
                 Row::Outcome { of, answer: Ok(answer), kept, traces, .. } => {
                     if let Some((plugin, effect)) = intents.get(of) {

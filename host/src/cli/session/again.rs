@@ -1,7 +1,7 @@
 //! `windlass resume` and `windlass rollback`: an earlier run, from wherever its journal says it is.
 
 use super::ask::Given;
-use super::drive::{Opened, controller, drive};
+use super::drive::{Opened, drive};
 use super::ending::{journal_error, plugin_error};
 use super::network::enter;
 use super::parameters;
@@ -75,7 +75,6 @@ pub fn again(context: &Context, again: Again) -> Result {
             .hint("use the windlass that began it, or, if the change is meant: --accept plugin"));
         }
         let described = plugin.procedure_describe().await.map_err(plugin_error)?;
-        journal.note(&Row::Resumed { controller: controller() }).map_err(journal_error)?;
         let opened = Opened {
             site,
             plugin,

@@ -45,7 +45,7 @@ pub fn close(context: &Context, run: &RunId) -> Result<()> {
         match failed {
             Some(fault) => Err(fault_error(Exit::Preflight, &fault)
                 .hint(format!("windlass runs close {run}, when it can be reached"))),
-            None => journal.commit(&Row::Closed).map(drop).map_err(journal_error),
+            None => journal.end(&Row::Closed).map_err(journal_error),
         }
     })
 }

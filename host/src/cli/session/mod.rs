@@ -26,5 +26,5 @@ pub use ending::journal_error;
 pub use network::{one_thread, site};
 pub use plan::{Make, plan};
 pub use profile::{Found, candidates, load};
-pub use runs::{find_run, runs_dir};
+pub use runs::{find_run, newest_or, runs_dir};
 pub use start::{Start, start};

@@ -14,7 +14,7 @@ use crate::effect::Interrupt;
 use crate::journal::{CallName, Journal, Row, StoredRow};
 use crate::model::{Check, PLAN_FORMAT, Plan, PlannedEffect, PlannedStep, Roles, RunId, StepPlan};
 use crate::report;
-use crate::run::{Asker, Ending, GoAhead, Machine, PluginProcedure, Settings};
+use crate::run::{Asker, Ending, GoAhead, Machine, PluginProcedure, Settings, Tracked};
 use crate::site::Site;
 use crate::transport::Transports;
 use camino::Utf8PathBuf;
@@ -104,10 +104,12 @@ async fn planned(
         asker: Arc::new(GoesOn),
         expected: None,
         rows: Vec::new(),
+        position: Tracked::of(&journal, &[]),
     };
     let ending = machine.drive().await;
     drop(machine);
-    let rows = journal.rows().map_err(journal_error)?;
+    journal.flush().map_err(journal_error)?;
+    let rows = Journal::read(&scratch.path, journal.run()).map_err(journal_error)?;
     let told = Told::of(&planning, &rows);
     let (symbols, assumed, roles) = (planning.symbols(), planning.assumed(), planning.roles());
     let checks = match ending {
