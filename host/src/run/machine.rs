@@ -200,6 +200,9 @@ impl Machine {
             }
         };
         if let Some(roles) = roles.clone() {
+            if let Some(expected) = &self.expected {
+                expected.admit_roles(&roles).map_err(|stop| self.halt(position, Halt::Stop(stop)))?;
+            }
             self.ground.bind_roles(&roles);
             (self.events)(&Event::RolesBound { first: roles.first, second: roles.second });
         }
@@ -380,7 +383,10 @@ impl Machine {
         match halt {
             Halt::Stop(stop) if !position.changed => Halt::End(match stop.reason {
                 PauseReason::Interrupted => Ending::Declined,
-                PauseReason::NotApproved => Ending::Denied { fault: Fault::new(code::REFUSED, stop.message) },
+                PauseReason::NotApproved => {
+                    let hint = "make a new plan with `windlass plan`, and have it approved";
+                    Ending::Denied { fault: Fault::new(code::REFUSED, stop.message).hint(hint) }
+                }
                 PauseReason::RolesChanged
                 | PauseReason::ClocksApart
                 | PauseReason::Unreachable

@@ -69,6 +69,7 @@ impl Position {
             Row::Verified { checks } => self.verified = checks.iter().all(|check| check.passed),
             Row::Stands { state, reason, .. } => self.stands = Some((*state, reason.clone())),
             Row::Closed => self.closed = true,
+            Row::PlanTaken { .. } | Row::GlassBroken { .. } => {}
             Row::Began { .. } | Row::Outcome { .. } | Row::Denied { .. } | Row::CallEnded { .. } => {}
         }
     }

@@ -1,5 +1,6 @@
 //! The operator at the terminal: the plan and its question, secrets, instructions.
 
+use super::follow::Agreed;
 use super::show::Shown;
 use crate::capability::operator::Operator;
 use crate::capability::secrets::{Secret, source};
@@ -14,16 +15,17 @@ pub struct TerminalOperator {
     shown: Arc<Shown>,
     yes: bool,
     impact: String,
+    agreed: Agreed,
 }
 
 impl TerminalOperator {
-    pub fn new(ui: Ui, shown: Arc<Shown>, yes: bool, impact: String) -> Self {
-        Self { ui, shown, yes, impact }
+    pub fn new(ui: Ui, shown: Arc<Shown>, yes: bool, impact: String, agreed: Agreed) -> Self {
+        Self { ui, shown, yes, impact, agreed }
     }
 }
 
 impl Asker for TerminalOperator {
-    fn go_ahead(&self, _: Option<&Roles>, steps: &[PlannedStep]) -> GoAhead {
+    fn go_ahead(&self, roles: Option<&Roles>, steps: &[PlannedStep]) -> GoAhead {
         if self.ui.is_json() {
             self.ui.json(&Event::Planned {
                 title: String::new(),
@@ -34,6 +36,9 @@ impl Asker for TerminalOperator {
             for line in plan_lines(steps, &self.impact) {
                 self.shown.line(&line);
             }
+        }
+        if let Err(fault) = (self.agreed)(roles, steps) {
+            return GoAhead::Refused(fault);
         }
         if self.yes {
             return GoAhead::Yes;
