@@ -185,3 +185,97 @@ fn hook(hook: Option<&HookCover>) -> String {
 fn short(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NodeName;
+
+    fn covers() -> Covers {
+        let digested = |name: &str| Digested { name: name.into(), sha256: "aa".into() };
+        let node = |name: &str| NodeName::new(name).unwrap();
+        Covers {
+            site: digested("prod"),
+            profile: vec![digested("own"), digested("mrs-2")],
+            grants: Some(digested("grants.toml")),
+            lock: Some(digested("windlass.lock")),
+            plugins: vec![digested("ha-cert")],
+            hooks: vec![HookCover {
+                plugin: PluginName::new("drain").unwrap(),
+                when: "before".into(),
+                event: "ha-cert/run".into(),
+                order: 1,
+                on_error: "stop".into(),
+                file: Some(digested("hooks/drain.py")),
+            }],
+            supplied: Some(SuppliedCover { certificate: digested("ca.crt"), key: digested("ca.pem") }),
+            roles: Some(RolesCover { first: node("a"), second: node("b") }),
+            parameters: vec![Entry { name: "ca".into(), value: "host".into() }],
+        }
+    }
+
+    /// Every text and number in the whole of it, changed one after the other.
+    fn changes(value: &serde_json::Value) -> Vec<serde_json::Value> {
+        use serde_json::Value;
+        let mut all = Vec::new();
+        match value {
+            Value::Object(fields) => {
+                for (name, inner) in fields {
+                    for change in changes(inner) {
+                        let mut fields = fields.clone();
+                        fields.insert(name.clone(), change);
+                        all.push(Value::Object(fields));
+                    }
+                }
+            }
+            Value::Array(items) => {
+                for (at, inner) in items.iter().enumerate() {
+                    for change in changes(inner) {
+                        let mut items = items.clone();
+                        items[at] = change;
+                        all.push(Value::Array(items));
+                    }
+                }
+                all.push(Value::Array(Vec::new()));
+            }
+            Value::String(text) => all.push(format!("{text}x").into()),
+            Value::Number(number) => all.push((number.as_i64().unwrap() + 1).into()),
+            _ => {}
+        }
+        all
+    }
+
+    #[test]
+    fn every_change_of_everything_covered_is_a_difference() {
+        let then = covers();
+        assert_eq!(differences(&then, &then), []);
+        let changed = changes(&serde_json::to_value(&then).unwrap());
+        assert!(changed.len() > 25, "{}", changed.len());
+        for change in changed {
+            let now: Covers = serde_json::from_value(change).unwrap();
+            // A file's name beside its digest is the host's own word: the digest is what counts.
+            let same = Covers { grants: then.grants.clone(), lock: then.lock.clone(), ..now.clone() };
+            let renamed = |one: &Option<Digested>, other: &Option<Digested>| {
+                one.as_ref().map(|of| &of.sha256) == other.as_ref().map(|of| &of.sha256)
+            };
+            if same == then && renamed(&now.grants, &then.grants) && renamed(&now.lock, &then.lock) {
+                continue;
+            }
+            assert_ne!(differences(&then, &now), [], "{now:?}");
+        }
+    }
+
+    #[test]
+    fn what_went_and_what_came_are_differences_too() {
+        let then = covers();
+        for now in [
+            Covers { grants: None, ..covers() },
+            Covers { lock: None, ..covers() },
+            Covers { supplied: None, ..covers() },
+            Covers { hooks: Vec::new(), ..covers() },
+        ] {
+            assert_eq!(differences(&then, &now).len(), if now.supplied.is_none() { 2 } else { 1 });
+            assert_ne!(differences(&now, &then), []);
+        }
+    }
+}

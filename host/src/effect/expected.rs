@@ -4,7 +4,9 @@
 //! symbol of the plan takes the first value that it meets, if that looks as its shape says, and keeps it.
 
 use crate::journal::CallName;
-use crate::model::{Detail, Effect, PauseReason, Plan, PlannedEffect, PluginName, Shape, StepId, Stop};
+use crate::model::{
+    Detail, Effect, PauseReason, Plan, PlannedEffect, PluginName, Roles, RolesCover, Shape, StepId, Stop,
+};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +20,7 @@ pub struct Expected {
     preflight: Vec<PlannedEffect>,
     steps: BTreeMap<StepId, Vec<PlannedEffect>>,
     verification: Vec<PlannedEffect>,
+    roles: Option<RolesCover>,
     symbols: BTreeMap<String, Shape>,
     values: Mutex<BTreeMap<String, String>>,
 }
@@ -29,9 +32,25 @@ impl Expected {
             preflight: plan.preflight,
             steps: plan.steps.into_iter().map(|planned| (planned.step.id, planned.effects)).collect(),
             verification: plan.verification,
+            roles: plan.covers.roles,
             symbols: plan.symbols.into_iter().map(|symbol| (symbol.name, symbol.shape)).collect(),
             values: Mutex::default(),
         }
+    }
+
+    /// Lets roles through that are the plan's.
+    pub fn admit_roles(&self, now: &Roles) -> Result<(), Stop> {
+        let Some(then) = &self.roles else { return Ok(()) };
+        if then.first == now.first && then.second == now.second {
+            return Ok(());
+        }
+        Err(Stop::new(
+            PauseReason::NotApproved,
+            format!(
+                "{} is active and {} is standby; the plan was approved with {} active and {} standby",
+                now.first, now.second, then.first, then.second
+            ),
+        ))
     }
 
     /// Lets an effect through that the plan has at this place of a call. `detail` is what the effect's names
@@ -61,22 +80,32 @@ impl Expected {
         let mut trial = values.clone();
         let mut compare = Compare { symbols: &self.symbols, values: &mut trial };
         let asked = serde_json::to_value(effect).unwrap_or_default();
-        if let Err(Differs { at, .. }) = compare.values("", &planned.effect, &asked) {
-            let what =
-                if at == ".effect" { String::new() } else { format!(" (they differ in {})", &at[1..]) };
-            return Err(differs(format!("the plan that was approved has \"{}\" here{what}", planned.words)));
+        if let Err(Differs { at, then, now }) = compare.values("", &planned.effect, &asked) {
+            return Err(differs(match planned.words == effect.to_string() {
+                true => approved(&at, &then, &now),
+                false => format!("the plan that was approved has \"{}\" here", planned.words),
+            }));
         }
         if let Some(detail) = detail {
-            let approved = serde_json::to_value(&planned.detail).unwrap_or_default();
+            let then = serde_json::to_value(&planned.detail).unwrap_or_default();
             let now = serde_json::to_value(detail).unwrap_or_default();
-            if let Err(Differs { at, then, now }) = compare.values("", &approved, &now) {
-                let at = at.trim_start_matches('.');
-                return Err(differs(format!("its {at} was approved as {then}, and is {now} now")));
+            if let Err(Differs { at, then, now }) = compare.values("", &then, &now) {
+                return Err(differs(approved(&at, &then, &now)));
             }
         }
         *values = trial;
         Ok(())
     }
+}
+
+/// `at` begins with a dot.
+fn approved(at: &str, then: &str, now: &str) -> String {
+    let brief = |text: &str| match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    };
+    let at = at.trim_start_matches('.');
+    format!("its {at} was approved as {}, and is {} now", brief(then), brief(now))
 }
 
 /// Where two values part, and what stands there.
@@ -351,8 +380,8 @@ mod tests {
         admit(&call, 1, &run("renew", "two"), good).unwrap();
         admit(&CallName::Undo(StepId::new("s").unwrap()), 7, &run("other", ""), good).unwrap();
         for (call, at, effect, program, says) in [
-            (&call, 0, run("renew", "two"), good, "run renew x=\"one\" on a"),
-            (&call, 0, run("restart", "one"), good, "they differ in command"),
+            (&call, 0, run("renew", "two"), good, "has \"run renew x=\"one\" on a\""),
+            (&call, 0, run("restart", "one"), good, "has \"run renew"),
             (&call, 2, run("renew", "two"), good, "nothing here any more"),
             (
                 &call,

@@ -1,8 +1,8 @@
 //! What a row says.
 
 use crate::model::{
-    Answer, Check, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, PlannedStep, PluginName,
-    RunState, StepId,
+    Answer, Check, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, Plan, PlannedStep, PluginName,
+    RunState, Signer, StepId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +113,20 @@ pub enum Row {
     },
     Planned {
         steps: Vec<PlannedStep>,
+    },
+    /// The run follows a plan: what it may do, and who signed that. A plan's nonce is in no two of these.
+    PlanTaken {
+        /// SHA-256 of the plan's file.
+        digest: String,
+        requester: Option<Signer>,
+        approvers: Vec<Signer>,
+        /// Without what only looks.
+        plan: Box<Plan>,
+    },
+    /// The operator went on without the approvals that the run needs.
+    GlassBroken {
+        why: String,
+        by: String,
     },
     Confirmed,
     CallBegan {

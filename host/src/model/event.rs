@@ -31,6 +31,11 @@ pub enum Event {
     RunResumed {
         run: RunId,
     },
+    /// The run goes on without the approvals that it needs.
+    GlassBroken {
+        why: String,
+        by: String,
+    },
     RolesBound {
         first: NodeName,
         second: NodeName,

@@ -3,6 +3,7 @@
 mod plan;
 mod text;
 
+pub(crate) use plan::harmless;
 pub use plan::plan_lines;
 pub use text::{event_line, moment, report, row_lines};
-pub(crate) use text::{on, state_word};
+pub(crate) use text::{glass, on, state_word};

@@ -13,8 +13,8 @@ pub fn plan_lines(plan: &Plan, verbose: bool) -> Vec<String> {
     let mut lines = vec![format!(
         "plan of {} on {}: {}",
         plan.procedure,
-        text(&plan.covers.site.name),
-        text(&plan.title)
+        harmless(&plan.covers.site.name),
+        harmless(&plan.title)
     )];
     if let Some(roles) = &plan.covers.roles {
         lines.push(format!("roles: first (active) is {}, second (standby) is {}", roles.first, roles.second));
@@ -24,7 +24,7 @@ pub fn plan_lines(plan: &Plan, verbose: bool) -> Vec<String> {
         .parameters
         .iter()
         .filter(|entry| !entry.value.is_empty())
-        .map(|entry| format!("{} = {}", text(&entry.name), word(&entry.value)))
+        .map(|entry| format!("{} = {}", harmless(&entry.name), word(&entry.value)))
         .collect();
     if !given.is_empty() {
         lines.push(format!("parameters: {}", given.join(", ")));
@@ -39,7 +39,7 @@ pub fn plan_lines(plan: &Plan, verbose: bool) -> Vec<String> {
     if !plan.checks.is_empty() {
         lines.push(String::new());
         lines.push("at the end it is proven that".into());
-        lines.extend(plan.checks.iter().map(|check| format!("  {}", text(check))));
+        lines.extend(plan.checks.iter().map(|check| format!("  {}", harmless(check))));
     }
     if verbose {
         effects(&plan.verification, verbose, &mut lines);
@@ -47,24 +47,24 @@ pub fn plan_lines(plan: &Plan, verbose: bool) -> Vec<String> {
     if !plan.assumed.is_empty() {
         lines.push(String::new());
         lines.push("taken for granted, and found out only by the run".into());
-        lines.extend(plan.assumed.iter().map(|assumed| format!("  {}", text(assumed))));
+        lines.extend(plan.assumed.iter().map(|assumed| format!("  {}", harmless(assumed))));
     }
     lines.push(String::new());
     if !plan.impact.is_empty() {
-        lines.push(format!("impact: {}", text(&plan.impact)));
+        lines.push(format!("impact: {}", harmless(&plan.impact)));
     }
-    lines.push(format!("the impact's token: --ack {}", text(&plan.ack)));
+    lines.push(format!("the impact's token: --ack {}", harmless(&plan.ack)));
     lines
 }
 
 fn step_lines(plan: &StepPlan, verbose: bool, lines: &mut Vec<String>) {
     let step = &plan.step;
-    lines.push(format!("{}: {}{}", step.id, text(&step.title), super::on(&step.nodes)));
+    lines.push(format!("{}: {}{}", step.id, harmless(&step.title), super::on(&step.nodes)));
     if !step.impact.is_empty() {
-        lines.push(format!("  impact: {}", text(&step.impact)));
+        lines.push(format!("  impact: {}", harmless(&step.impact)));
     }
     if !step.guards.is_empty() {
-        let guards: Vec<_> = step.guards.iter().map(|guard| text(guard)).collect();
+        let guards: Vec<_> = step.guards.iter().map(|guard| harmless(guard)).collect();
         lines.push(format!("  guards: {}", guards.join(", ")));
     }
     if !step.undoable {
@@ -80,13 +80,13 @@ fn effects(effects: &[PlannedEffect], verbose: bool, lines: &mut Vec<String>) {
     };
     let looks = effects.iter().filter(|effect| effect.class == EffectClass::Observe).count();
     for effect in effects.iter().filter(|effect| verbose || !quiet(effect)) {
-        lines.push(format!("  {}", text(&effect.words)));
+        lines.push(format!("  {}", harmless(&effect.words)));
         effect.detail.commands.iter().for_each(|command| command_lines(command, lines));
         effect.detail.files.iter().for_each(|file| lines.push(format!("      {}", file_line(file))));
         if let Some(asked) = &effect.detail.asks {
-            lines.push(format!("      {}", text(asked)));
+            lines.push(format!("      {}", harmless(asked)));
         }
-        lines.extend(effect.born.iter().map(|born| format!("      {}: known after apply", text(born))));
+        lines.extend(effect.born.iter().map(|born| format!("      {}: known after apply", harmless(born))));
     }
     if looks > 0 && !verbose {
         lines.push(format!("  (and {looks} looks, which change nothing: -v shows them)"));
@@ -96,11 +96,11 @@ fn effects(effects: &[PlannedEffect], verbose: bool, lines: &mut Vec<String>) {
 fn command_lines(command: &PlannedCommand, lines: &mut Vec<String>) {
     let mut add = |line: String| lines.push(format!("      {line}"));
     if let Some(instruction) = &command.instruction {
-        add(format!("done by hand on {}: {}", command.node, text(instruction)));
+        add(format!("done by hand on {}: {}", command.node, harmless(instruction)));
     }
     if !command.argv.is_empty() {
         let argv: Vec<_> = command.argv.iter().map(|argument| word(argument)).collect();
-        let line = format!("as {} on {}: {}", text(&command.user), command.node, argv.join(" "));
+        let line = format!("as {} on {}: {}", harmless(&command.user), command.node, argv.join(" "));
         if command.secret_in_argv {
             add(format!("{ALARM}{line}{ALARM:#}"));
             add(format!(
@@ -112,23 +112,23 @@ fn command_lines(command: &PlannedCommand, lines: &mut Vec<String>) {
         }
     }
     if let Some(request) = &command.request {
-        add(format!("{} {}", text(&request.method), text(&request.url)));
+        add(format!("{} {}", harmless(&request.method), harmless(&request.url)));
         if let Some(body) = &request.body {
-            add(format!("with {}", text(body)));
+            add(format!("with {}", harmless(body)));
         }
     }
     if let Some(cwd) = &command.cwd {
-        add(format!("in {}", text(cwd)));
+        add(format!("in {}", harmless(cwd)));
     }
     for entry in &command.env {
-        add(format!("with {}={}", text(&entry.name), word(&entry.value)));
+        add(format!("with {}={}", harmless(&entry.name), word(&entry.value)));
     }
     for prompt in &command.prompts {
-        add(format!("asked {:?} it is answered {}", text(&prompt.expect), text(&prompt.reply)));
+        add(format!("asked {:?} it is answered {}", harmless(&prompt.expect), harmless(&prompt.reply)));
     }
     if command.kind != "observe" {
         let mut success: Vec<_> =
-            command.contains.iter().map(|contains| format!("{:?}", text(contains))).collect();
+            command.contains.iter().map(|contains| format!("{:?}", harmless(contains))).collect();
         let exits: Vec<_> = command.exit.iter().map(ToString::to_string).collect();
         if !command.argv.is_empty() {
             success.push(format!("exit status {}", exits.join(" or ")));
@@ -141,7 +141,7 @@ fn command_lines(command: &PlannedCommand, lines: &mut Vec<String>) {
         [("writes", &command.writes), ("restarts", &command.restarts), ("serves anew", &command.serves)]
     {
         if !names.is_empty() {
-            let names: Vec<_> = names.iter().map(|name| text(name)).collect();
+            let names: Vec<_> = names.iter().map(|name| harmless(name)).collect();
             add(format!("{what} {}", names.join(", ")));
         }
     }
@@ -151,12 +151,12 @@ fn command_lines(command: &PlannedCommand, lines: &mut Vec<String>) {
 }
 
 fn file_line(file: &PlannedFile) -> String {
-    let mut line = text(&file.path);
+    let mut line = harmless(&file.path);
     if let Some(mode) = &file.mode {
-        line.push_str(&format!(", mode {}", text(mode)));
+        line.push_str(&format!(", mode {}", harmless(mode)));
     }
     if let Some(owner) = &file.owner {
-        line.push_str(&format!(", owner {}", text(owner)));
+        line.push_str(&format!(", owner {}", harmless(owner)));
     }
     line
 }
@@ -164,7 +164,7 @@ fn file_line(file: &PlannedFile) -> String {
 /// An argument as one would type it.
 fn word(argument: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./=:@%+,<>".contains(c);
-    let argument = text(argument);
+    let argument = harmless(argument);
     // A secret's own mark holds a space.
     let outside = argument.replace("<secret ", "<secret");
     match !argument.is_empty() && outside.chars().all(plain) {
@@ -174,7 +174,7 @@ fn word(argument: &str) -> String {
 }
 
 /// Text that steers no terminal.
-fn text(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let turns = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     text.chars().map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c }).collect()
 }

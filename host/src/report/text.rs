@@ -1,7 +1,7 @@
 //! Lines as an operator reads them.
 
 use crate::journal::{Row, Settlement, StoredRow};
-use crate::model::{Check, EffectClass, Event, NodeName, RunState};
+use crate::model::{Check, EffectClass, Event, NodeName, RunState, Signer};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -11,6 +11,7 @@ pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
     Some(match event {
         Event::RunBegan { run, procedure, site } => format!("run {run}: {procedure} on {site}"),
         Event::RunResumed { run } => format!("run {run}: resumed"),
+        Event::GlassBroken { why, by } => glass(why, by),
         Event::RolesBound { first, second, how: None } => {
             format!("roles: first (active) is {first}, second (standby) is {second}")
         }
@@ -48,6 +49,14 @@ pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
         | Event::Verified { .. }
         | Event::RunEnded { .. } => return None,
     })
+}
+
+/// What is said, each time, of a run that goes on without its approvals.
+pub(crate) fn glass(why: &str, by: &str) -> String {
+    format!(
+        "THE GLASS IS BROKEN: {by} goes on without the approvals that this run needs: {}",
+        super::harmless(why)
+    )
 }
 
 /// Returns the nodes of a step as ` [master1, master2]`; nothing where it has none.
@@ -103,6 +112,16 @@ fn row_line(stored: &StoredRow, child: Option<&NodeName>) -> Option<String> {
             format!("first is {first}, second is {second}{how}")
         }
         Row::Planned { steps } => format!("planned {} steps", steps.len()),
+        Row::PlanTaken { digest, requester, approvers, .. } => {
+            let by = |signer: &Signer| format!("{} ({})", signer.principal, signer.key);
+            let approvers: Vec<_> = approvers.iter().map(by).collect();
+            format!(
+                "follows the plan {digest:.12}, asked for by {}, approved by {}",
+                requester.as_ref().map_or_else(|| "nobody who signed".into(), by),
+                if approvers.is_empty() { "nobody".into() } else { approvers.join(", ") }
+            )
+        }
+        Row::GlassBroken { why, by } => glass(why, by),
         Row::Confirmed => "confirmed".into(),
         Row::CallBegan { call } => format!("{call}: began"),
         Row::Intent { effect, class, .. } => match class {

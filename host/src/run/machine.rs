@@ -203,6 +203,9 @@ impl Machine {
         };
         let roles = bound.as_ref().map(|(roles, _)| roles.clone());
         if let Some((roles, how)) = bound {
+            if let Some(expected) = &self.expected {
+                expected.admit_roles(&roles).map_err(|stop| self.halt(position, Halt::Stop(stop)))?;
+            }
             self.ground.bind_roles(&roles);
             (self.events)(&Event::RolesBound { first: roles.first, second: roles.second, how });
         }
@@ -395,7 +398,10 @@ impl Machine {
         match halt {
             Halt::Stop(stop) if !position.changed => Halt::End(match stop.reason {
                 PauseReason::Interrupted => Ending::Declined,
-                PauseReason::NotApproved => Ending::Denied { fault: Fault::new(code::REFUSED, stop.message) },
+                PauseReason::NotApproved => {
+                    let hint = "make a new plan with `windlass plan`, and have it approved";
+                    Ending::Denied { fault: Fault::new(code::REFUSED, stop.message).hint(hint) }
+                }
                 PauseReason::RolesChanged
                 | PauseReason::ClocksApart
                 | PauseReason::Unreachable

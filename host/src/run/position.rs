@@ -72,6 +72,8 @@ impl Position {
             Row::Closed => self.closed = true,
             Row::Began { .. }
             | Row::ProfileFound { .. }
+            | Row::PlanTaken { .. }
+            | Row::GlassBroken { .. }
             | Row::Child { .. }
             | Row::Outcome { .. }
             | Row::Denied { .. }

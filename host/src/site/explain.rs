@@ -225,6 +225,7 @@ fn plugin(site: &Site, name: &str) -> Vec<Entry> {
             facts.add("parameter", format!("{key} = {value:?}"));
         }
         facts.add("approvals", settings.approvals.to_string());
+        facts.add_if(!settings.approvers.is_empty(), "approvers", &settings.approvers.join(", "));
         facts.add(
             "after a failure",
             match settings.on_failure {

@@ -292,6 +292,7 @@ fn read_procedures(top: &mut Table<'_>, dir: &Utf8Path) -> IndexMap<PluginName, 
             .field("approvals")
             .and_then(|field| field.number(0..=20))
             .and_then(|n| u32::try_from(n).ok());
+        let approvers = read_approvers(&mut table);
         let on_failure =
             table.word("on_failure", &[("pause", OnFailure::Pause), ("rollback", OnFailure::Rollback)]);
         let allow_secret_in_argv = table.flag("allow_secret_in_argv").unwrap_or(false);
@@ -333,6 +334,7 @@ fn read_procedures(top: &mut Table<'_>, dir: &Utf8Path) -> IndexMap<PluginName, 
             let settings = ProcedureSettings {
                 params,
                 approvals: approvals.unwrap_or(0),
+                approvers,
                 on_failure: on_failure.unwrap_or_default(),
                 allow_secret_in_argv,
                 supplied,
@@ -341,6 +343,26 @@ fn read_procedures(top: &mut Table<'_>, dir: &Utf8Path) -> IndexMap<PluginName, 
         }
     }
     procedures
+}
+
+/// Principals, as `allowed_signers` names them.
+fn read_approvers(table: &mut Table<'_>) -> Vec<String> {
+    let mut approvers = Vec::new();
+    for approver in table.texts("approvers") {
+        let plain = |c: char| !c.is_whitespace() && !c.is_control() && !",*?!\"".contains(c);
+        if !approver.value.is_empty() && approver.value.chars().all(plain) {
+            approvers.push(approver.value);
+        } else {
+            table.source.reading.mistake(
+                &approver.place,
+                format!(
+                    "{} is not a principal's name (no spaces, commas or patterns)",
+                    shown(&approver.value)
+                ),
+            );
+        }
+    }
+    approvers
 }
 
 fn read_hooks(top: &mut Table<'_>) -> Vec<Located<HookBinding>> {

@@ -154,6 +154,8 @@ pub struct ProcedureSettings {
     /// Parameters of the procedure by name (`strategy`, `ca`, `country` …), as text.
     pub params: IndexMap<String, String>,
     pub approvals: u32,
+    /// Whose approval counts; empty: that of everybody who is trusted outside the site.
+    pub approvers: Vec<String>,
     pub on_failure: OnFailure,
     pub allow_secret_in_argv: bool,
     /// With `ca = "supplied"`: certificate and key on the controller, relative to the site.

@@ -60,6 +60,7 @@ mod tests {
             ui: Ui::new(Format::Json, Loudness::Quiet, true),
             site_dir: dir.to_owned(),
             state: None,
+            config: None,
             bundle: None,
         };
         run(Args { dir: dir.to_owned(), profile: profile.to_owned() }, &context)

@@ -1,5 +1,6 @@
 //! One file a subcommand: `Args`, and `run(args, &Context) -> Result<Exit>`.
 
+pub mod approve;
 pub mod completions;
 pub mod demo;
 pub mod gen_cert;

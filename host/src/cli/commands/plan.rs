@@ -16,6 +16,9 @@ pub struct Args {
     /// Write the plan to a file, to be approved and run
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     out: Option<Utf8PathBuf>,
+    /// Sign the plan as its requester; with -o, and a key that the operators' allowed_signers names
+    #[arg(long, value_name = "FILE", requires = "out")]
+    key: Option<Utf8PathBuf>,
     /// How long the plan can be run, as 90m, 24h or 3d
     #[arg(long, value_name = "TIME", default_value = "24h")]
     valid_for: String,
@@ -23,7 +26,10 @@ pub struct Args {
 
 pub fn run(args: Args, context: &Context) -> Result {
     let valid_for = duration(&args.valid_for)?;
-    session::plan(context, Make { procedure: args.procedure, params: args.params, out: args.out, valid_for })
+    session::plan(
+        context,
+        Make { procedure: args.procedure, params: args.params, out: args.out, valid_for, key: args.key },
+    )
 }
 
 fn duration(text: &str) -> std::result::Result<Duration, Error> {

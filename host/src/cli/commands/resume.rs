@@ -14,6 +14,9 @@ pub struct Args {
     /// Go on although this changed since the run began
     #[arg(long, value_name = "DIFFERENCE")]
     accept: Vec<session::Difference>,
+    /// Go on without the approval of what is different now; the reason is in the journal and in the report
+    #[arg(long, value_name = "WHY")]
+    break_glass: Option<String>,
     /// Where a secret comes from, where the run had not asked for it yet
     #[arg(long = "secret", value_name = "NAME=file:…|fd:…|prompt")]
     secrets: Vec<String>,
@@ -22,6 +25,13 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Result {
     session::again(
         context,
-        Again { run: args.run, yes: args.yes, accept: args.accept, secrets: args.secrets, back: false },
+        Again {
+            run: args.run,
+            yes: args.yes,
+            accept: args.accept,
+            secrets: args.secrets,
+            break_glass: args.break_glass,
+            back: false,
+        },
     )
 }

@@ -16,6 +16,13 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Result {
     session::again(
         context,
-        Again { run: args.run, yes: true, accept: args.accept, secrets: Vec::new(), back: true },
+        Again {
+            run: args.run,
+            yes: true,
+            accept: args.accept,
+            secrets: Vec::new(),
+            break_glass: None,
+            back: true,
+        },
     )
 }

@@ -3,6 +3,7 @@
 use super::ask::Given;
 use super::drive::{Opened, drive};
 use super::ending::{journal_error, plugin_error};
+use super::follow::{self, Follows};
 use super::network::enter;
 use super::parameters;
 use super::plugins::load_plugin;
@@ -20,6 +21,8 @@ pub struct Again {
     pub yes: bool,
     pub accept: Vec<Difference>,
     pub secrets: Vec<String>,
+    /// Why to go on although the plan was approved for something else.
+    pub break_glass: Option<String>,
     /// Take back instead of going on.
     pub back: bool,
 }
@@ -52,6 +55,16 @@ pub fn again(context: &Context, again: Again) -> Result {
     else {
         return Err(Error::new(Exit::Fault, format!("the journal of run {run} does not begin as one does")));
     };
+    let mut follows = Follows::of_stored(&rows);
+    if !again.back && again.break_glass.is_none() && follows.plan().is_some() && !again.accept.is_empty() {
+        return Err(Error::new(
+            Exit::Refused,
+            format!("run {run} follows a plan that was approved, and a difference is not part of it"),
+        )
+        .hint("put back what was changed, and resume without --accept")
+        .hint("--break-glass WHY goes on without approval; it is told everywhere"));
+    }
+    let broken = again.break_glass.as_deref().map(|why| follows.break_glass(why));
     let site = load_for(context, &rows)?;
     if site.digest != site_digest && !again.accept.contains(&Difference::Site) {
         return Err(Error::new(
@@ -74,7 +87,16 @@ pub fn again(context: &Context, again: Again) -> Result {
             )
             .hint("use the windlass that began it, or, if the change is meant: --accept plugin"));
         }
+        if let (Some(plan), false) = (follows.plan(), again.back) {
+            follow::hold(plan, &site, &settings, &plugin)?;
+            if !position.confirmed {
+                follow::in_time(plan)?;
+            }
+        }
         let described = plugin.procedure_describe().await.map_err(plugin_error)?;
+        if let Some(broken) = &broken {
+            journal.commit(broken).map_err(journal_error)?;
+        }
         let opened = Opened {
             site,
             plugin,
@@ -83,6 +105,7 @@ pub fn again(context: &Context, again: Again) -> Result {
             secret_sources: parameters::secret_sources(&again.secrets)?,
             journal,
             rows,
+            follows,
         };
         let began = Event::RunResumed { run };
         let given = Given { yes: again.yes, ack: None };

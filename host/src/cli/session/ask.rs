@@ -1,5 +1,6 @@
 //! The operator at the terminal: the plan and its question, secrets, instructions.
 
+use super::follow::Agreed;
 use super::show::Shown;
 use crate::capability::operator::{Acknowledged, Operator};
 use crate::capability::secrets::{Secret, source};
@@ -8,12 +9,16 @@ use crate::model::{Event, PlannedStep, Roles};
 use crate::report;
 use crate::run::{Asker, GoAhead};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub struct TerminalOperator {
     ui: Ui,
     shown: Arc<Shown>,
     given: Given,
     impact: String,
+    agreed: Agreed,
+    /// The token has acknowledged something that the procedure asked.
+    acknowledged: AtomicBool,
 }
 
 /// What the operator answered beforehand, on the command line.
@@ -26,13 +31,13 @@ pub struct Given {
 }
 
 impl TerminalOperator {
-    pub fn new(ui: Ui, shown: Arc<Shown>, given: Given, impact: String) -> Self {
-        Self { ui, shown, given, impact }
+    pub fn new(ui: Ui, shown: Arc<Shown>, given: Given, impact: String, agreed: Agreed) -> Self {
+        Self { ui, shown, given, impact, agreed, acknowledged: AtomicBool::new(false) }
     }
 }
 
 impl Asker for TerminalOperator {
-    fn go_ahead(&self, _: Option<&Roles>, steps: &[PlannedStep]) -> GoAhead {
+    fn go_ahead(&self, roles: Option<&Roles>, steps: &[PlannedStep]) -> GoAhead {
         if self.ui.is_json() {
             self.ui.json(&Event::Planned {
                 title: String::new(),
@@ -43,6 +48,14 @@ impl Asker for TerminalOperator {
             for line in plan_lines(steps, &self.impact) {
                 self.shown.line(&line);
             }
+        }
+        // A token that acknowledged something of the procedure's own is not meant for the whole.
+        let ack = match self.acknowledged.load(Ordering::Relaxed) {
+            true => None,
+            false => self.given.ack.as_deref(),
+        };
+        if let Err(fault) = (self.agreed)(roles, steps, ack) {
+            return GoAhead::Refused(fault);
         }
         if self.given.yes {
             return GoAhead::Yes;
@@ -71,6 +84,7 @@ impl Operator for TerminalOperator {
         self.shown.line(impact);
         match &self.given.ack {
             Some(given) if given == token => {
+                self.acknowledged.store(true, Ordering::Relaxed);
                 self.shown.line(&format!("{question} acknowledged (--ack {token})"));
                 Acknowledged::Yes
             }

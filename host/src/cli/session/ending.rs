@@ -4,18 +4,23 @@ use crate::approval::ApprovalError;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::JournalError;
-use crate::model::{Fault, RunId};
+use crate::model::{Event, Fault, RunId};
 use crate::plugin::PluginError;
+use crate::report;
 use crate::run::Ending;
 
 /// Prints how it ended; returns the exit code.
-pub(super) fn finish(context: &Context, run: &RunId, ending: Ending) -> Result {
+pub(super) fn finish(context: &Context, run: &RunId, ending: Ending, broken: Option<Event>) -> Result {
     let ui = &context.ui;
+    // Said at the beginning too; whoever reads only the report must not miss it.
+    if let (Some(Event::GlassBroken { why, by }), false) = (broken, ui.is_json()) {
+        ui.out(report::glass(&why, &by));
+    }
     let unchanged = |error: Error| error.hint("the cluster is as it was");
     match ending {
         Ending::Done { checks } => {
             if !ui.is_json() {
-                for line in crate::report::report(&checks) {
+                for line in report::report(&checks) {
                     ui.out(line);
                 }
                 ui.out(format!("run {run}: done and verified"));

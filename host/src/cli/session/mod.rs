@@ -2,14 +2,17 @@
 //!
 //! `start`, `again` and `close` are how a run begins, goes on and ends; `drive` opens what all of them need
 //! and hands it to the machine of `run`; `plan` does the same
-//! with a ground that only looks; `ending` says how that came out. `plugins` finds the plugin and its
+//! with a ground that only looks; `ending` says how that came out.
+//! `approve` signs a plan, and `follow` holds a run to one. `plugins` finds the plugin and its
 //! gate, `network` reaches nodes, `profile` finds a site's profile, `runs` finds runs by the beginning of their ids.
 
 mod again;
+mod approve;
 mod ask;
 mod close;
 mod drive;
 mod ending;
+mod follow;
 mod network;
 mod parameters;
 mod plan;
@@ -21,6 +24,7 @@ mod show;
 mod start;
 
 pub use again::{Again, Difference, again};
+pub use approve::{Approve, approve};
 pub use close::close;
 pub use ending::journal_error;
 pub use network::{one_thread, site};

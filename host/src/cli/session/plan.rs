@@ -2,9 +2,10 @@
 
 use super::drive::{PREFLIGHT, controller};
 use super::ending::{approval_error, fault_error, journal_error};
+use super::follow::{sign, signer};
 use super::network::enter;
-use super::plugins::gate_for;
-use super::prepare::{Prepared, prepare, procedure_name};
+use super::plugins::{gate_for, load_plugin};
+use super::prepare::{entries, procedure_name, settle};
 use super::profile::{Found, load};
 use crate::approval;
 use crate::backend::plan::Planning;
@@ -13,11 +14,13 @@ use crate::cli::error::{Error, Exit, Result};
 use crate::effect::Interrupt;
 use crate::journal::{CallName, Journal, Row, StoredRow};
 use crate::model::{Check, PLAN_FORMAT, Plan, PlannedEffect, PlannedStep, Roles, RunId, StepPlan};
+use crate::plugin::{Description, Plugin};
 use crate::report;
 use crate::run::{Asker, Ending, GoAhead, Machine, PluginProcedure, Settings, Tracked};
-use crate::site::Site;
+use crate::site::{ProcedureSettings, Site};
 use crate::transport::Transports;
 use camino::Utf8PathBuf;
+use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +32,8 @@ pub struct Make {
     /// Where the plan is written, for those who approve it.
     pub out: Option<Utf8PathBuf>,
     pub valid_for: Duration,
+    /// Whoever makes the plan signs it as its requester.
+    pub key: Option<Utf8PathBuf>,
 }
 
 /// Makes a plan, shows it, and writes it where one is asked for.
@@ -38,10 +43,16 @@ pub fn plan(context: &Context, make: Make) -> Result {
         context.ui.say(format!("profile {}: {}", site.profile.name, told_profile.join("; ")));
     }
     let name = procedure_name(&make.procedure)?;
+    // Before any work: a key that signs for nobody is of no use.
+    let signing = make.key.as_deref().map(|key| signer(context, key)).transpose()?;
+    let requester = signing.as_ref().map_or_else(controller, |(person, _)| person.name.clone());
     let runtime = enter(&site)?;
     let made = runtime.block_on(async {
-        let prepared = prepare(context, &site, name, &make.params).await?;
-        planned(site, prepared, make.valid_for, controller()).await
+        let settings = site.procedures.get(&name).cloned().unwrap_or_default();
+        let plugin = load_plugin(context, &site, &name, &settings)?;
+        let (described, parameters) = settle(&plugin, &site, &settings, &make.params).await?;
+        let wanted = Wanted { settings, plugin, described, parameters };
+        planned(site, wanted, make.valid_for, requester).await
     })?;
     let ui = &context.ui;
     let Some(plan) = made else {
@@ -54,6 +65,9 @@ pub fn plan(context: &Context, make: Make) -> Result {
     };
     if let Some(out) = &make.out {
         approval::write_plan(out, &plan).map_err(approval_error)?;
+        if let Some((person, key)) = &signing {
+            sign(out, &person.name, key)?;
+        }
     }
     if ui.is_json() {
         ui.json(&plan);
@@ -64,20 +78,33 @@ pub fn plan(context: &Context, make: Make) -> Result {
         ui.say("nothing was changed: no lease was taken, no secret asked for, no key made");
         if let Some(out) = &make.out {
             ui.say(format!("written to {out}"));
+            match &signing {
+                Some((person, _)) => {
+                    ui.say(format!("signed by {}; next: windlass approve {out}", person.name))
+                }
+                None => ui.say("not signed: where approvals are needed, --key signs it as you make it"),
+            }
         }
     }
     Ok(Exit::Done)
 }
 
+struct Wanted {
+    settings: ProcedureSettings,
+    plugin: Plugin,
+    described: Description,
+    parameters: IndexMap<String, String>,
+}
+
 /// None: there is nothing to do.
 async fn planned(
     site: Site,
-    prepared: Prepared,
+    wanted: Wanted,
     valid_for: Duration,
     requester: String,
 ) -> std::result::Result<Option<Plan>, Error> {
-    let entries = prepared.entries();
-    let Prepared { name, settings, plugin, described, parameters } = prepared;
+    let Wanted { settings, plugin, described, parameters } = wanted;
+    let (name, entries) = (plugin.name().clone(), entries(&parameters));
     let site = Arc::new(site);
     let gate = gate_for(&site, &plugin, &settings)?;
     let digest = plugin.digest().to_owned();
