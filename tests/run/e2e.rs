@@ -137,6 +137,16 @@ pub fn feed(command: &mut Command, input: &[u8]) -> Ended {
     child.wait_with_output().unwrap().into()
 }
 
+/// `windlass demo …`, with an environment of its own; None where there is no such program, having said so.
+pub fn demo(arguments: &[&str]) -> Option<Ended> {
+    let binary = binary()?;
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(binary);
+    command.args(arguments).current_dir(home.path()).env_clear();
+    command.env("PATH", std::env::var("PATH").unwrap_or_default()).env("HOME", home.path());
+    Some(command.stdin(Stdio::null()).output().unwrap().into())
+}
+
 impl Pair {
     /// Changes what the site says of ha-cert.
     pub fn taste(&self, taste: Taste) {

@@ -171,3 +171,16 @@ fn a_step_that_lies_is_taken_back_by_itself_where_the_site_says_so() {
     assert!(ran.out.contains("rolled back"), "{ran:?}");
     proof::as_it_was(&pair, &before);
 }
+
+#[test]
+fn a_newcomer_sees_a_run_and_one_that_is_killed_and_resumed() {
+    for arguments in [&["demo"][..], &["demo", "--kill"]] {
+        let Some(ran) = super::e2e::demo(&[arguments, &["--transport", "local"]].concat()) else { return };
+        let ran = ran.expect(0);
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(said.contains("HAAllResOK is normal on both nodes"), "{said}");
+        assert!(said.contains("windlass lab up practice"), "{said}");
+        assert_eq!(said.contains("killed, as by SIGKILL"), arguments.len() == 2, "{said}");
+        assert_eq!(said.contains("resumed"), arguments.len() == 2, "{said}");
+    }
+}

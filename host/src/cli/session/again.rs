@@ -16,6 +16,7 @@ use crate::model::{Event, RunState};
 use crate::run::Position;
 
 /// `windlass resume` and `windlass rollback`.
+#[derive(Debug, Default)]
 pub struct Again {
     pub run: Option<String>,
     pub yes: bool,
