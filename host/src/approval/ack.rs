@@ -1,7 +1,6 @@
 //! The impact's token: proof that somebody has seen what a run does before it is told to go ahead unattended.
 
-use crate::capability::crypto::hex;
-use crate::model::{Covers, PlannedStep, PluginName};
+use crate::model::{Covers, PlannedStep, PluginName, hex};
 use aws_lc_rs::digest::{SHA256, digest};
 
 /// Returns the token of an impact: the same for the same procedure, site, parameters, roles and steps, whenever

@@ -1,8 +1,7 @@
 //! What a plan was made from: gathered when it is made and again when it is to run, and compared.
 
 use super::ApprovalError;
-use crate::capability::crypto::hex;
-use crate::model::{Covers, Digested, Entry, HookCover, PluginName, Roles, RolesCover, SuppliedCover};
+use crate::model::{Covers, Digested, Entry, HookCover, PluginName, Roles, RolesCover, SuppliedCover, hex};
 use crate::site::{ProcedureSettings, Site};
 use aws_lc_rs::digest::{SHA256, digest};
 use camino::{Utf8Path, Utf8PathBuf};

@@ -3,7 +3,6 @@
 use super::agent::Agent;
 use super::error::ApprovalError;
 use super::signature::{Namespace, SignedBy, unsupported, verify};
-use crate::capability::secrets::Secret;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{
@@ -33,7 +32,7 @@ enum Holder {
 }
 
 /// Asks for the passphrase of a key file; the text is what a prompt shows.
-pub type AskPassphrase<'a> = &'a mut dyn FnMut(&str) -> std::io::Result<Secret>;
+pub type AskPassphrase<'a> = &'a mut dyn FnMut(&str) -> std::io::Result<Zeroizing<Vec<u8>>>;
 
 impl SigningKey {
     /// Opens a key file. Where it holds only the public key, or its private one is in the agent anyway, the
@@ -66,9 +65,8 @@ impl SigningKey {
             }
             let passphrase =
                 ask(&format!("Passphrase of {path}: ")).map_err(|error| wrong(error.to_string()))?;
-            private = private
-                .decrypt(passphrase.expose())
-                .map_err(|_| wrong("the passphrase does not open it".into()))?;
+            private =
+                private.decrypt(&*passphrase).map_err(|_| wrong("the passphrase does not open it".into()))?;
         }
         Ok(Self { public, holder: Holder::Here(Box::new(private)) })
     }

@@ -1,7 +1,6 @@
 //! Signatures both ways with OpenSSH's own tool, and who may say yes to a plan.
 
 use super::*;
-use crate::capability::secrets::Secret;
 use crate::model::{Covers, Digested, PLAN_FORMAT, Plan, PluginName};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::io::Write as _;
@@ -44,7 +43,7 @@ impl Folder {
     }
 
     fn open(&self, name: &str) -> Result<SigningKey, ApprovalError> {
-        SigningKey::open(&self.at(name), &mut |_| Ok(Secret::from_text(PASSPHRASE.to_owned())))
+        SigningKey::open(&self.at(name), &mut |_| Ok(PASSPHRASE.as_bytes().to_vec().into()))
     }
 
     /// `ssh-keygen -Y sign`: the signature's text.

@@ -159,13 +159,13 @@ impl Words<'_> {
         name
     }
 
-    /// `NAME`, or `NAME -> COMMAND.PLACEHOLDER`, `NAME -> file:FILE`, `NAME -> supplied-ca`; sinks are marked
+    /// `NAME`, or `NAME -> COMMAND.PLACEHOLDER`, `NAME -> file:FILE`, `NAME -> supplied-ca`, `NAME -> check-key`; sinks are marked
     /// secret.
     fn secret(&self, pattern: &Located<String>, profile: &Profile) {
         let Some((_, sink)) = pattern.value.split_once("->") else { return };
         let sink = sink.trim();
         // What opens the site's own CA goes to no node.
-        if sink == "supplied-ca" {
+        if ["supplied-ca", "check-key"].contains(&sink) {
             return;
         }
         if let Some(file) = sink.strip_prefix("file:") {
@@ -186,7 +186,7 @@ impl Words<'_> {
             self.reading.mistake(
                 &pattern.place,
                 format!(
-                    "{} names no sink: it reads \"NAME -> COMMAND.PLACEHOLDER\", \"NAME -> file:FILE\" or \"NAME -> supplied-ca\"",
+                    "{} names no sink: it reads \"NAME -> COMMAND.PLACEHOLDER\", \"NAME -> file:FILE\", \"NAME -> supplied-ca\" or \"NAME -> check-key\"",
                     shown(&pattern.value)
                 ),
             );

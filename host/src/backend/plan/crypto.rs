@@ -153,14 +153,12 @@ impl Planning {
         let mut imagined = self.imagined();
         match (leaf, root) {
             (Paper::Known(leaf), Paper::Known(root)) => {
-                return crypto::verify_chain(leaf, root, now).map_err(fault(code::FAILED));
+                crypto::verify_chain(leaf, root, now).map_err(fault(code::FAILED))
             }
-            (Paper::Known(_), Paper::Born(root)) => {
-                return Err(Fault::new(
-                    code::FAILED,
-                    format!("the certificate is older than {root}, which is born in the run"),
-                ));
-            }
+            (Paper::Known(_), Paper::Born(root)) => Err(Fault::new(
+                code::FAILED,
+                format!("the certificate is older than {root}, which is born in the run"),
+            )),
             (Paper::Born(leaf), root) => match imagined.says(leaf, now).origin {
                 // A command is declared to succeed, and what it makes is taken to be as it should.
                 Origin::Command => {

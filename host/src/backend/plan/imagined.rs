@@ -2,7 +2,9 @@
 
 use super::symbols::Symbols;
 use crate::capability::files::ResolvedFile;
-use crate::model::{Certificate, Detail, EndpointName, Fault, NodeName, ObjectName, PluginName, code};
+use crate::model::{
+    Certificate, Detail, EndpointName, Fault, NodeName, ObjectName, PlannedEffect, PluginName, code,
+};
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -80,8 +82,8 @@ pub(super) struct Imagined {
     pub certificates: HashMap<String, BornCertificate>,
     /// Commands that would have run, by node: what settles them is true from then on.
     pub ran: HashSet<(NodeName, String)>,
-    /// By intent: what the effect stands for, and what it makes.
-    pub told: BTreeMap<i64, (Detail, Vec<String>)>,
+    /// By intent: the effect as the plan shows it.
+    pub told: BTreeMap<i64, PlannedEffect>,
     /// What the effect under way makes.
     pub born: Vec<String>,
     pub assumed: IndexSet<String>,

@@ -88,18 +88,9 @@ impl Planning {
         self.roles.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns an effect that was planned as the plan shows it. `sequence` is its intent's.
-    pub fn planned(&self, sequence: i64, effect: &Effect, class: EffectClass) -> PlannedEffect {
-        let imagined = self.imagined();
-        let (detail, born) = imagined.told.get(&sequence).cloned().unwrap_or_default();
-        let value = serde_json::to_value(effect).unwrap_or_default();
-        PlannedEffect {
-            effect: imagined.symbols.shown_in(value),
-            words: imagined.symbols.shown(&effect.to_string()),
-            class,
-            detail,
-            born,
-        }
+    /// Returns an effect as the plan shows it; none where nothing has acted on this intent.
+    pub fn planned(&self, sequence: i64) -> Option<PlannedEffect> {
+        self.imagined().told.get(&sequence).cloned()
     }
 
     /// Writes symbols for what stands in for values that are not known.
@@ -133,10 +124,19 @@ impl Planning {
             _ => self.local(plugin, effect),
         };
         let mut imagined = self.imagined();
-        let born = std::mem::take(&mut imagined.born);
-        // What cannot be resolved was answered with a fault, and says so itself.
-        let detail = imagined.shown_detail(detail.unwrap_or_default());
-        imagined.told.insert(sequence, (detail, born));
+        if let Ok(Answer::Certificate(certificate)) = &answer {
+            imagined.symbols.avoid([certificate.not_before, certificate.not_after]);
+        }
+        // Written down now: what is born later stands in nothing that came before it.
+        let planned = PlannedEffect {
+            effect: imagined.symbols.shown_in(serde_json::to_value(effect).unwrap_or_default()),
+            words: imagined.symbols.shown(&effect.to_string()),
+            class: self.class(effect),
+            // What cannot be resolved was answered with a fault, and says so itself.
+            detail: imagined.shown_detail(detail.unwrap_or_default()),
+            born: std::mem::take(&mut imagined.born),
+        };
+        imagined.told.insert(sequence, planned);
         answer.into()
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Symbols {
     /// Stand-ins of texts and what they stand for.
     texts: Vec<(String, String)>,
     numbers: BTreeMap<i64, String>,
+    /// Numbers that mean something already, and stand in for nothing.
+    real: BTreeSet<i64>,
     /// Files of certificates: stand-in, and the name of what is born.
     files: Vec<(Vec<u8>, String)>,
     taken: BTreeSet<String>,
@@ -57,13 +59,19 @@ impl Symbols {
         shown
     }
 
+    /// Takes note of numbers that were found, and keeps stand-ins away from them.
+    pub fn avoid(&mut self, found: impl IntoIterator<Item = i64>) {
+        let known = &self.numbers;
+        self.real.extend(found.into_iter().filter(|number| !known.contains_key(number)));
+    }
+
     /// Returns a number near the one wanted, unlike every other.
     pub fn number(&mut self, name: String, near: i64) -> i64 {
         if let Some((number, _)) = self.numbers.iter().find(|(_, known)| **known == name) {
             return *number;
         }
         let mut number = near;
-        while self.numbers.contains_key(&number) {
+        while self.numbers.contains_key(&number) || self.real.contains(&number) {
             number = number.saturating_add(1);
         }
         self.shapes.insert(name.clone(), Shape::Number);
@@ -216,5 +224,7 @@ mod tests {
         let ends = names.map(|name| symbols.number(format!("{name}.not-after"), 9));
         assert_eq!(ends, [9, 10, 11]);
         assert_eq!(symbols.number("leaf@a#2.not-after".into(), 9), 10, "the same each time");
+        symbols.avoid([11, 12]);
+        assert_eq!(symbols.number("root.not-after".into(), 11), 13, "12 is a real one's");
     }
 }

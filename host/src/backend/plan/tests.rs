@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::model::{
-    Argument, Certificate, CertificateSource, Content, EffectClass, EndpointName, Entry, FileStat, Outcome,
-    Value,
+    Argument, Certificate, CertificateSource, Content, EndpointName, Entry, FileStat, Outcome, Value,
 };
 use crate::policy::{Gate, Rules};
 use crate::site::GrantBlock;
@@ -360,8 +359,8 @@ async fn a_secret_stays_a_name_and_keeps_its_label() {
 
     place.run("renew", "a").await;
     let sequence = *place.sequence.lock().unwrap();
-    let effect = Effect::NodesRun { node: name("a"), command: name("renew"), arguments: Vec::new() };
-    let planned = place.planning.planned(sequence, &effect, EffectClass::Change);
+    let planned = place.planning.planned(sequence).unwrap();
+    assert_eq!(planned.words, "run renew password=<secret pw> on a");
     let command = &planned.detail.commands[0];
     assert_eq!((command.user.as_str(), &command.argv[..]), ("svc", &["false".to_owned()][..]));
     assert_eq!(planned.born, ["leaf@a"]);

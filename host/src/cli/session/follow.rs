@@ -15,6 +15,7 @@ use crate::site::{ProcedureSettings, Site};
 use camino::Utf8Path;
 use indexmap::IndexMap;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -49,7 +50,7 @@ pub(super) fn signer(context: &Context, path: &Utf8Path) -> Result<(Person, Sign
 pub(super) fn open_key(context: &Context, path: &Utf8Path) -> Result<SigningKey> {
     let ui = &context.ui;
     let mut ask = |prompt: &str| match ui.interactive {
-        true => source::terminal(prompt),
+        true => source::terminal(prompt).map(|typed| Zeroizing::new(typed.expose().to_vec())),
         false => Err(std::io::Error::other("it has a passphrase, and there is nobody to ask for it")),
     };
     SigningKey::open(path, &mut ask).map_err(approval_error)

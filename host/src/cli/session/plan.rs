@@ -201,9 +201,8 @@ impl Told {
             match &stored.row {
                 Row::CallBegan { call: began } => call = Some(began.clone()),
                 Row::Planned { steps } => told.steps = steps.clone(),
-                Row::Intent { effect, class, .. } => {
-                    if let Some(call) = &call {
-                        let planned = planning.planned(stored.sequence, effect, *class);
+                Row::Intent { .. } => {
+                    if let (Some(call), Some(planned)) = (&call, planning.planned(stored.sequence)) {
                         told.effects.entry(call.clone()).or_default().push(planned);
                     }
                 }
