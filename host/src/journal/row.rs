@@ -1,8 +1,8 @@
 //! What a row says.
 
 use crate::model::{
-    Answer, Check, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, Plan, PlannedStep, PluginName,
-    RunState, Signer, StepId,
+    Answer, Check, CommandName, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, Plan,
+    PlannedStep, PluginName, RunState, Signer, StepId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,8 @@ pub enum Trace {
     /// What was at a path before the run changed it lies on its node, in the save of `saved` (the path, or
     /// a folder above it), whose record has this digest.
     Saved { node: NodeName, path: String, saved: String, existed: bool, digest: String },
+    /// A file of the profile was changed while a command ran that is not declared to write it: a finding.
+    Strayed { node: NodeName, command: CommandName, file: FileName },
 }
 
 /// How an intent that was open when the controller died was settled.

@@ -1,7 +1,7 @@
 //! Lines as an operator reads them.
 
-use crate::journal::{Row, Settlement, StoredRow};
-use crate::model::{Check, EffectClass, Event, NodeName, RunState, Signer};
+use crate::journal::{Row, Settlement, StoredRow, Trace};
+use crate::model::{Check, CommandName, EffectClass, Event, FileName, NodeName, RunState, Signer};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -39,6 +39,7 @@ pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
             line
         }
         Event::Output { node, line } => format!("  {node}: {line}"),
+        Event::Strayed { node, command, file } => format!("  {}", finding(node, command, file)),
         Event::Note { text } => format!("  {text}"),
         Event::Progress { done, total, text } => format!("  {text} ({done}/{total})"),
         Event::StepDone { step } => format!("{step}: done"),
@@ -68,6 +69,11 @@ pub(crate) fn on(nodes: &[NodeName]) -> String {
     format!(" [{}]", nodes.join(", "))
 }
 
+/// The words of a finding: a file that a command has no business with.
+fn finding(node: &NodeName, command: &CommandName, file: &FileName) -> String {
+    format!("finding: {file} on {node} changed while {command} ran, which is not declared to write it")
+}
+
 /// Returns what was verified, with its evidence, as lines.
 pub fn report(checks: &[Check]) -> Vec<String> {
     let mut lines = Vec::new();
@@ -93,6 +99,13 @@ pub fn row_lines(rows: &[StoredRow]) -> Vec<String> {
             _ => {}
         }
         lines.extend(row_line(stored, node));
+        if let Row::Outcome { traces, .. } = &stored.row {
+            let findings = traces.iter().filter_map(|trace| match trace {
+                Trace::Strayed { node, command, file } => Some(finding(node, command, file)),
+                _ => None,
+            });
+            lines.extend(findings.map(|finding| format!("{}    {finding}", moment(stored.at))));
+        }
     }
     lines
 }

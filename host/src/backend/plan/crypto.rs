@@ -3,7 +3,7 @@
 use super::Planning;
 use super::imagined::{BornCertificate, Made, Origin, Paper};
 use crate::backend::fault;
-use crate::capability::crypto::{self, KeyAlgorithm};
+use crate::capability::crypto::{self, KeyAlgorithm, KeyFit};
 use crate::model::{Answer, Certificate, CertificateSource, Effect, Fault, ObjectName, PluginName, code};
 
 const DAY: i64 = 86_400;
@@ -59,6 +59,15 @@ impl Planning {
                 let (leaf, root) = (self.paper(plugin, leaf)?, self.paper(plugin, root)?);
                 self.chains(&leaf, &root)?;
                 Ok(Answer::Done)
+            }
+            // It would take the passphrase, which a plan does not ask for.
+            Effect::CryptoCheckKey { node, file, passphrase, .. } => {
+                let mut imagined = self.imagined();
+                imagined.secret(plugin, passphrase)?;
+                imagined
+                    .assumed
+                    .insert(format!("{passphrase} opens {file} on {node}, and it fits its certificate"));
+                Ok(Answer::Text(Some(KeyFit::Fits.as_str().into())))
             }
             other => Err(Fault::new(code::INVALID, format!("{other} is no effect of crypto"))),
         }

@@ -23,6 +23,10 @@ impl Planning {
                 self.imagined().assumed.insert(format!("the operator says yes to: {question}"));
                 Ok(Answer::Yes(true))
             }
+            Effect::OperatorAcknowledge { question, .. } => {
+                self.imagined().assumed.insert(format!("the operator acknowledges: {question}"));
+                Ok(Answer::Yes(true))
+            }
             Effect::OperatorNote { .. } | Effect::OperatorProgress { .. } => Ok(Answer::Done),
             Effect::StateGet { name } => Ok(Answer::Text(self.values.value(plugin, name))),
             Effect::StateSet { name, value } => {
