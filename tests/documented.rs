@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
-use windlass::lab::{Lab, Plan, Transport};
+use windlass::lab::{Lab, Plan, Product, Transport};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_windlass");
 const NODES: [&str; 2] = ["master1", "master2"];
@@ -28,7 +28,12 @@ impl Pair {
         }
         let folder = tempfile::tempdir().unwrap();
         let dir = Utf8Path::from_path(folder.path()).unwrap().join("pair");
-        let plan = Plan { transport: Transport::Ssh, members: 0, binary: Some(BINARY.into()) };
+        let plan = Plan {
+            transport: Transport::Ssh,
+            product: Product::Mrs2,
+            members: 0,
+            binary: Some(BINARY.into()),
+        };
         Some(Self { lab: Lab::up(&dir, &plan).unwrap(), folder })
     }
 

@@ -8,6 +8,7 @@ pub mod backend;
 pub mod capability;
 pub mod cli;
 pub mod effect;
+mod fuse;
 pub mod journal;
 pub mod lab;
 pub mod model;

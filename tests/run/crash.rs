@@ -1,7 +1,7 @@
 //! Runs that are killed, cut off or interrupted anywhere: `resume` finishes what was begun, `rollback` takes it
 //! back, and no script of the product runs twice.
 
-use super::e2e::{Ended, NODES, PLAIN, Pair, up, wait};
+use super::e2e::{Ended, NODES, PLAIN, Pair, Taste, up, wait};
 use super::proof;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -13,14 +13,14 @@ use std::time::Duration;
 use windlass::lab::{Double, Switch, Transport};
 
 /// A `windlass --json …` under way, its lines as they come.
-struct Running {
+pub(super) struct Running {
     child: Child,
     lines: Receiver<String>,
     effects: usize,
-    told: String,
+    pub(super) told: String,
 }
 
-fn begin(pair: &Pair, arguments: &[&str]) -> Running {
+pub(super) fn begin(pair: &Pair, arguments: &[&str]) -> Running {
     let mut command = pair.command(&["--json"]);
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -32,7 +32,7 @@ fn begin(pair: &Pair, arguments: &[&str]) -> Running {
 
 impl Running {
     /// Reads until so many effects have been told; false where the story ends before.
-    fn until_effect(&mut self, effects: usize) -> bool {
+    pub(super) fn until_effect(&mut self, effects: usize) -> bool {
         while self.effects < effects {
             let Ok(line) = self.lines.recv_timeout(Duration::from_secs(90)) else { return false };
             self.effects += usize::from(line.starts_with(r#"{"event":"effect""#));
@@ -42,19 +42,19 @@ impl Running {
         true
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
 
     /// Kills the controller, which must still be at it.
     #[track_caller]
-    fn kill(mut self) {
+    pub(super) fn kill(mut self) {
         self.signal(Signal::SIGKILL);
         let status = self.child.wait().unwrap();
         assert_eq!(status.signal(), Some(9), "it had ended before: {status}");
     }
 
-    fn end(mut self) -> Ended {
+    pub(super) fn end(mut self) -> Ended {
         self.until_effect(usize::MAX);
         let mut ended: Ended = self.child.wait_with_output().unwrap().into();
         ended.out = self.told;
@@ -63,11 +63,11 @@ impl Running {
 }
 
 /// Numbers that look random and come again with the same seed.
-struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
     /// The seed is printed, so that a failure can be had again with `WINDLASS_SEED`.
-    fn roll() -> Self {
+    pub fn roll() -> Self {
         let given = std::env::var("WINDLASS_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -77,7 +77,7 @@ impl Dice {
         Self(seed | 1)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -130,6 +130,18 @@ fn killed(transport: Transport, points: impl Iterator<Item = usize>, of: usize, 
 fn ran_once_more(pair: &Pair, before: [[usize; 3]; 2]) {
     let once = before.map(|[generated, replaced, restarted]| [generated, replaced + 1, restarted + 1]);
     assert_eq!(pair.executions(), once);
+}
+
+/// As [`ran_once_more`], for a run of any taste.
+#[track_caller]
+pub fn ran_as_a_whole_run(pair: &Pair, before: [[usize; 3]; 2], taste: Taste) {
+    let more = super::whole::expected(taste);
+    let expected: Vec<Vec<usize>> = before
+        .iter()
+        .zip(more)
+        .map(|(was, more)| was.iter().zip(more).map(|(a, b)| a + b).collect())
+        .collect();
+    assert_eq!(pair.executions().map(|ran| ran.to_vec()).to_vec(), expected);
 }
 
 /// Parts of a run that are killed in: more with `cargo xtask test --matrix`.

@@ -7,15 +7,14 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use windlass::lab::{Double, Lab, Plan, Transport};
+use windlass::lab::{Double, Lab, Plan, Product, Transport};
 
 pub const NODES: [&str; 2] = ["master1", "master2"];
-const CERT_HA: &str = "opt/Bigdata/om-0.0.1/security/certHA";
 /// The files that the product's own service keeps for itself alone.
 pub const KEYS: [&str; 2] = ["root-ca.pem", "server.pem"];
 
 /// What `[procedures.ha-cert]` says.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taste {
     pub ca: &'static str,
     pub leaf: &'static str,
@@ -83,6 +82,22 @@ fn binary() -> Option<Utf8PathBuf> {
 
 /// Starts a pair, or says why it cannot be had here.
 pub fn up(transport: Transport, taste: Taste) -> Option<Pair> {
+    up_as(Product::Mrs2, transport, taste)
+}
+
+/// As [`up`], with the product of another profile.
+pub fn up_as(product: Product, transport: Transport, taste: Taste) -> Option<Pair> {
+    up_by(product, transport, taste, |binary, _| binary)
+}
+
+/// As [`up_as`], with the program that becomes the practice cluster made by the caller, given the real one and a
+/// folder for it.
+pub fn up_by(
+    product: Product,
+    transport: Transport,
+    taste: Taste,
+    program: impl FnOnce(Utf8PathBuf, &Utf8Path) -> Utf8PathBuf,
+) -> Option<Pair> {
     let binary = binary()?;
     if transport == Transport::Ssh && !nix::unistd::geteuid().is_root() {
         println!("skipped: a practice cluster over ssh needs root");
@@ -95,7 +110,8 @@ pub fn up(transport: Transport, taste: Taste) -> Option<Pair> {
         std::fs::create_dir_all(controller.join(sub)).unwrap();
     }
     std::fs::set_permissions(controller.join("run"), PermissionsExt::from_mode(0o700)).unwrap();
-    let lab = Lab::up(&dir, &Plan { transport, members: 0, binary: Some(binary) })
+    let binary = Some(program(binary, &controller));
+    let lab = Lab::up(&dir, &Plan { transport, product, members: 0, binary })
         .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
     let pair = Pair { lab, dir, controller, _folder: folder };
     pair.taste(taste);
@@ -132,7 +148,8 @@ impl Pair {
                 "ca" if line.starts_with("ca = \"manager") => lines.push(line.into()),
                 "ca" => {
                     lines.push(format!("ca = \"{}\"\nleaf = \"{}\"", taste.ca, taste.leaf));
-                    lines.push(format!("allow_secret_in_argv = {}", taste.ca == "product"));
+                    let in_argv = taste.ca == "product" && self.lab.product() == Product::Mrs2;
+                    lines.push(format!("allow_secret_in_argv = {in_argv}"));
                 }
                 "leaf" | "allow_secret_in_argv" => {}
                 "on_failure" => lines.push(format!("on_failure = \"{}\"", taste.on_failure)),
@@ -191,8 +208,14 @@ impl Pair {
         assert_eq!(made.out.lines().last(), Some("Generate root-ca pair success."), "{made:?}");
     }
 
+    /// The product's folder on a node.
+    pub fn product_home(&self, node: &str) -> Utf8PathBuf {
+        let home = self.lab.product().bigdata_home();
+        self.lab.node_root(node).unwrap().join(home.trim_start_matches('/'))
+    }
+
     pub fn cert_ha(&self, node: &str) -> Utf8PathBuf {
-        self.lab.node_root(node).unwrap().join(CERT_HA)
+        self.product_home(node).join(self.lab.product().cert_ha())
     }
 
     pub fn home(&self, node: &str) -> Utf8PathBuf {

@@ -1,9 +1,13 @@
 //! The whole of `windlass run ha-cert` on practice pairs: what it leaves, what it never shows, and what happens
 //! when it is killed, cut off, interrupted or taken back.
 
+mod bare;
 mod crash;
 mod e2e;
 mod leak;
+mod matrix;
 mod plan;
+mod profile;
 mod proof;
+mod state;
 mod whole;

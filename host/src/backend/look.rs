@@ -238,8 +238,36 @@ impl<'a> Look<'a> {
     }
 }
 
+/// Why nothing should be begun on a node: a file of the profile has no path there, or jobs would not outlive
+/// their connection.
+pub(crate) async fn unfit(
+    transports: &Transports,
+    site: &Site,
+    node: &NodeName,
+    context: &NodeContext,
+) -> Option<Fault> {
+    if let Some(fault) = unresolved(site, context) {
+        return Some(fault);
+    }
+    match transports.ends_jobs_of(node, &site.profile.service_user).await {
+        Ok(None) => None,
+        Ok(Some(user)) => Some(
+            Fault::new(
+                code::INVALID,
+                format!(
+                    "{node} would end a running script with the connection that started it: systemd-logind has KillUserProcesses=yes for {user}"
+                ),
+            )
+            .hint(format!(
+                "on {node}, add {user} to KillExcludeUsers= in /etc/systemd/logind.conf and restart systemd-logind, or log in as another user"
+            )),
+        ),
+        Err(error) => Some(super::fault(code::UNREACHABLE)(error)),
+    }
+}
+
 /// The first file of the profile that has no path on this node, with the reason.
-pub(crate) fn unresolved(site: &Site, context: &NodeContext) -> Option<Fault> {
+fn unresolved(site: &Site, context: &NodeContext) -> Option<Fault> {
     site.profile
         .files
         .values()

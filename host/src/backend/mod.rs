@@ -9,7 +9,7 @@ mod look;
 pub mod plan;
 mod supplied;
 
-pub(crate) use look::{Look, unresolved};
+pub(crate) use look::{Look, unfit};
 
 use crate::journal::{KeptObject, Settlement, Trace};
 use crate::model::{Answer, Detail, Effect, EffectClass, Fault, PluginName, Stop};
@@ -41,7 +41,13 @@ pub trait Backend: Facts {
     /// Returns how the journal treats the effect (a named command observes or changes as declared).
     fn class(&self, effect: &Effect) -> EffectClass;
 
-    /// Acts. `sequence` is the intent's number in the journal: unique, and the same on resume.
+    /// How many nodes a `run-each` works on at once.
+    fn concurrency(&self) -> usize {
+        1
+    }
+
+    /// Acts. `sequence` is the intent's number in the journal: unique, and the same on resume. A `run-each`
+    /// never comes here: its children do, each as a run on its node.
     fn act<'a>(
         &'a self,
         plugin: &'a PluginName,
@@ -98,9 +104,21 @@ fn class_of(effect: &Effect, profile: &Profile) -> EffectClass {
         | SecretsAsk { .. }
         | SecretsGenerate { .. }
         | OperatorConfirm { .. }
+        | OperatorAcknowledge { .. }
         | StateSet { .. } => EffectClass::Keep,
         _ => EffectClass::Observe,
     }
+}
+
+/// Characters of a note or of a question's text.
+const LONGEST_TEXT: usize = 4096;
+
+/// A guest's text for a terminal: no control characters, at most [`LONGEST_TEXT`] characters.
+fn clean(text: &str) -> String {
+    text.chars()
+        .take(LONGEST_TEXT)
+        .map(|c| if c == '\n' || !crate::capability::nodes::is_unprintable(c) { c } else { '\u{fffd}' })
+        .collect()
 }
 
 /// Makes a fault of an error, with the error's own words and causes.

@@ -9,6 +9,7 @@ use crate::capability::secrets::Secret;
 use crate::model::{Fault, NodeName, ObjectName, PluginName, code};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use zeroize::Zeroizing;
 
 #[derive(Debug, Clone)]
 pub enum Object {
@@ -37,6 +38,8 @@ const MOST_OBJECTS: usize = 256;
 #[derive(Default)]
 struct Inner {
     objects: HashMap<(PluginName, ObjectName), Object>,
+    /// By key and passphrase: encrypting takes long on purpose, and both nodes are given the same file.
+    key_files: HashMap<(PluginName, ObjectName, ObjectName), Arc<Zeroizing<String>>>,
     values: HashMap<(PluginName, String), String>,
     sets: BTreeMap<(ObjectName, NodeName), Vec<Staged>>,
 }
@@ -85,6 +88,27 @@ impl Objects {
             Object::Key(key) => Ok(key),
             other => Err(wrong_kind(name, "a key", &other)),
         }
+    }
+
+    /// Returns a key as the PEM file that its passphrase opens.
+    pub fn key_file(
+        &self,
+        plugin: &PluginName,
+        key: &ObjectName,
+        passphrase: &ObjectName,
+    ) -> Result<Arc<Zeroizing<String>>, Fault> {
+        // An object is never replaced, so its name stands for it.
+        let name = (plugin.clone(), key.clone(), passphrase.clone());
+        if let Some(made) = self.lock().key_files.get(&name) {
+            return Ok(made.clone());
+        }
+        let pem = self
+            .key(plugin, key)?
+            .to_encrypted_pem(&*self.secret(plugin, passphrase)?)
+            .map_err(|error| Fault::new(code::FAILED, format!("{key} under {passphrase}: {error}")))?;
+        let pem = Arc::new(pem);
+        self.lock().key_files.insert(name, pem.clone());
+        Ok(pem)
     }
 
     /// Returns the certificate's DER.

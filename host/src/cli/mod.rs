@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod error;
 mod harden;
+mod log;
 #[cfg(test)]
 mod reference;
 mod session;
@@ -130,6 +131,7 @@ pub fn main(bundle: Option<Embedded>) -> ExitCode {
     if !matches!(arguments.command, Command::LabService(_)) {
         harden::harden();
     }
+    log::begin();
     match arguments.color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),

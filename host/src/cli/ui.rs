@@ -6,6 +6,8 @@ use std::io::{IsTerminal as _, Write as _};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     Text,
+    /// Each value is one line.
+    #[value(alias = "jsonl")]
     Json,
 }
 

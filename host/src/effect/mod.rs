@@ -5,6 +5,7 @@
 //!
 //! Neighbours: `plugin` calls it, `policy` gates, `journal` keeps, a `backend` acts.
 
+mod each;
 mod expected;
 mod path;
 mod replay;
@@ -12,4 +13,4 @@ mod replay;
 pub use expected::Expected;
 pub(crate) use path::journal_stop;
 pub use path::{CallPath, Events, Interrupt, Surroundings};
-pub use replay::{Past, Replay};
+pub use replay::{Past, PastChild, Replay};

@@ -3,6 +3,7 @@
 use super::expected::Expected;
 use super::replay::Replay;
 use crate::backend::{Acted, Backend};
+use crate::fuse::{self, Place};
 use crate::journal::{CallName, Journal, JournalError, Row};
 use crate::model::{Answer, Effect, EffectClass, Event, Fault, PauseReason, PluginName, Stop, code};
 use crate::policy::Gate;
@@ -44,7 +45,7 @@ pub struct Surroundings {
 
 /// The path of one exported call of one plugin.
 pub struct CallPath {
-    around: Surroundings,
+    pub(super) around: Surroundings,
     call: CallName,
     replay: Replay,
     performed: u32,
@@ -70,6 +71,7 @@ impl CallPath {
         }
         let began = Instant::now();
         let class = self.around.backend.class(&effect);
+        fuse::begin(&self.call, &effect, class);
         let permit = match self.around.gate.check(effect.clone(), self.around.backend.as_facts()) {
             Ok(permit) => permit,
             Err(denial) => {
@@ -104,6 +106,10 @@ impl CallPath {
                 self.tell(effect, class, outcome.as_ref().err().cloned(), true, began);
                 return Ok(outcome);
             }
+            if let Effect::NodesRunEach { .. } = effect {
+                let acted = self.each(permit, class, past.sequence, past.children).await?;
+                return self.record(past.sequence, effect, class, acted, None, began);
+            }
             let (acted, settled) =
                 self.around.backend.settle(&self.around.plugin, permit, past.sequence).await?;
             return self.record(past.sequence, effect, class, acted, Some(settled), began);
@@ -112,16 +118,23 @@ impl CallPath {
         if self.around.interrupt.is_raised() {
             return Err(Stop::new(PauseReason::Interrupted, "interrupted by the operator"));
         }
+        fuse::pass(Place::BeforeIntent);
         let intent = Row::Intent { plugin: self.around.plugin.clone(), effect: effect.clone(), class };
+        let each = matches!(effect, Effect::NodesRunEach { .. });
         let sequence = match class {
-            EffectClass::Change => self.around.journal.commit(&intent),
-            EffectClass::Observe | EffectClass::Keep => self.around.journal.note(&intent),
+            // The first of its children's intents are committed with it.
+            EffectClass::Change if !each => self.around.journal.commit(&intent),
+            _ => self.around.journal.note(&intent),
         }
         .map_err(journal_stop)?;
+        fuse::pass(Place::BeforeAct);
         if class != EffectClass::Observe {
             (self.around.events)(&Event::EffectBegan { effect: effect.clone() });
         }
-        let acted = self.around.backend.act(&self.around.plugin, permit, sequence).await?;
+        let acted = match each {
+            true => self.each(permit, class, sequence, Vec::new()).await?,
+            false => self.around.backend.act(&self.around.plugin, permit, sequence).await?,
+        };
         self.record(sequence, effect, class, acted, None, began)
     }
 
@@ -152,14 +165,21 @@ impl CallPath {
         settled: Option<crate::journal::Settlement>,
         began: Instant,
     ) -> Result<Result<Answer, Fault>, Stop> {
+        fuse::pass(Place::BeforeOutcome);
         let Acted { answer, kept, traces } = acted;
-        let row = Row::Outcome { of, answer: answer.clone(), kept, traces, settled };
+        let written = match &answer {
+            // Each child has its own.
+            Ok(Answer::Outcomes(_)) => Ok(Answer::Outcomes(Vec::new())),
+            answer => answer.clone(),
+        };
+        let row = Row::Outcome { of, answer: written, kept, traces, settled };
         match class {
             // An answer of the operator or a new secret must not be asked for twice.
             EffectClass::Keep => self.around.journal.commit(&row),
             EffectClass::Change | EffectClass::Observe => self.around.journal.note(&row),
         }
         .map_err(journal_stop)?;
+        fuse::pass(Place::BeforeAnswer);
         self.tell(effect, class, answer.as_ref().err().cloned(), false, began);
         Ok(answer)
     }

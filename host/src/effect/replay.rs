@@ -1,7 +1,7 @@
 //! What a call did before, to be answered again without acting.
 
 use crate::journal::{CallName, Row, StoredRow};
-use crate::model::{Answer, Effect, EffectClass, Fault};
+use crate::model::{Answer, Effect, EffectClass, Fault, MemberOutcome, NodeName};
 use std::collections::VecDeque;
 
 /// One effect of an earlier life of this call.
@@ -12,6 +12,64 @@ pub struct Past {
     pub class: EffectClass,
     /// None: its intent is open.
     pub outcome: Option<Result<Answer, Fault>>,
+    /// Of a `run-each`, by node; the last try of each.
+    pub children: Vec<PastChild>,
+}
+
+/// A child of a `run-each` in an earlier life.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastChild {
+    pub node: NodeName,
+    pub sequence: i64,
+    /// None: its intent is open.
+    pub outcome: Option<Result<Answer, Fault>>,
+}
+
+impl PastChild {
+    fn succeeded(&self) -> bool {
+        matches!(&self.outcome, Some(Ok(Answer::Outcome(outcome))) if outcome.succeeded)
+    }
+}
+
+impl Past {
+    /// Where the outcome of an intent belongs, if it is this one's or a child's of it.
+    fn outcome_of(&mut self, of: i64) -> Option<&mut Option<Result<Answer, Fault>>> {
+        if self.sequence == of {
+            return Some(&mut self.outcome);
+        }
+        // A child's number is higher than its parent's.
+        let mut children = self.children.iter_mut().rev().filter(|_| of > self.sequence);
+        children.find(|child| child.sequence == of).map(|child| &mut child.outcome)
+    }
+
+    /// Makes the answer of a `run-each` of those of its children.
+    fn gather(&mut self) {
+        let Some(Ok(Answer::Outcomes(members))) = &mut self.outcome else { return };
+        if !members.is_empty() {
+            return;
+        }
+        let mut gathered = Vec::new();
+        for node in self.effect.nodes() {
+            let child = self.children.iter().find(|child| child.node == *node);
+            let outcome = match child.and_then(|child| child.outcome.clone()) {
+                Some(Ok(Answer::Outcome(outcome))) => Ok(outcome),
+                Some(Err(fault)) => Err(fault),
+                // Without it the whole has none.
+                Some(Ok(_)) | None => {
+                    self.outcome = None;
+                    return;
+                }
+            };
+            gathered.push(MemberOutcome { node: node.clone(), outcome });
+        }
+        *members = gathered;
+    }
+
+    /// Leaves of a `run-each` what succeeded, so that only the rest of it acts anew.
+    fn reopen(&mut self) {
+        self.outcome = None;
+        self.children.retain(PastChild::succeeded);
+    }
 }
 
 /// The effects that are still to be answered from the journal, in order.
@@ -37,14 +95,23 @@ impl Replay {
                     effect: effect.clone(),
                     class: *class,
                     outcome: None,
+                    children: Vec::new(),
                 }),
-                Row::Outcome { of, answer, .. } if inside => {
+                Row::Child { of, node } if inside => {
                     if let Some(past) = pasts.iter_mut().rev().find(|past| past.sequence == *of) {
-                        past.outcome = Some(answer.clone());
+                        past.children.retain(|child| child.node != *node);
+                        let (node, sequence) = (node.clone(), stored.sequence);
+                        past.children.push(PastChild { node, sequence, outcome: None });
+                    }
+                }
+                Row::Outcome { of, answer, .. } if inside => {
+                    if let Some(outcome) = pasts.iter_mut().rev().find_map(|past| past.outcome_of(*of)) {
+                        *outcome = Some(answer.clone());
                     }
                 }
                 Row::CallEnded { call: ended, result } if inside && ended == call => {
                     inside = false;
+                    pasts.iter_mut().for_each(Past::gather);
                     match result {
                         Ok(()) => pasts.clear(),
                         Err(_) => keep_what_succeeded(&mut pasts),
@@ -53,6 +120,7 @@ impl Replay {
                 _ => {}
             }
         }
+        pasts.iter_mut().for_each(Past::gather);
         Self(pasts)
     }
 
@@ -78,9 +146,7 @@ fn keep_what_succeeded(pasts: &mut VecDeque<Past>) {
         past.class != EffectClass::Observe
             && match &past.outcome {
                 Some(Ok(Answer::Outcome(outcome))) => outcome.succeeded,
-                Some(Ok(Answer::Outcomes(outcomes))) => outcomes
-                    .iter()
-                    .all(|member| member.outcome.as_ref().is_ok_and(|outcome| outcome.succeeded)),
+                Some(Ok(Answer::Outcomes(_))) => past.children.iter().any(PastChild::succeeded),
                 Some(Ok(Answer::Yes(yes))) => *yes,
                 Some(Ok(_)) => true,
                 Some(Err(_)) | None => false,
@@ -95,6 +161,13 @@ fn keep_what_succeeded(pasts: &mut VecDeque<Past>) {
         last = pasts.iter().take(at).rposition(stays);
     }
     pasts.truncate(last.map_or(0, |last| last + 1));
+    // What some nodes of the last one did stays done; the others try again.
+    if let Some(each) = pasts.back_mut()
+        && each.outcome.is_some()
+        && !each.children.iter().all(PastChild::succeeded)
+    {
+        each.reopen();
+    }
 }
 
 #[cfg(test)]

@@ -5,11 +5,22 @@
 //! before it. Observations wait for none and are durable before the next change. Operator's answers and
 //! new run objects are committed at once.
 //!
-//! Neighbours: `effect` writes the rows of effects, `run` the rest and reads all of it to resume.
+//! `store` holds it for writing, `read` reads it without holding it, `chain` is the hashes, `kept` parts sealed
+//! values from their rows, `sealed` seals. Neighbours: `effect` writes the rows of effects, `run` the rest and
+//! reads all of it to resume.
 
+mod chain;
+mod error;
+mod kept;
+mod read;
 mod row;
-mod store;
-
-pub use row::{CallName, KeptObject, ObjectKind, Row, Settlement, Trace};
-pub use store::{FORMAT, Journal, JournalError, RunRecord, StoredRow};
 pub mod sealed;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use chain::Hash;
+pub use error::JournalError;
+pub use read::{Listed, RawRow, Reading, RunRecord, StoredRow};
+pub use row::{CallName, KeptObject, ObjectKind, Row, Settlement, Trace};
+pub use store::{FORMAT, Follower, Journal};

@@ -42,7 +42,8 @@ pub struct KeptObject {
     pub plugin: PluginName,
     pub name: ObjectName,
     pub kind: ObjectKind,
-    /// DER of a certificate in the clear; a key or a secret sealed to the operators. Base64.
+    /// DER of a certificate in the clear; a key or a secret sealed to the operators. Base64. On disk a sealed
+    /// value lies apart, and here stands its digest: what `runs close` removes breaks no chain.
     pub bytes: String,
 }
 
@@ -89,6 +90,13 @@ pub enum Row {
         controller: String,
         parameters: Vec<(String, String)>,
     },
+    /// The site left its profile to the nodes, which were asked before the run began: what goes on with the
+    /// run takes it from here.
+    ProfileFound {
+        profile: String,
+        /// A line a manager.
+        told: Vec<String>,
+    },
     Resumed {
         controller: String,
     },
@@ -99,6 +107,9 @@ pub enum Row {
     RolesBound {
         first: NodeName,
         second: NodeName,
+        /// Where they are not simply the active and the standby node: why these.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        how: Option<String>,
     },
     Planned {
         steps: Vec<PlannedStep>,
@@ -126,7 +137,13 @@ pub enum Row {
         effect: Effect,
         class: EffectClass,
     },
-    /// The outcome of the intent with sequence number `of`.
+    /// The intent of a `run-each`, whose row is `of`, on one of its nodes; it has an outcome of its own.
+    Child {
+        of: i64,
+        node: NodeName,
+    },
+    /// The outcome of the intent with sequence number `of`. That of a `run-each` is made of its children's, and
+    /// is empty itself.
     Outcome {
         of: i64,
         answer: Result<Answer, Fault>,

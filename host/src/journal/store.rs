@@ -1,64 +1,39 @@
-//! The database.
+//! The database, held by the one controller of a run.
 
+use super::chain::{Hash, link};
+use super::error::JournalError;
+use super::kept;
+use super::read::{self, RawRow, StoredRow};
 use super::row::Row;
-use crate::model::{PluginName, RunId, RunState};
-use aws_lc_rs::digest::{SHA256, digest};
+use crate::model::RunId;
 use camino::{Utf8Path, Utf8PathBuf};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags, params};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
-/// The version of the journal's format. A host refuses to write a newer one.
-pub const FORMAT: i64 = 1;
+/// The version of the journal's format. A newer one is shown and never written; 1 was before the first release.
+///
+/// 2: the chain covers a row's time, sealed values lie apart, children of a `run-each` have rows.
+pub const FORMAT: i64 = 2;
 
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    #[error("the journal {path} cannot be {doing}")]
-    Sqlite { doing: &'static str, path: Utf8PathBuf, source: rusqlite::Error },
-    #[error("the folder {path} cannot be used for the journal")]
-    Folder { path: Utf8PathBuf, source: std::io::Error },
-    #[error("the journal {path} is held by another windlass (a run has one controller at a time)")]
-    Held { path: Utf8PathBuf },
-    #[error(
-        "the journal {path} has format {found}, and this windlass knows {FORMAT}: use the windlass that wrote it, or a newer one"
-    )]
-    Newer { path: Utf8PathBuf, found: i64 },
-    #[error("the journal {path} is damaged at row {row}: {why}")]
-    Damaged { path: Utf8PathBuf, row: i64, why: String },
-    #[error("there is no run {run} in {path}")]
-    NoRun { run: String, path: Utf8PathBuf },
-}
+const TABLES: &str = "
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+    CREATE TABLE rows (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL, hash BLOB NOT NULL);
+    CREATE TABLE sealed (sequence INTEGER NOT NULL, place INTEGER NOT NULL, bytes BLOB NOT NULL,
+        PRIMARY KEY (sequence, place)) WITHOUT ROWID;";
 
-/// A row with its place in the chain.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredRow {
-    pub sequence: i64,
-    /// Milliseconds since 1970 UTC, the controller's clock.
-    pub at: i64,
-    pub row: Row,
-}
+/// How long another program's lock on the database is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A run as `runs list` shows it.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct RunRecord {
-    pub run: RunId,
-    pub procedure: PluginName,
-    pub site: String,
-    pub state: RunState,
-    /// Milliseconds since 1970 UTC.
-    pub began: i64,
-    pub changed: i64,
-    pub summary: String,
-    pub closed: bool,
-}
-
-/// A run of a state folder, or why its journal cannot be read.
-pub type Listed = Result<RunRecord, (RunId, JournalError)>;
+/// Is told of each row as it is appended, on disk or not yet.
+pub type Follower = Box<dyn FnMut(i64, &Row) + Send>;
 
 /// The journal of one run, held by one controller.
 ///
-/// Rows that were noted and never committed are gone when it is dropped, as after a crash.
-#[derive(Debug)]
+/// Rows that were noted and never committed are gone when it is dropped, as after a crash. After a write that
+/// failed it takes no more: SQLite may have dropped what was noted before, and the chain must not go on from
+/// rows that are not there.
 pub struct Journal {
     run: RunId,
     path: Utf8PathBuf,
@@ -67,102 +42,61 @@ pub struct Journal {
     _lock: nix::fcntl::Flock<std::fs::File>,
 }
 
-#[derive(Debug)]
 struct Inner {
     connection: Connection,
-    head: [u8; 32],
+    head: Hash,
     next: i64,
     /// Rows written since the last commit.
     open: bool,
+    broken: bool,
     commits: u64,
+    followers: Vec<Follower>,
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "<journal {}>", self.path)
+    }
 }
 
 impl Journal {
     /// Makes the folder and the database of a new run.
     pub fn create(runs: &Utf8Path, run: &RunId) -> Result<Self, JournalError> {
-        let folder = runs.join(run.as_str());
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)
-            .map_err(|source| JournalError::Folder { path: folder.clone(), source })?;
-        let journal = Self::open_locked(run.clone(), &folder, true)?;
+        let folder = make_folder(runs, run)?;
+        let lock = lock(&folder)?;
+        Self::make(run.clone(), folder.join("journal.db"), lock)
+    }
+
+    /// Makes the journal of a run again from rows that were fetched, in place of what is here, which is set
+    /// aside. Nothing is on disk before the next commit.
+    pub fn rebuild(runs: &Utf8Path, run: &RunId, rows: &[RawRow]) -> Result<Self, JournalError> {
+        let folder = make_folder(runs, run)?;
+        let lock = lock(&folder)?;
+        let path = folder.join("journal.db");
+        set_aside(&path).map_err(|source| JournalError::Folder { path: folder.clone(), source })?;
+        let journal = Self::make(run.clone(), path, lock)?;
         {
-            let inner = journal.lock();
-            inner
-                .connection
-                .execute_batch(
-                    "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-                     CREATE TABLE rows (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, \
-                       body TEXT NOT NULL, hash BLOB NOT NULL);",
-                )
-                .and_then(|()| {
-                    inner.connection.execute("INSERT INTO meta VALUES ('format', ?1)", params![FORMAT])
-                })
-                .map_err(|source| journal.error("created", source))?;
+            let mut inner = journal.lock();
+            for raw in rows {
+                journal.insert(&mut inner, raw)?;
+            }
         }
         Ok(journal)
     }
 
-    /// Opens the journal of a run to go on with it; checks the chain.
+    /// Opens the journal of a run to go on with it; checks the format before anything is written, and the chain.
     pub fn open(runs: &Utf8Path, run: &RunId) -> Result<(Self, Vec<StoredRow>), JournalError> {
-        let folder = runs.join(run.as_str());
-        if !folder.join("journal.db").exists() {
-            return Err(JournalError::NoRun { run: run.to_string(), path: runs.to_owned() });
+        let path = read::file_of(runs, run)?;
+        let lock = lock(&runs.join(run.as_str()))?;
+        let connection = connect(&path, OpenFlags::empty())?;
+        read::check_format(&connection, &path)?;
+        if connection.is_readonly("main").unwrap_or(false) {
+            return Err(JournalError::ReadOnly { path });
         }
-        let journal = Self::open_locked(run.clone(), &folder, false)?;
-        let (rows, head) = {
-            let inner = journal.lock();
-            read_rows(&inner.connection, &journal.path)?
-        };
-        {
-            let mut inner = journal.lock();
-            inner.head = head;
-            inner.next = rows.last().map_or(1, |row| row.sequence + 1);
-        }
-        Ok((journal, rows))
-    }
-
-    /// Reads a run's rows without holding it.
-    pub fn read(runs: &Utf8Path, run: &RunId) -> Result<Vec<StoredRow>, JournalError> {
-        let path = runs.join(run.as_str()).join("journal.db");
-        if !path.exists() {
-            return Err(JournalError::NoRun { run: run.to_string(), path: runs.to_owned() });
-        }
-        let connection = Connection::open_with_flags(
-            &path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .map_err(|source| JournalError::Sqlite { doing: "opened", path: path.clone(), source })?;
-        read_rows(&connection, &path).map(|(rows, _)| rows)
-    }
-
-    /// Lists the runs of a state folder, newest first. A journal that cannot be read is an error of its own.
-    pub fn list(runs: &Utf8Path) -> Result<Vec<Listed>, JournalError> {
-        let mut found = Vec::new();
-        let entries = match std::fs::read_dir(runs) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
-            Err(source) => return Err(JournalError::Folder { path: runs.to_owned(), source }),
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let Ok(run) = RunId::new(name) else { continue };
-            if !entry.path().join("journal.db").exists() {
-                continue;
-            }
-            match Self::read(runs, &run) {
-                Ok(rows) => {
-                    if let Some(record) = summarise(&run, &rows) {
-                        found.push(Ok(record));
-                    }
-                }
-                Err(error) => found.push(Err((run, error))),
-            }
-        }
-        let began = |entry: &Listed| entry.as_ref().map_or(i64::MAX, |record| record.began);
-        found.sort_by_key(|entry| std::cmp::Reverse(began(entry)));
-        Ok(found)
+        prepare(&connection).map_err(|source| JournalError::of("opened", &path, source))?;
+        let (rows, head) = read::strict(&connection, &path)?;
+        let next = rows.len() as i64 + 1;
+        Ok((Self::held(run.clone(), path, lock, connection, head, next), rows))
     }
 
     pub fn run(&self) -> &RunId {
@@ -174,9 +108,9 @@ impl Journal {
         self.path.parent().unwrap_or(&self.path)
     }
 
-    /// Reads every row back, those not yet on disk included.
-    pub fn rows(&self) -> Result<Vec<StoredRow>, JournalError> {
-        read_rows(&self.lock().connection, &self.path).map(|(rows, _)| rows)
+    /// Has a view of the journal told of every row from now on.
+    pub fn follow(&self, follower: Follower) {
+        self.lock().followers.push(follower);
     }
 
     /// Appends a row without waiting for the disk; returns its sequence number.
@@ -204,93 +138,149 @@ impl Journal {
         self.lock().commits
     }
 
-    /// The hash of the last row, lower-case hex: what the managers keep with the lease.
-    pub fn head(&self) -> String {
-        hex(&self.lock().head)
+    /// The number and the hash of the last row.
+    pub fn head(&self) -> (i64, Hash) {
+        let inner = self.lock();
+        (inner.next - 1, inner.head)
     }
 
-    fn open_locked(run: RunId, folder: &Utf8Path, create: bool) -> Result<Self, JournalError> {
-        let folder_error = |source| JournalError::Folder { path: folder.to_owned(), source };
-        let path = folder.join("journal.db");
-        let lock = std::fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(folder.join("lock"))
-            .map_err(folder_error)?;
-        let lock = nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockExclusiveNonblock)
-            .map_err(|_| JournalError::Held { path: path.clone() })?;
-        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        if create {
-            flags |= OpenFlags::SQLITE_OPEN_CREATE;
-        }
-        let error = |doing| {
-            let path = path.clone();
-            move |source| JournalError::Sqlite { doing, path, source }
-        };
-        let connection = Connection::open_with_flags(&path, flags).map_err(error("opened"))?;
+    /// The hash of a row; none where there is no such row.
+    pub fn hash_at(&self, sequence: i64) -> Result<Option<Hash>, JournalError> {
+        read::hash_at(&self.lock().connection, sequence).map_err(|source| self.error("read", source))
+    }
+
+    /// The rows after one, as they lie on disk or will.
+    pub fn since(&self, sequence: i64) -> Result<Vec<RawRow>, JournalError> {
+        let mut rows = Vec::new();
+        read::raw_rows(&self.lock().connection, &self.path, FORMAT, sequence, |raw| {
+            rows.push(raw);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Appends a last row and removes every sealed value for good, both or neither; the chain holds without them.
+    pub fn end(&self, row: &Row) -> Result<(), JournalError> {
+        let mut inner = self.lock();
+        self.append(&mut inner, row)?;
+        self.write(&mut inner, |inner| {
+            inner.connection.execute_batch("PRAGMA secure_delete = ON; DELETE FROM sealed;")
+        })?;
+        self.end_transaction(&mut inner)?;
+        // The write-ahead log still has them.
+        self.write(&mut inner, |inner| {
+            inner.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        })
+    }
+
+    fn make(
+        run: RunId,
+        path: Utf8PathBuf,
+        lock: nix::fcntl::Flock<std::fs::File>,
+    ) -> Result<Self, JournalError> {
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_CREATE)?;
+        // The tables are in the file itself before there is a write-ahead log that could be lost.
         connection
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
-            .map_err(error("opened"))?;
-        if !create {
-            let found: Option<i64> = connection
-                .query_row("SELECT value FROM meta WHERE name = 'format'", [], |row| row.get(0))
-                .optional()
-                .map_err(error("read"))?;
-            match found {
-                Some(found) if found > FORMAT => return Err(JournalError::Newer { path, found }),
-                Some(_) => {}
-                None => {
-                    return Err(JournalError::Damaged {
-                        path,
-                        row: 0,
-                        why: "its format is not noted".into(),
-                    });
-                }
-            }
-        }
-        let inner = Inner { connection, head: [0; 32], next: 1, open: false, commits: 0 };
-        Ok(Self { run, path, inner: Mutex::new(inner), _lock: lock })
+            .execute_batch(&format!("BEGIN;{TABLES}"))
+            .and_then(|()| {
+                let windlass = env!("CARGO_PKG_VERSION");
+                connection.execute(
+                    "INSERT INTO meta VALUES ('format', ?1), ('windlass', ?2)",
+                    params![FORMAT, windlass],
+                )
+            })
+            .and_then(|_| connection.execute_batch("COMMIT"))
+            .and_then(|()| prepare(&connection))
+            .map_err(|source| JournalError::of("created", &path, source))?;
+        Ok(Self::held(run, path, lock, connection, [0; 32], 1))
+    }
+
+    fn held(
+        run: RunId,
+        path: Utf8PathBuf,
+        lock: nix::fcntl::Flock<std::fs::File>,
+        connection: Connection,
+        head: Hash,
+        next: i64,
+    ) -> Self {
+        let inner =
+            Inner { connection, head, next, open: false, broken: false, commits: 0, followers: Vec::new() };
+        Self { run, path, inner: Mutex::new(inner), _lock: lock }
     }
 
     fn append(&self, inner: &mut Inner, row: &Row) -> Result<i64, JournalError> {
-        let body = serde_json::to_string(row).map_err(|source| JournalError::Damaged {
+        let mut parted = row.clone();
+        let sealed = kept::part(&mut parted);
+        let body = serde_json::to_string(&parted).map_err(|source| JournalError::Damaged {
             path: self.path.clone(),
             row: inner.next,
             why: format!("a row could not be written as JSON: {source}"),
         })?;
-        if !inner.open {
-            inner
-                .connection
-                .execute_batch("BEGIN IMMEDIATE")
-                .map_err(|source| self.error("written", source))?;
-            inner.open = true;
+        let (sequence, at) = (inner.next, jiff::Timestamp::now().as_millisecond());
+        let hash = link(&inner.head, sequence, at, &body);
+        self.insert(inner, &RawRow { sequence, at, body, hash, sealed })?;
+        for follower in &mut inner.followers {
+            follower(sequence, row);
         }
-        let sequence = inner.next;
-        let hash = link(&inner.head, sequence, &body);
-        let at = jiff::Timestamp::now().as_millisecond();
-        inner
-            .connection
-            .prepare_cached("INSERT INTO rows (sequence, at, body, hash) VALUES (?1, ?2, ?3, ?4)")
-            .and_then(|mut statement| statement.execute(params![sequence, at, body, &hash[..]]))
-            .map_err(|source| self.error("written", source))?;
-        inner.head = hash;
-        inner.next += 1;
         Ok(sequence)
     }
 
-    fn end_transaction(&self, inner: &mut Inner) -> Result<(), JournalError> {
-        if inner.open {
-            inner.connection.execute_batch("COMMIT").map_err(|source| self.error("written", source))?;
-            inner.open = false;
-            inner.commits += 1;
-        }
+    fn insert(&self, inner: &mut Inner, raw: &RawRow) -> Result<(), JournalError> {
+        self.write(inner, |inner| {
+            if !inner.open {
+                inner.connection.execute_batch("BEGIN IMMEDIATE")?;
+                inner.open = true;
+            }
+            inner
+                .connection
+                .prepare_cached("INSERT INTO rows (sequence, at, body, hash) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![raw.sequence, raw.at, raw.body, &raw.hash[..]])?;
+            for (place, bytes) in raw.sealed.iter().enumerate() {
+                inner
+                    .connection
+                    .prepare_cached("INSERT INTO sealed (sequence, place, bytes) VALUES (?1, ?2, ?3)")?
+                    .execute(params![raw.sequence, place as i64, bytes])?;
+            }
+            Ok(())
+        })?;
+        inner.head = raw.hash;
+        inner.next = raw.sequence + 1;
         Ok(())
     }
 
+    fn end_transaction(&self, inner: &mut Inner) -> Result<(), JournalError> {
+        if !inner.open {
+            return if inner.broken { Err(self.broken()) } else { Ok(()) };
+        }
+        self.write(inner, |inner| inner.connection.execute_batch("COMMIT"))?;
+        inner.open = false;
+        inner.commits += 1;
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        inner: &mut Inner,
+        work: impl FnOnce(&mut Inner) -> rusqlite::Result<()>,
+    ) -> Result<(), JournalError> {
+        if inner.broken {
+            return Err(self.broken());
+        }
+        work(inner).map_err(|source| {
+            inner.broken = true;
+            inner.open = false;
+            // Where SQLite has done so itself there is nothing to take back.
+            let _ = inner.connection.execute_batch("ROLLBACK");
+            self.error("written", source)
+        })
+    }
+
+    fn broken(&self) -> JournalError {
+        JournalError::Broken { path: self.path.clone() }
+    }
+
     fn error(&self, doing: &'static str, source: rusqlite::Error) -> JournalError {
-        JournalError::Sqlite { doing, path: self.path.clone(), source }
+        JournalError::of(doing, &self.path, source)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -299,176 +289,61 @@ impl Journal {
     }
 }
 
-/// Each row's hash covers the one before it, its number and its text.
-fn link(head: &[u8; 32], sequence: i64, body: &str) -> [u8; 32] {
-    let mut text = Vec::with_capacity(40 + body.len());
-    text.extend_from_slice(head);
-    text.extend_from_slice(&sequence.to_be_bytes());
-    text.extend_from_slice(body.as_bytes());
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, &text).as_ref());
-    hash
+fn make_folder(runs: &Utf8Path, run: &RunId) -> Result<Utf8PathBuf, JournalError> {
+    let folder = runs.join(run.as_str());
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .map_err(|source| JournalError::Folder { path: folder.clone(), source })?;
+    Ok(folder)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Locks a run's folder against every other windlass of this machine.
+fn lock(folder: &Utf8Path) -> Result<nix::fcntl::Flock<std::fs::File>, JournalError> {
+    let folder_error = |source| JournalError::Folder { path: folder.to_owned(), source };
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(folder.join("lock"))
+        .map_err(folder_error)?;
+    nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
+        match error {
+            nix::errno::Errno::EWOULDBLOCK => JournalError::Held { path: folder.join("journal.db") },
+            error => folder_error(error.into()),
+        }
+    })
 }
 
-fn read_rows(connection: &Connection, path: &Utf8Path) -> Result<(Vec<StoredRow>, [u8; 32]), JournalError> {
-    let error = |source| JournalError::Sqlite { doing: "read", path: path.to_owned(), source };
-    let mut statement =
-        connection.prepare("SELECT sequence, at, body, hash FROM rows ORDER BY sequence").map_err(error)?;
-    let mut rows = Vec::new();
-    let mut head = [0; 32];
-    let mut stored = statement.query([]).map_err(error)?;
-    while let Some(row) = stored.next().map_err(error)? {
-        let (sequence, at, body, hash): (i64, i64, String, Vec<u8>) = (
-            row.get(0).map_err(error)?,
-            row.get(1).map_err(error)?,
-            row.get(2).map_err(error)?,
-            row.get(3).map_err(error)?,
-        );
-        let damaged =
-            |why: &str| JournalError::Damaged { path: path.to_owned(), row: sequence, why: why.into() };
-        if sequence != rows.len() as i64 + 1 {
-            return Err(damaged("a row is missing before it"));
-        }
-        let expected = link(&head, sequence, &body);
-        if hash != expected {
-            return Err(damaged("its hash does not follow from the rows before it: it was edited"));
-        }
-        head = expected;
-        let row =
-            serde_json::from_str(&body).map_err(|error| damaged(&format!("it cannot be read: {error}")))?;
-        rows.push(StoredRow { sequence, at, row });
+fn connect(path: &Utf8Path, more: OpenFlags) -> Result<Connection, JournalError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+    Connection::open_with_flags(path, flags)
+        .and_then(|connection| connection.busy_timeout(PATIENCE).map(|()| connection))
+        .map_err(|source| JournalError::of("opened", path, source))
+}
+
+/// What makes a commit durable.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
+}
+
+/// Renames a database that is in the way, with its log.
+fn set_aside(path: &Utf8Path) -> std::io::Result<()> {
+    if !path.exists() {
+        return Ok(());
     }
-    Ok((rows, head))
-}
-
-/// Returns how the run stands; none for a journal whose first row was never committed.
-fn summarise(run: &RunId, rows: &[StoredRow]) -> Option<RunRecord> {
-    let (first, last) = (rows.first()?, rows.last()?);
-    let Row::Began { procedure, site, .. } = &first.row else { return None };
-    let mut record = RunRecord {
-        run: run.clone(),
-        procedure: procedure.clone(),
-        site: site.clone(),
-        state: RunState::Running,
-        began: first.at,
-        changed: last.at,
-        summary: String::new(),
-        closed: false,
-    };
-    for stored in rows {
-        match &stored.row {
-            Row::Stands { state, summary, .. } => {
-                record.state = *state;
-                record.summary = summary.clone();
-            }
-            Row::Resumed { .. } => record.state = RunState::Running,
-            Row::Closed => record.closed = true,
-            _ => {}
+    let mut number = 1;
+    while Utf8PathBuf::from(format!("{path}.before-{number}")).exists() {
+        number += 1;
+    }
+    for part in ["-wal", "-shm", ""] {
+        let from = format!("{path}{part}");
+        if Utf8Path::new(&from).exists() {
+            // The log keeps its database's name, so that both can still be opened together.
+            std::fs::rename(&from, format!("{path}.before-{number}{part}"))?;
         }
     }
-    Some(record)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap();
-        (folder, path)
-    }
-
-    fn begin(runs: &Utf8Path) -> (Journal, RunId) {
-        let run = RunId::new("ha-cert-1").unwrap();
-        let journal = Journal::create(runs, &run).unwrap();
-        journal
-            .commit(&Row::Began {
-                procedure: PluginName::new("ha-cert").unwrap(),
-                site: "practice".into(),
-                site_digest: String::new(),
-                plugin_digest: String::new(),
-                version: String::new(),
-                controller: String::new(),
-                parameters: Vec::new(),
-            })
-            .unwrap();
-        (journal, run)
-    }
-
-    #[test]
-    fn an_edited_row_is_found() {
-        let (_keep, runs) = folder();
-        let (journal, run) = begin(&runs);
-        journal.commit(&Row::Confirmed).unwrap();
-        let path = journal.path.clone();
-        drop(journal);
-        assert_eq!(Journal::read(&runs, &run).unwrap().len(), 2);
-        Connection::open(&path)
-            .unwrap()
-            .execute("UPDATE rows SET body = '{\"row\":\"closed\"}' WHERE sequence = 2", [])
-            .unwrap();
-        let error = Journal::read(&runs, &run).unwrap_err();
-        assert!(matches!(error, JournalError::Damaged { row: 2, .. }), "{error}");
-    }
-
-    #[test]
-    fn a_removed_row_is_found() {
-        let (_keep, runs) = folder();
-        let (journal, run) = begin(&runs);
-        journal.note(&Row::Confirmed).unwrap();
-        journal.commit(&Row::LeaseReleased).unwrap();
-        let path = journal.path.clone();
-        drop(journal);
-        Connection::open(&path).unwrap().execute("DELETE FROM rows WHERE sequence = 2", []).unwrap();
-        assert!(matches!(Journal::read(&runs, &run), Err(JournalError::Damaged { row: 3, .. })));
-    }
-
-    #[test]
-    fn notes_are_durable_with_the_next_commit_and_lost_without_one() {
-        let (_keep, runs) = folder();
-        let (journal, run) = begin(&runs);
-        journal.note(&Row::Confirmed).unwrap();
-        // Another reader sees what is committed: the note is not there yet.
-        assert_eq!(Journal::read(&runs, &run).unwrap().len(), 1);
-        let before = journal.commits();
-        journal.commit(&Row::LeaseReleased).unwrap();
-        assert_eq!(journal.commits(), before + 1, "a note and a row committed cost one commit");
-        assert_eq!(Journal::read(&runs, &run).unwrap().len(), 3);
-    }
-
-    #[test]
-    fn a_second_controller_is_refused() {
-        let (_keep, runs) = folder();
-        let (journal, run) = begin(&runs);
-        assert!(matches!(Journal::open(&runs, &run), Err(JournalError::Held { .. })));
-        drop(journal);
-        let (reopened, rows) = Journal::open(&runs, &run).unwrap();
-        assert_eq!(rows.len(), 1);
-        assert_eq!(reopened.commit(&Row::Closed).unwrap(), 2);
-    }
-
-    #[test]
-    fn a_newer_format_is_refused_before_anything_is_written() {
-        let (_keep, runs) = folder();
-        let (journal, run) = begin(&runs);
-        let path = journal.path.clone();
-        drop(journal);
-        Connection::open(&path)
-            .unwrap()
-            .execute("UPDATE meta SET value = 2 WHERE name = 'format'", [])
-            .unwrap();
-        assert!(matches!(Journal::open(&runs, &run), Err(JournalError::Newer { found: 2, .. })));
-    }
-
-    #[test]
-    fn an_unknown_run_is_named() {
-        let (_keep, runs) = folder();
-        let error = Journal::open(&runs, &RunId::new("nope").unwrap()).unwrap_err();
-        assert!(error.to_string().contains("no run nope"), "{error}");
-    }
+    Ok(())
 }

@@ -39,6 +39,9 @@ pub enum Event {
     RolesBound {
         first: NodeName,
         second: NodeName,
+        /// Where they are not simply the active and the standby node: why these.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        how: Option<String>,
     },
     Planned {
         title: String,

@@ -2,6 +2,7 @@
 
 use crate::journal::{Row, Settlement, StoredRow};
 use crate::model::{Check, EffectClass, Event, NodeName, RunState, Signer};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 /// Returns the line that an event is worth, without a newline; none where it is told elsewhere or only of
@@ -11,8 +12,11 @@ pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
         Event::RunBegan { run, procedure, site } => format!("run {run}: {procedure} on {site}"),
         Event::RunResumed { run } => format!("run {run}: resumed"),
         Event::GlassBroken { why, by } => glass(why, by),
-        Event::RolesBound { first, second } => {
+        Event::RolesBound { first, second, how: None } => {
             format!("roles: first (active) is {first}, second (standby) is {second}")
+        }
+        Event::RolesBound { first, second, how: Some(how) } => {
+            format!("roles: first is {first}, second is {second}: {how}")
         }
         Event::StepBegan { step, title, nodes } => {
             format!("{step}: {title}{}", on(nodes))
@@ -77,15 +81,36 @@ pub fn report(checks: &[Check]) -> Vec<String> {
     lines
 }
 
-/// Returns a row of the journal as `runs show` prints it; none for rows of no interest to a person.
-pub fn row_line(stored: &StoredRow) -> Option<String> {
+/// Returns the rows of a journal as `runs show` prints them, without those of no interest to a person.
+pub fn row_lines(rows: &[StoredRow]) -> Vec<String> {
+    let mut children = HashMap::new();
+    let mut lines = Vec::new();
+    for stored in rows {
+        let mut node = None;
+        match &stored.row {
+            Row::Child { node, .. } => drop(children.insert(stored.sequence, node)),
+            Row::Outcome { of, .. } => node = children.get(of).copied(),
+            _ => {}
+        }
+        lines.extend(row_line(stored, node));
+    }
+    lines
+}
+
+/// `child`: the node of a `run-each` whose outcome it is.
+fn row_line(stored: &StoredRow, child: Option<&NodeName>) -> Option<String> {
+    let at = child.map(|node| format!("{node}: ")).unwrap_or_default();
     let what = match &stored.row {
         Row::Began { procedure, site, controller, version, .. } => {
             format!("{procedure} on {site}, from {controller}, windlass {version}")
         }
+        Row::ProfileFound { profile, told } => format!("profile {profile}: {}", told.join("; ")),
         Row::Resumed { controller } => format!("resumed from {controller}"),
         Row::LeaseTaken { manager, token } => format!("lease on {manager}, token {token}"),
-        Row::RolesBound { first, second } => format!("first is {first}, second is {second}"),
+        Row::RolesBound { first, second, how } => {
+            let how = how.as_ref().map(|how| format!(": {how}")).unwrap_or_default();
+            format!("first is {first}, second is {second}{how}")
+        }
         Row::Planned { steps } => format!("planned {} steps", steps.len()),
         Row::PlanTaken { digest, requester, approvers, .. } => {
             let by = |signer: &Signer| format!("{} ({})", signer.principal, signer.key);
@@ -103,12 +128,13 @@ pub fn row_line(stored: &StoredRow) -> Option<String> {
             EffectClass::Observe => return None,
             EffectClass::Keep | EffectClass::Change => format!("  {effect}"),
         },
+        Row::Child { .. } => return None,
         Row::Outcome { answer, settled, .. } => match (answer, settled) {
-            (Err(fault), _) => format!("    {}: {}", fault.code, fault.message),
-            (Ok(_), Some(Settlement::FoundDone)) => "    found done after the interruption".into(),
-            (Ok(_), Some(Settlement::ActsAgain)) => "    done again after the interruption".into(),
+            (Err(fault), _) => format!("    {at}{}: {}", fault.code, fault.message),
+            (Ok(_), Some(Settlement::FoundDone)) => format!("    {at}found done after the interruption"),
+            (Ok(_), Some(Settlement::ActsAgain)) => format!("    {at}done again after the interruption"),
             (Ok(crate::model::Answer::Outcome(outcome)), None) if !outcome.succeeded => {
-                format!("    not a success: {}", outcome.reason)
+                format!("    {at}not a success: {}", outcome.reason)
             }
             (Ok(_), None) => return None,
         },

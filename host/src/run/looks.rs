@@ -1,7 +1,7 @@
 //! What the ground of a run looks at: places, roles, clocks. The same for a run and for a plan.
 
 use super::ground::{GroundError, GroundErrorKind};
-use crate::backend::{Look, unresolved};
+use crate::backend::{Look, unfit};
 use crate::model::{Fault, Health, NodeName, Roles, code};
 use crate::transport::TransportError;
 use futures::future::{join_all, try_join_all};
@@ -12,20 +12,18 @@ const CLOCKS_APART: i64 = 20_000;
 /// Asks every manager, side by side, where the profile's files lie: every file must have its place on every
 /// manager before anything is asked of one, or a variable that is not set would be found halfway.
 pub(super) async fn places(look: Look<'_>) -> Result<(), GroundError> {
-    for asked in join_all(look.managers().into_iter().map(|manager| look.context(manager))).await {
-        let wrong = match asked {
+    let asking = look.managers().into_iter().map(|manager| async move {
+        match look.context(manager).await {
             Err(fault) => Some(fault),
-            Ok(context) => unresolved(look.site, &context),
-        };
-        if let Some(fault) = wrong {
-            let error = GroundError::new(ground_kind(&fault), fault.message);
-            return Err(match fault.hint.as_str() {
-                "" => error.hint("windlass site check --connect tries each node on its own"),
-                hint => error.hint(hint),
-            });
+            Ok(context) => unfit(look.transports, look.site, manager, &context).await,
         }
-    }
-    Ok(())
+    });
+    let Some(fault) = join_all(asking).await.into_iter().flatten().next() else { return Ok(()) };
+    let error = GroundError::new(ground_kind(&fault), fault.message);
+    Err(match fault.hint.as_str() {
+        "" => error.hint("windlass site check --connect tries each node on its own"),
+        hint => error.hint(hint),
+    })
 }
 
 pub(super) async fn roles_now(look: Look<'_>) -> Result<Option<Roles>, GroundError> {
@@ -34,6 +32,16 @@ pub(super) async fn roles_now(look: Look<'_>) -> Result<Option<Roles>, GroundErr
     }
     let rows = look.health().await.map_err(health_error)?;
     roles_of(&rows).map(Some)
+}
+
+/// A pair in an order that is the same each time, where nobody can say who is active; else why it is `unclear`.
+pub(super) async fn pair_in_order(
+    look: Look<'_>,
+    unclear: GroundError,
+) -> Result<(Roles, String), GroundError> {
+    // A manager out of reach is a row that says so; the lease was taken on both before.
+    let rows = look.health().await.map_err(health_error)?;
+    ordered(&look.managers(), &rows).ok_or(unclear)
 }
 
 pub(super) async fn clocks_apart(look: Look<'_>, nodes: &[NodeName]) -> Result<Option<String>, GroundError> {
@@ -120,6 +128,36 @@ fn roles_of(rows: &[Health]) -> Result<Roles, GroundError> {
     }
 }
 
+/// A pair in an order that is the same each time: the one that is, or may be, active goes first, then the name
+/// decides. None: there are not two managers.
+fn ordered(managers: &[&NodeName], rows: &[Health]) -> Option<(Roles, String)> {
+    let [one, other] = managers else { return None };
+    let of_itself = |node: &NodeName| {
+        rows.iter()
+            .find(|row| row.reporter == *node && row.node == node.as_str() && row.state != "unreachable")
+            .map_or("null", |row| row.role.as_str())
+    };
+    let said = |node: &NodeName| match of_itself(node) {
+        "null" => format!("{node} does not say what it is"),
+        role => format!("{node} says it is {role}"),
+    };
+    let rank = |node: &NodeName| match of_itself(node) {
+        "active" => 0,
+        "standby" => 2,
+        _ => 1,
+    };
+    let mut pair = [*one, *other];
+    pair.sort_by_key(|node| (rank(node), (*node).clone()));
+    let [first, second] = pair;
+    let why = match (rank(first), rank(second)) {
+        (same, other) if same == other => "its name comes first".to_owned(),
+        (0, _) => "it alone says that it is active".to_owned(),
+        _ => format!("{second} is standby, so it may be active"),
+    };
+    let how = format!("{} and {}; {first} is first because {why}", said(one), said(other));
+    Some((Roles { first: first.clone(), second: second.clone() }, how))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +183,29 @@ mod tests {
         ];
         let roles = roles_of(&rows).unwrap();
         assert_eq!((roles.first.as_str(), roles.second.as_str()), ("b", "a"));
+    }
+
+    #[test]
+    fn a_pair_is_ordered_in_one_way_whatever_the_two_say_and_in_whichever_order_they_are_asked() {
+        let (a, b) = (NodeName::new("a").unwrap(), NodeName::new("b").unwrap());
+        let may_be_active = |role: &str| role != "standby";
+        let roles = ["active", "standby", "null"];
+        for (of_a, of_b) in roles.iter().flat_map(|of_a| roles.iter().map(move |of_b| (*of_a, *of_b))) {
+            let rows =
+                [row("a", "a", of_a), row("b", "b", of_b), row("a", "b", "active"), row("b", "a", "active")];
+            let (bound, how) = ordered(&[&a, &b], &rows).unwrap();
+            assert_eq!(ordered(&[&b, &a], &rows).unwrap().0, bound);
+            // b is first only where it has more of a claim to be active.
+            let b_claims_more =
+                (of_b == "active" && of_a != "active") || (may_be_active(of_b) && of_a == "standby");
+            assert_eq!(bound.first == b, b_claims_more, "{of_a} {of_b}: {how}");
+            assert!(how.contains(&format!("{} is first because", bound.first)), "{how}");
+        }
+        let mut away = row("b", "b", "null");
+        away.state = "unreachable".into();
+        let (bound, how) = ordered(&[&a, &b], &[row("a", "a", "standby"), away]).unwrap();
+        assert_eq!((bound.first, how.contains("b does not say what it is")), (b, true));
+        assert_eq!(ordered(&[&a], &[]), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Preflight → plan → steps → verification, from wherever the journal says the run is.
 
 use super::ground::{Ground, GroundError, GroundErrorKind};
-use super::position::Position;
+use super::position::{Position, Tracked};
 use super::procedure::{CallError, Procedure};
 use crate::effect::{CallPath, Events, Expected, Interrupt, Replay, Surroundings};
 use crate::journal::{CallName, Journal, JournalError, Row, StoredRow};
@@ -88,6 +88,8 @@ pub struct Machine {
     pub expected: Option<Arc<Expected>>,
     /// What the journal held when it was opened.
     pub rows: Vec<StoredRow>,
+    /// Where the run is now.
+    pub position: Tracked,
 }
 
 /// What ends a drive early.
@@ -111,7 +113,7 @@ impl From<Stop> for Halt {
 impl Machine {
     /// Goes on from where the journal is until the run ends or stands.
     pub async fn drive(&self) -> Ending {
-        let position = Position::of(&self.rows);
+        let position = self.position.now();
         let going_back = position.undoing;
         let driven =
             if going_back { self.back(position, "it was begun").await } else { self.forward(position).await };
@@ -120,7 +122,7 @@ impl Machine {
 
     /// Takes back what was done, from wherever the run is.
     pub async fn roll_back(&self) -> Ending {
-        let position = Position::of(&self.rows);
+        let position = self.position.now();
         let driven = match self.take_ground(&position).await {
             Ok(_) => self.back(position, "the operator asked for it").await,
             Err(halt) => Err(halt),
@@ -130,10 +132,13 @@ impl Machine {
 
     async fn settle(&self, driven: Result<Ending, Halt>) -> Ending {
         let ending = match driven {
-            Ok(ending) | Err(Halt::End(ending)) => ending,
-            Err(Halt::Stop(Stop { reason, message })) => {
-                Ending::Paused { reason, message, hint: String::new() }
-            }
+            Ok(ending) => ending,
+            Err(halt) => match self.halt(&self.position.now(), halt) {
+                Halt::End(ending) => ending,
+                Halt::Stop(Stop { reason, message }) => {
+                    Ending::Paused { reason, message, hint: String::new() }
+                }
+            },
         };
         self.stand(ending).await
     }
@@ -186,27 +191,37 @@ impl Machine {
                 .await
                 .map_err(|error| self.lost_ground(position, error))?;
         }
-        let roles = match &position.roles {
-            Some(roles) => Some(roles.clone()),
+        let bound = match &position.roles {
+            Some(roles) => Some((roles.clone(), Some("as bound when the run began".into()))),
             None => {
-                let seen = self.ground.observe_roles().await.map_err(|error| Halt::End(preflight(error)))?;
-                if let Some(roles) = &seen {
-                    self.journal.note(&Row::RolesBound {
-                        first: roles.first.clone(),
-                        second: roles.second.clone(),
-                    })?;
+                let seen = self.see_roles().await.map_err(|error| Halt::End(preflight(error)))?;
+                if let Some((Roles { first, second }, how)) = seen.clone() {
+                    self.journal.note(&Row::RolesBound { first, second, how })?;
                 }
                 seen
             }
         };
-        if let Some(roles) = roles.clone() {
+        let roles = bound.as_ref().map(|(roles, _)| roles.clone());
+        if let Some((roles, how)) = bound {
             if let Some(expected) = &self.expected {
                 expected.admit_roles(&roles).map_err(|stop| self.halt(position, Halt::Stop(stop)))?;
             }
             self.ground.bind_roles(&roles);
-            (self.events)(&Event::RolesBound { first: roles.first, second: roles.second });
+            (self.events)(&Event::RolesBound { first: roles.first, second: roles.second, how });
         }
         Ok(roles)
+    }
+
+    /// The active and the standby node; a plugin that judges unclear roles by itself gets the pair in an order,
+    /// with the reason for it.
+    async fn see_roles(&self) -> Result<Option<(Roles, Option<String>)>, GroundError> {
+        match self.ground.observe_roles().await {
+            Ok(seen) => Ok(seen.map(|roles| (roles, None))),
+            Err(unclear) if self.gate.bears_unclear_roles() => {
+                self.ground.order_pair(unclear).await.map(|(roles, how)| Some((roles, Some(how))))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn preflight(&self) -> Result<Vec<PlannedStep>, Halt> {
@@ -246,7 +261,7 @@ impl Machine {
                     && stop.reason == PauseReason::StepFailed
                 {
                     let why = stop.message.clone();
-                    let position = self.position_now()?;
+                    let position = self.position.now();
                     return Err(Halt::End(self.back(position, &why).await?));
                 }
                 Err(halt)
@@ -256,7 +271,7 @@ impl Machine {
 
     /// What must still be true before a step begins; checked live, whatever the journal says.
     async fn guard(&self, step: &PlannedStep) -> Result<(), Halt> {
-        let position = self.position_now()?;
+        let position = self.position.now();
         let pause = |reason, message: String| Halt::Stop(Stop::new(reason, message));
         let guards = |name: &str| step.guards.iter().any(|guard| guard == name);
         // The set of guards is open; one this host does not know cannot be promised.
@@ -353,12 +368,12 @@ impl Machine {
     /// Records that a call failed, and says what that means: nothing changed, or a pause.
     fn call_failed(&self, call: &CallName, error: CallError, pause: bool) -> Result<Halt, Halt> {
         let fault = match error {
-            CallError::Stop(stop) => return Ok(self.halt(&self.position_now()?, Halt::Stop(stop))),
+            CallError::Stop(stop) => return Ok(self.halt(&self.position.now(), Halt::Stop(stop))),
             CallError::Fault(fault) => fault,
             CallError::Broken(why) => Fault::new(code::FAILED, why),
         };
         self.journal.commit(&Row::CallEnded { call: call.clone(), result: Err(fault.clone()) })?;
-        let changed = self.position_now()?.changed;
+        let changed = self.position.now().changed;
         if changed && pause {
             let message = if fault.hint.is_empty() {
                 format!("{call}: {}", fault.message)
@@ -419,10 +434,6 @@ impl Machine {
             expected: self.expected.clone(),
         };
         CallPath::new(around, call.clone(), Replay::of(call, &self.rows))
-    }
-
-    fn position_now(&self) -> Result<Position, Halt> {
-        Ok(Position::of(&self.journal.rows()?))
     }
 
     /// Writes down how the run stands, and gives the lease back where it is over.

@@ -20,5 +20,5 @@ mod tests;
 pub use ground::{Ground, GroundError, GroundErrorKind};
 pub use machine::{Asker, Ending, GoAhead, Machine, Settings};
 pub use plugin::PluginProcedure;
-pub use position::Position;
+pub use position::{Position, Tracked};
 pub use procedure::{CallError, Procedure};

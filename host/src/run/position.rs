@@ -1,7 +1,8 @@
 //! Where a run is: a pure function of its journal.
 
-use crate::journal::{CallName, Row, StoredRow};
+use crate::journal::{CallName, Journal, Row, StoredRow};
 use crate::model::{Effect, EffectClass, NodeName, PlannedStep, Roles, RunState, StepId};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a journal says a run has done, and so what is left.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,7 +46,7 @@ impl Position {
                 self.tokens.push((manager.clone(), *token));
             }
             Row::LeaseReleased => self.lease_released = true,
-            Row::RolesBound { first, second } => {
+            Row::RolesBound { first, second, .. } => {
                 self.roles = Some(Roles { first: first.clone(), second: second.clone() });
             }
             Row::Planned { steps } => self.planned = Some(steps.clone()),
@@ -69,8 +70,14 @@ impl Position {
             Row::Verified { checks } => self.verified = checks.iter().all(|check| check.passed),
             Row::Stands { state, reason, .. } => self.stands = Some((*state, reason.clone())),
             Row::Closed => self.closed = true,
-            Row::PlanTaken { .. } | Row::GlassBroken { .. } => {}
-            Row::Began { .. } | Row::Outcome { .. } | Row::Denied { .. } | Row::CallEnded { .. } => {}
+            Row::Began { .. }
+            | Row::ProfileFound { .. }
+            | Row::PlanTaken { .. }
+            | Row::GlassBroken { .. }
+            | Row::Child { .. }
+            | Row::Outcome { .. }
+            | Row::Denied { .. }
+            | Row::CallEnded { .. } => {}
         }
     }
 
@@ -82,5 +89,25 @@ impl Position {
     /// Whether the run has ended and holds nothing.
     pub fn is_over(&self) -> bool {
         matches!(self.stands, Some((RunState::Done | RunState::NothingToDo | RunState::Unchanged, _)))
+    }
+}
+
+/// The position of a run, kept beside its journal: what is appended moves it on, and nothing is read again.
+#[derive(Debug, Clone)]
+pub struct Tracked(Arc<Mutex<Position>>);
+
+impl Tracked {
+    /// Begins with the rows that the journal held when it was opened; nothing was appended since.
+    pub fn of(journal: &Journal, rows: &[StoredRow]) -> Self {
+        let position = Arc::new(Mutex::new(Position::of(rows)));
+        let moved = position.clone();
+        journal.follow(Box::new(move |_, row| {
+            moved.lock().unwrap_or_else(PoisonError::into_inner).read(row);
+        }));
+        Self(position)
+    }
+
+    pub fn now(&self) -> Position {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

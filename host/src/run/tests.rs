@@ -1,7 +1,11 @@
 //! Crash anywhere, resume, and the end is that of an uninterrupted run: no wasm, no nodes.
 //!
+//! `each` is the same for `run-each`, whose children are under way together.
+//!
 //! The cluster is a small world in memory; a crash is a future that is dropped where it waits, with the
 //! rows that were not committed lost.
+
+mod each;
 
 use super::*;
 use crate::backend::{Acted, Backend};
@@ -34,9 +38,11 @@ struct Sim {
     /// Crash when this many points have been passed.
     crash_at: Option<u32>,
     passed: Mutex<u32>,
-    /// The command that fails, this often.
-    fails: Mutex<u32>,
+    /// So many commands succeed, then so many fail.
+    fails: Mutex<(u32, u32)>,
     roles: Mutex<Roles>,
+    /// Children of a `run-each` at once.
+    concurrency: usize,
 }
 
 fn node(name: &str) -> NodeName {
@@ -52,9 +58,13 @@ impl Sim {
             world: world.clone(),
             crash_at,
             passed: Mutex::new(0),
-            fails: Mutex::new(0),
+            fails: Mutex::default(),
             roles: Mutex::new(roles()),
+            concurrency: 3,
         })
+    }
+    fn fail_after(&self, well: u32, badly: u32) {
+        *self.fails.lock().unwrap() = (well, badly);
     }
     /// A place where the controller can die.
     async fn point(&self) {
@@ -63,7 +73,8 @@ impl Sim {
             *passed += 1;
             *passed
         };
-        if self.crash_at == Some(here) {
+        // Nothing goes on after it, whatever was under way beside it.
+        if self.crash_at.is_some_and(|crash| here >= crash) {
             pending::<()>().await;
         }
     }
@@ -87,9 +98,12 @@ impl Sim {
             }
             Effect::NodesRun { node, command, .. } => {
                 let failing = {
-                    let mut fails = self.fails.lock().unwrap();
-                    let failing = *fails > 0;
-                    *fails = fails.saturating_sub(1);
+                    let (well, badly) = &mut *self.fails.lock().unwrap();
+                    let failing = *well == 0 && *badly > 0;
+                    match failing {
+                        true => *badly -= 1,
+                        false => *well = well.saturating_sub(1),
+                    }
                     failing
                 };
                 {
@@ -136,12 +150,21 @@ impl Backend for Sim {
     }
     fn class(&self, effect: &Effect) -> EffectClass {
         match effect {
-            Effect::FilesPut { .. } | Effect::NodesRun { .. } | Effect::FilesRestore { .. } => {
-                EffectClass::Change
+            Effect::NodesRun { command, .. } | Effect::NodesRunEach { command, .. }
+                if command.as_str() == "look" =>
+            {
+                EffectClass::Observe
             }
+            Effect::FilesPut { .. }
+            | Effect::NodesRun { .. }
+            | Effect::NodesRunEach { .. }
+            | Effect::FilesRestore { .. } => EffectClass::Change,
             Effect::StateSet { .. } => EffectClass::Keep,
             _ => EffectClass::Observe,
         }
+    }
+    fn concurrency(&self) -> usize {
+        self.concurrency
     }
     fn act<'a>(
         &'a self,
@@ -335,7 +358,7 @@ impl Asker for Yes {
 
 fn gate() -> Gate {
     let block = GrantBlock {
-        commands: vec!["replace".into(), "restart".into()],
+        commands: vec!["replace".into(), "restart".into(), "look".into()],
         files: vec!["write root".into(), "write key".into(), "stat root".into()],
         general: vec!["clock".into(), "state".into()],
         ..GrantBlock::default()
@@ -409,8 +432,15 @@ fn shown(effect: &Effect) -> serde_json::Value {
     value
 }
 
-fn machine(sim: &Arc<Sim>, journal: Journal, rows: Vec<StoredRow>, roll_back_on_failure: bool) -> Machine {
+fn machine(
+    procedure: Arc<dyn Procedure>,
+    sim: &Arc<Sim>,
+    journal: Journal,
+    rows: Vec<StoredRow>,
+    roll_back_on_failure: bool,
+) -> Machine {
     let events: Events = Arc::new(|_| {});
+    let position = Tracked::of(&journal, &rows);
     Machine {
         settings: Settings {
             run: journal.run().clone(),
@@ -419,7 +449,7 @@ fn machine(sim: &Arc<Sim>, journal: Journal, rows: Vec<StoredRow>, roll_back_on_
             preflight_code: "preflight",
         },
         gate: gate(),
-        procedure: Arc::new(Play),
+        procedure,
         ground: sim.clone(),
         journal: Arc::new(journal),
         events,
@@ -427,6 +457,7 @@ fn machine(sim: &Arc<Sim>, journal: Journal, rows: Vec<StoredRow>, roll_back_on_
         asker: Arc::new(Yes),
         expected: None,
         rows,
+        position,
     }
 }
 
@@ -443,8 +474,14 @@ fn held_to(
     first: bool,
     back: bool,
 ) -> Option<Ending> {
+    let mut machine = opened(Arc::new(Play), runs, sim, first);
+    machine.expected = plan.map(|plan| Arc::new(crate::effect::Expected::of(plan)));
+    if back { machine.roll_back().now_or_never() } else { machine.drive().now_or_never() }
+}
+
+fn opened(procedure: Arc<dyn Procedure>, runs: &camino::Utf8Path, sim: &Arc<Sim>, first: bool) -> Machine {
     let run = RunId::new("play-1").unwrap();
-    let mut machine = if first {
+    if first {
         let journal = Journal::create(runs, &run).unwrap();
         journal
             .commit(&Row::Began {
@@ -457,13 +494,11 @@ fn held_to(
                 parameters: Vec::new(),
             })
             .unwrap();
-        machine(sim, journal, Vec::new(), false)
+        machine(procedure, sim, journal, Vec::new(), false)
     } else {
         let (journal, rows) = Journal::open(runs, &run).unwrap();
-        machine(sim, journal, rows, false)
-    };
-    machine.expected = plan.map(|plan| Arc::new(crate::effect::Expected::of(plan)));
-    if back { machine.roll_back().now_or_never() } else { machine.drive().now_or_never() }
+        machine(procedure, sim, journal, rows, false)
+    }
 }
 
 /// On a memory disk where there is one: thousands of cases, and durability is not what they test.
@@ -554,7 +589,7 @@ fn a_failed_command_pauses_and_resume_runs_it_again_without_repeating_what_succe
     let sim = Sim::new(&world, None);
     // The second command of step "replace" fails: the first is not run again.
     let failing = Sim::new(&world, None);
-    *failing.fails.lock().unwrap() = 1;
+    failing.fail_after(0, 1);
     let ending = live(&runs, &failing, true, false).unwrap();
     assert!(matches!(ending, Ending::Paused { reason: PauseReason::StepFailed, .. }), "{ending:?}");
     assert!(world.lock().unwrap().lease.is_some(), "a paused run keeps its lease");

@@ -8,9 +8,11 @@ use crate::model::{NodeName, PluginName};
 use indexmap::IndexMap;
 
 /// The operations of the `crypto` interface.
-const CRYPTO: &[&str] = &["generate-key", "self-sign", "issue", "supplied-ca", "inspect", "verify-chain"];
+const CRYPTO: &[&str] =
+    &["generate-key", "self-sign", "issue", "supplied-ca", "inspect", "verify-chain", "check-key"];
 /// What has no name of its own.
-const GENERAL: &[&str] = &["nodes", "health", "manager", "parameters", "confirm", "note", "state", "clock"];
+const GENERAL: &[&str] =
+    &["nodes", "health", "manager", "parameters", "confirm", "note", "state", "clock", "unclear-roles"];
 const VERBS: &[&str] = &["stat", "read", "copy", "write"];
 /// The roles that `first` and `second` are bound to for a run.
 pub(super) const ROLES: &[&str] = &["first", "second"];
@@ -157,13 +159,13 @@ impl Words<'_> {
         name
     }
 
-    /// `NAME`, or `NAME -> COMMAND.PLACEHOLDER`, `NAME -> file:FILE`, `NAME -> supplied-ca`; sinks are marked
-    /// secret.
+    /// `NAME`, or `NAME -> COMMAND.PLACEHOLDER`, `NAME -> file:FILE`, `NAME -> supplied-ca`, `NAME -> check-key`;
+    /// sinks on nodes are marked secret.
     fn secret(&self, pattern: &Located<String>, profile: &Profile) {
         let Some((_, sink)) = pattern.value.split_once("->") else { return };
         let sink = sink.trim();
-        // What opens the site's own CA goes to no node.
-        if sink == "supplied-ca" {
+        // What opens a key in the host goes to no node.
+        if ["supplied-ca", "check-key"].contains(&sink) {
             return;
         }
         if let Some(file) = sink.strip_prefix("file:") {
@@ -184,7 +186,7 @@ impl Words<'_> {
             self.reading.mistake(
                 &pattern.place,
                 format!(
-                    "{} names no sink: it reads \"NAME -> COMMAND.PLACEHOLDER\", \"NAME -> file:FILE\" or \"NAME -> supplied-ca\"",
+                    "{} names no sink: it reads \"NAME -> COMMAND.PLACEHOLDER\", \"NAME -> file:FILE\", \"NAME -> supplied-ca\" or \"NAME -> check-key\"",
                     shown(&pattern.value)
                 ),
             );

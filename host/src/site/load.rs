@@ -1,5 +1,6 @@
 //! A site's folder → a validated [`Site`], or every mistake in it.
 
+use super::bundled::AUTO;
 use super::layer::Layer;
 use super::mistake::{Place, Reading, SiteErrors, Target, nearest, shown};
 use super::reader::{LONGEST_FILE, Located, Source};
@@ -18,11 +19,23 @@ impl Site {
     /// profile. Files are at most 1 MiB.
     ///
     /// # Errors
-    /// All mistakes at once, in the order of files and lines.
+    /// All mistakes at once, in the order of files and lines. One of them is a profile that the site leaves
+    /// open: whoever can ask the nodes loads it by [`load_as`](Self::load_as).
     pub fn load(dir: &Utf8Path) -> Result<Self, SiteErrors> {
+        Self::read(dir, None)
+    }
+
+    /// As [`load`](Self::load), with the bundled profile that the nodes were found to have, where the site
+    /// leaves it to them. A site that names its profile keeps it.
+    pub fn load_as(dir: &Utf8Path, found: &str) -> Result<Self, SiteErrors> {
+        Self::read(dir, Some(found))
+    }
+
+    fn read(dir: &Utf8Path, found: Option<&str>) -> Result<Self, SiteErrors> {
         let dir = camino::absolute_utf8(dir).unwrap_or_else(|_| dir.to_owned());
         let mut loading = Loading {
             dir: &dir,
+            found,
             reading: Reading::default(),
             files: Vec::new(),
             digest: digest(),
@@ -35,12 +48,24 @@ impl Site {
     }
 }
 
+/// Whether the site in `dir` leaves its profile to be found on its nodes. One that cannot be read does not.
+pub fn leaves_profile_open(dir: &Utf8Path) -> bool {
+    let Ok(text) = read_text(&dir.join("site.toml"), "") else { return false };
+    let reading = Reading::default();
+    Source::new(&reading, "site.toml", &text)
+        .read(|top| site_file::read(top, dir))
+        .and_then(|file| file.profile)
+        .is_some_and(|profile| profile.value == AUTO)
+}
+
 fn digest() -> aws_lc_rs::digest::Context {
     aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256)
 }
 
 struct Loading<'a> {
     dir: &'a Utf8Path,
+    /// The profile for a site that names none.
+    found: Option<&'a str>,
     reading: Reading,
     /// In the order read, for the order of mistakes.
     files: Vec<Arc<str>>,
@@ -52,8 +77,7 @@ impl Loading<'_> {
     /// None, or a site, with mistakes recorded either way.
     fn site(&mut self) -> Option<Site> {
         let dir = self.dir;
-        let text =
-            self.open("site.toml", "there is no site here; `windlass init DIR --profile P` makes one")?;
+        let text = self.open("site.toml", "there is no site here; `windlass init DIR` makes one")?;
         let file = self.source("site.toml", &text, |top| site_file::read(top, dir));
         let grants = match self.open_optional("grants.toml") {
             Some(text) => self.source("grants.toml", &text, grants_file::read),
@@ -63,8 +87,8 @@ impl Loading<'_> {
         let file = file?;
         check::inventory(&self.reading, &file);
         check::hooks(&self.reading, &file);
-        let wanted = file.profile.as_ref()?;
-        let layer = self.layers(wanted)?;
+        let wanted = self.wanted(file.profile.as_ref()?)?;
+        let layer = self.layers(&wanted)?;
         let composed = compose::profile(&self.reading, layer);
         let profile = &composed.profile;
 
@@ -104,6 +128,33 @@ impl Loading<'_> {
             digests: self.digests.clone(),
             lab: file.lab,
         })
+    }
+
+    fn wanted(&self, named: &Located<String>) -> Option<Located<String>> {
+        if named.value != AUTO {
+            return Some(named.clone());
+        }
+        let own = format!("profiles/{AUTO}.toml");
+        if self.dir.join(&own).exists() {
+            self.reading.mistake(
+                &named.place,
+                format!(
+                    "{own} cannot be told from {AUTO:?}, which leaves the profile to the nodes; rename it"
+                ),
+            );
+            return None;
+        }
+        let Some(found) = self.found else {
+            self.reading.mistake(
+                &named.place,
+                format!(
+                    "the profile is left to the nodes, which were not asked; name one: {}",
+                    self.profile_names().join(", ")
+                ),
+            );
+            return None;
+        };
+        Some(Located { value: found.to_owned(), place: named.place.clone() })
     }
 
     fn source<T>(

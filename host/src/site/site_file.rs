@@ -1,5 +1,6 @@
 //! Reads `site.toml`. What needs the profile to be judged is left to `check`.
 
+use super::bundled::AUTO;
 use super::field::Field;
 use super::inventory::{read_become, read_nodes, read_ssh};
 use super::mistake::{Place, nearest, shown};
@@ -13,6 +14,7 @@ use indexmap::IndexMap;
 pub(super) struct SiteFile {
     pub place: Place,
     pub name: Option<String>,
+    /// [`AUTO`] where the site names none.
     pub profile: Option<Located<String>>,
     pub trust: Trust,
     pub outside_envelope: OutsideEnvelope,
@@ -43,9 +45,10 @@ pub(super) fn read(mut top: Table<'_>, dir: &Utf8Path) -> SiteFile {
             .required("name", "what this cluster is called")
             .and_then(|field| field.name::<NodeName>())
             .map(String::from);
-        profile = site
-            .required("profile", "what the product calls its commands and files, as \"mrs-2\"")
-            .and_then(|field| field.text());
+        profile = match site.field("profile") {
+            Some(field) => field.text(),
+            None => Some(Located { value: AUTO.to_owned(), place: site.place.clone() }),
+        };
         trust = site.word(
             "trust",
             &[

@@ -218,6 +218,8 @@ pub struct Profile {
     pub endpoints: IndexMap<EndpointName, Endpoint>,
     /// The command whose parser gives health records.
     pub health: Option<CommandName>,
+    /// Named paths whose folders every manager of this product has, and no manager of another.
+    pub known_by: Vec<String>,
     /// Settings by procedure that are the profile's to give (`leaf_days`, `password_policy` …).
     pub defaults: IndexMap<PluginName, IndexMap<String, String>>,
     /// The group whose nodes carry the lease; `managers`.

@@ -1,4 +1,5 @@
-//! Small questions to a node: how far its clock is off, what a login of a user finds in its environment.
+//! Small questions to a node: how far its clock is off, what a login of a user finds in its environment, whether
+//! a job outlives its connection.
 
 use super::{Request, Script, TransportError, Transports, is_variable, unexpected};
 use crate::model::NodeName;
@@ -12,12 +13,11 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const QUICK: i128 = 500;
 
 /// busybox's `date` knows no `%N`, and prints what is not a number.
-const CLOCK: Script = Script { name: "reading the clock", text: "date +%s%N; date +%s", apart: false };
+const CLOCK: Script = Script { name: "reading the clock", text: "date +%s%N; date +%s" };
 
 /// Only what a login exports is seen: the names are looked up in an environment.
 const ENVIRONMENT: Script = Script {
     name: "reading the login environment",
-    apart: false,
     text: r#"while IFS= read -r windlass_n; do
 eval "windlass_set=\${$windlass_n+set} windlass_v=\${$windlass_n-}"
 [ -z "$windlass_set" ] && continue
@@ -26,7 +26,34 @@ case $windlass_v in *"
 done"#,
 };
 
+/// Prints the login user whose processes systemd-logind ends with their session, where it does: it ends all
+/// that is within the session's scope, also what has a session (`setsid`) of its own.
+const LOGOUT: Script = Script {
+    name: "asking what a lost connection ends",
+    text: r#"scope=$(cat /proc/self/cgroup 2>/dev/null) || exit 0
+case $scope in */user-*.slice/session-*.scope*) ;; *) exit 0 ;; esac
+ask() { busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager "$1" 2>/dev/null; }
+[ "$(ask KillUserProcesses)" = "b true" ] || exit 0
+uid=${scope##*/user-}
+uid=${uid%%.slice*}
+user=$(id -nu "$uid" 2>/dev/null) || user=$uid
+case " $(ask KillExcludeUsers) " in *"\"$user\""*) exit 0 ;; esac
+only=$(ask KillOnlyUsers)
+case $only in *\"*) case $only in *"\"$user\""*) ;; *) exit 0 ;; esac ;; esac
+printf '%s\n' "$user""#,
+};
+
 impl Transports {
+    /// Returns whom a node logs us in as, where it would end our jobs with a lost connection.
+    pub async fn ends_jobs_of(&self, node: &NodeName, user: &str) -> Result<Option<String>, TransportError> {
+        let reply = self.exec(request(node, user, LOGOUT, Vec::new())).await?;
+        match super::collect::one_line(&reply.stdout) {
+            _ if reply.exit != 0 => Err(unexpected(node, LOGOUT.name, &reply)),
+            whose if whose.is_empty() => Ok(None),
+            whose => Ok(Some(whose)),
+        }
+    }
+
     /// Returns how far a node's clock is ahead of the controller's, in milliseconds (negative: behind).
     ///
     /// Accurate to half a round trip, or to half a second more where the node's `date` has no fractions.

@@ -173,7 +173,7 @@ async fn ask(
     let request = Request {
         node,
         user,
-        script: Script { name, text: SCRIPT.as_str(), apart: false },
+        script: Script { name, text: SCRIPT.as_str() },
         input: Zeroizing::new(input.into_bytes()),
         timeout: Duration::from_secs(30),
         output_limit: 16 * 1024,

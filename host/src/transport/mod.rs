@@ -6,7 +6,7 @@
 //! change a node, `facts` asks small questions; all three are scripts over this one operation.
 //!
 //! Over ssh a shell is kept for a user of a node and runs one script after another, since a session, `sudo`
-//! and a login cost far more than most scripts; what must stand alone (`Script::apart`) has its own.
+//! and a login cost far more than most scripts. What a script leaves running must not hold its output.
 //!
 //! A script starts in the user's home, where that exists, and sees `umask 077`, `LC_ALL=C`, `TMOUT=0`, the
 //! rest of the user's login environment, and the variable `login_umask` (what the umask was). It may use
@@ -28,7 +28,7 @@ use crate::site::{Address, Become, Node, Site};
 use camino::Utf8Path;
 use collect::Collector;
 use indexmap::IndexMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -39,9 +39,6 @@ pub use ssh::reap_orphans;
 pub struct Script {
     pub name: &'static str,
     pub text: &'static str,
-    /// In a session of its own, opened for it: it runs for long, or what it starts may outlive it and still
-    /// hold its output.
-    pub apart: bool,
 }
 
 /// One call of a script on a node.
@@ -164,6 +161,7 @@ impl Transports {
     }
 
     async fn call(&self, request: &Request<'_>, stdout: &mut Collector<'_>) -> Result<Reply, TransportError> {
+        let began = Instant::now();
         let node = self.node(request.node)?;
         let (exit, stderr) = match (&node.address, &self.ssh) {
             (Address::Local(folder), _) => local::exec(folder, request, stdout).await?,
@@ -179,6 +177,15 @@ impl Transports {
                 });
             }
         };
+        tracing::debug!(
+            node = %request.node,
+            user = request.user,
+            script = request.script.name,
+            input = request.input.len(),
+            exit,
+            ms = began.elapsed().as_secs_f64() * 1000.0,
+            "ran"
+        );
         if !stdout.begun() {
             return Err(did_not_begin(request, exit, &stderr));
         }

@@ -2,15 +2,16 @@
 //! not in the journal, its events or its logs, not in a file that is not marked secret, not in a guest.
 
 mod scanner;
+mod trace;
 mod watch;
 
-use super::e2e::{NODES, PLAIN, Pair, Taste, files, up};
+use super::e2e::{NODES, PLAIN, Pair, Taste, files, up_by};
+use camino::{Utf8Path, Utf8PathBuf};
 use scanner::{Scanner, contains};
-use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use watch::Watch;
-use windlass::lab::Transport;
+use windlass::lab::{Product, Transport};
 
 /// Where the product's doubles keep the key's password, as their service reads it: the profile's
 /// `ha-key-password`, and what was saved of it. Key files are no exception: they are encrypted.
@@ -21,27 +22,41 @@ fn check(transport: Transport, taste: Taste) {
         println!("skipped: memory and arguments of other processes are root's to read");
         return;
     }
-    let Some(pair) = up(transport, taste) else { return };
+    if let Some(why) = trace::cannot() {
+        println!("skipped: {why}");
+        return;
+    }
+    let traces = tempfile::tempdir().unwrap();
+    let traces = Utf8Path::from_path(traces.path()).unwrap();
+    let (of_nodes, of_run) = (traces.join("nodes"), traces.join("run"));
+    let supervised = |binary: Utf8PathBuf, folder: &Utf8Path| match transport {
+        // Everything that runs on a local node is a child of the run.
+        Transport::Local => binary,
+        Transport::Ssh => trace::supervisor(&binary, folder, &of_nodes),
+    };
+    let Some(pair) = up_by(Product::Mrs2, transport, taste, supervised) else { return };
     let before = keys(&pair);
     // The shell waits, so that nothing of the run is before the watch.
     let mut command = std::process::Command::new("sh");
     let windlass = pair.command(&["--json", "--verbose", "run", "ha-cert", "--yes"]);
     command
         .args(["-c", r#"read -r go; exec "$@""#, "sh"])
+        .args(trace::words(&of_run))
         .arg(windlass.get_program())
         .args(windlass.get_args());
     pair.surround(&mut command);
     let journal = pair.controller.join("state");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    // Files, not pipes: the tracer holds them too, and stays with what the run restarted.
+    let [told, complaints] = ["told", "complaints"].map(|name| traces.join(name));
+    let file = |path: &Utf8Path| std::fs::File::create(path).unwrap();
+    command.stdin(Stdio::piped()).stdout(file(&told)).stderr(file(&complaints)).process_group(0);
     let mut child = command.spawn().unwrap();
     let watch = Watch::begin(child.id());
     drop(child.stdin.take().map(|mut go| std::io::Write::write_all(&mut go, b"\n")));
-    let mut told = Vec::new();
-    child.stdout.take().unwrap().read_to_end(&mut told).unwrap();
-    let mut complaints = Vec::new();
-    child.stderr.take().unwrap().read_to_end(&mut complaints).unwrap();
+    let ended = child.wait().unwrap();
     let seen = watch.end();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{}", String::from_utf8_lossy(&complaints));
+    let [told, complaints] = [told, complaints].map(|path| std::fs::read(path).unwrap());
+    assert_eq!(ended.code(), Some(0), "{}", String::from_utf8_lossy(&complaints));
 
     let mut scanner = Scanner::new(&pair.password());
     for (name, pem) in keys(&pair) {
@@ -67,19 +82,28 @@ fn check(transport: Transport, taste: Taste) {
         look("a guest's memory", piece);
     }
     assert_eq!(found, Vec::<String>::new());
-    in_arguments(&scanner, &seen, taste);
+    let mut programs = trace::programs(&of_run);
+    if transport == Transport::Ssh {
+        programs.extend(trace::programs(&of_nodes));
+    }
+    in_arguments(&scanner, &programs, taste);
 }
 
 /// Only the product's own generator is given the password as an argument, and only where the site allows it.
-fn in_arguments(scanner: &Scanner, seen: &watch::Seen, taste: Taste) {
+fn in_arguments(scanner: &Scanner, programs: &[Vec<u8>], taste: Taste) {
+    // That the nodes' programs were traced shows in the product's own.
+    for script in [&b"replacehaSSLCert.sh"[..], b"restart-oms.sh", b"status-oms.sh"] {
+        let wanted = taste.leaf == "product" || script != b"replacehaSSLCert.sh";
+        assert_eq!(programs.iter().any(|program| contains(program, script)), wanted);
+    }
     let mut hits = 0;
-    for arguments in &seen.processes {
-        let Some(what) = scanner.find(arguments) else { continue };
-        let documented = contains(arguments, b"gen-cert.sh") && contains(arguments, b"--password=");
-        assert!(taste.ca == "product" && documented, "{what}: {}", String::from_utf8_lossy(arguments));
+    for program in programs {
+        let Some(what) = scanner.find(program) else { continue };
+        let documented = contains(program, b"gen-cert.sh") && contains(program, b"--password=");
+        assert!(taste.ca == "product" && documented, "{what}: {}", String::from_utf8_lossy(program));
         hits += 1;
     }
-    assert_eq!(hits > 0, taste.ca == "product", "{hits} of {} lists", seen.processes.len());
+    assert_eq!(hits > 0, taste.ca == "product", "{hits} of {} programs", programs.len());
 }
 
 /// The root's key and both leaves' keys, by node.
@@ -91,7 +115,7 @@ fn keys(pair: &Pair) -> Vec<(String, Vec<u8>)> {
 }
 
 /// What a node keeps in files, but those that hold the password by declaration.
-fn files_of_nodes(pair: &Pair) -> Vec<camino::Utf8PathBuf> {
+fn files_of_nodes(pair: &Pair) -> Vec<Utf8PathBuf> {
     let mut all = files(&pair.dir.join("lab"));
     for node in NODES {
         let root = pair.lab.node_root(node).unwrap();

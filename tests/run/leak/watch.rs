@@ -1,5 +1,4 @@
-//! Watches a run from outside: every process that is started, with its arguments and environment, and the
-//! linear memories of the guests as they are.
+//! Watches a run from outside: the linear memories of its guests as they are.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -20,22 +19,19 @@ pub struct Watch {
 
 #[derive(Default)]
 pub struct Seen {
-    /// Argument lists and environments of every process of this machine.
-    pub processes: HashSet<Vec<u8>>,
     /// Pieces of guests' memories that differ.
     pub memory: Vec<Vec<u8>>,
     pieces: HashSet<u64>,
 }
 
 impl Watch {
-    /// Watches the machine's processes, and the guests of the one process.
+    /// Watches the guests of a process.
     pub fn begin(host: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
             let mut seen = Seen::default();
             while !stopped.load(Ordering::Relaxed) {
-                seen.look_at_processes();
                 // Gone at the end of the run; a memory may go while it is read.
                 let _ = seen.look_into_guests(host);
                 // The run needs the processors too.
@@ -53,22 +49,6 @@ impl Watch {
 }
 
 impl Seen {
-    fn look_at_processes(&mut self) {
-        let Ok(entries) = std::fs::read_dir("/proc") else { return };
-        for entry in entries.flatten() {
-            if !entry.file_name().as_encoded_bytes()[0].is_ascii_digit() {
-                continue;
-            }
-            for file in ["cmdline", "environ"] {
-                if let Ok(bytes) = std::fs::read(entry.path().join(file))
-                    && !self.processes.contains(&bytes)
-                {
-                    self.processes.insert(bytes);
-                }
-            }
-        }
-    }
-
     /// A linear memory is mapped as wasmtime reserves it: what the guest has, and then gigabytes of nothing.
     fn look_into_guests(&mut self, host: u32) -> std::io::Result<()> {
         let maps = std::fs::read_to_string(format!("/proc/{host}/maps"))?;

@@ -1,9 +1,10 @@
 //! Keys and certificates, made here and kept as objects of the run.
 
+use super::files::{missing, to_fault};
 use super::{Live, der_of, fault};
 use crate::backend::Acted;
 use crate::backend::supplied::{self, SuppliedFiles};
-use crate::capability::crypto::{self, KeyAlgorithm, LeafRequest, PrivateKey};
+use crate::capability::crypto::{self, KeyAlgorithm, LeafRequest, PrivateKey, key_fit};
 use crate::capability::objects::Object;
 use crate::journal::{KeptObject, ObjectKind};
 use crate::model::{Answer, CertificateSource, Effect, Fault, ObjectName, PluginName, code};
@@ -62,6 +63,19 @@ impl Live {
                     (self.certificate_bytes(plugin, leaf)?, self.certificate_bytes(plugin, root)?);
                 crypto::verify_chain(&leaf, &root, self.now()).map_err(fault(code::FAILED))?;
                 Ok(Ok(Answer::Done).into())
+            }
+            Effect::CryptoCheckKey { node, file, passphrase, certificate } => {
+                let passphrase = self.objects.secret(plugin, passphrase)?;
+                let certificate = self.certificate_bytes(plugin, certificate)?;
+                let (files, file) = self.file(node, file).await?;
+                let bytes = files.read_secret(&file).await.map_err(to_fault)?;
+                let bytes = bytes.ok_or_else(|| missing(&file, node))?;
+                // A passphrase is stretched for a tenth of a second, or as long as the file wants.
+                let fit = tokio::task::spawn_blocking(move || key_fit(&bytes, &passphrase, &certificate))
+                    .await
+                    .map_err(fault(code::FAILED))?
+                    .map_err(fault(code::INVALID))?;
+                Ok(Ok(Answer::Text(Some(fit.as_str().into()))).into())
             }
             other => Err(Fault::new(code::INVALID, format!("{other} is no effect of crypto"))),
         }

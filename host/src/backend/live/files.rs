@@ -134,7 +134,7 @@ impl Live {
         })
     }
 
-    async fn file<'a>(
+    pub(super) async fn file<'a>(
         &'a self,
         node: &'a NodeName,
         file: &FileName,
@@ -182,9 +182,7 @@ impl Live {
                 Ok(Zeroizing::new(crypto::to_pem(&der).into_bytes()))
             }
             Content::Key { key, passphrase } => {
-                let (key, passphrase) =
-                    (self.objects.key(plugin, key)?, self.objects.secret(plugin, passphrase)?);
-                let pem = key.to_encrypted_pem(&passphrase).map_err(fault(code::FAILED))?;
+                let pem = self.objects.key_file(plugin, key, passphrase)?;
                 Ok(Zeroizing::new(pem.as_bytes().to_vec()))
             }
             Content::Secret(name) => Ok(Zeroizing::new(self.objects.secret(plugin, name)?.expose().to_vec())),
@@ -241,7 +239,13 @@ impl Live {
         }
     }
 
-    fn staged_before(&self, set: &ObjectName, node: &NodeName, file: &FileName, sha256: Option<String>) {
+    pub(super) fn staged_before(
+        &self,
+        set: &ObjectName,
+        node: &NodeName,
+        file: &FileName,
+        sha256: Option<String>,
+    ) {
         let context = self.contexts.known(node);
         // Resolved before recall: a node whose variables cannot be asked stops the resume earlier.
         if let Some(Ok(file)) = context.map(|context| self.resolve(&context, file)) {
@@ -250,12 +254,12 @@ impl Live {
     }
 }
 
-fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {
+pub(super) fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {
     Fault::new(code::UNKNOWN, format!("{} ({}) does not exist on {node}", file.name, file.path))
 }
 
 /// A node that another run holds now refused the write. Never reaches a guest: the run stops.
-fn to_fault(error: FilesError) -> Fault {
+pub(super) fn to_fault(error: FilesError) -> Fault {
     let fault = error.to_fault();
     match error.problem {
         Problem::Fenced { .. } => Fault { code: FENCED.into(), ..fault },

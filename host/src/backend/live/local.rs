@@ -2,8 +2,9 @@
 
 use super::crypto::kept;
 use super::{Live, fault};
-use crate::backend::Acted;
+use crate::backend::{Acted, clean};
 use crate::capability::objects::Object;
+use crate::capability::operator::{Acknowledged, acknowledgement_token};
 use crate::capability::secrets::{self, Secret, source};
 use crate::journal::ObjectKind;
 use crate::model::{Answer, Effect, Event, Fault, ObjectName, PluginName, code};
@@ -13,8 +14,6 @@ use std::time::Duration;
 
 /// Longest wait of one `clock.sleep`, in milliseconds: 10 minutes.
 const LONGEST_SLEEP: u32 = 600_000;
-/// Characters of a note or of a question's text.
-const LONGEST_TEXT: usize = 4096;
 
 impl Live {
     pub(super) async fn local(&self, plugin: &PluginName, effect: &Effect) -> Acted {
@@ -41,6 +40,25 @@ impl Live {
                     Some(answer) => Ok(Answer::Yes(answer)),
                     None => Err(Fault::new(code::UNKNOWN, "there is nobody to ask")
                         .hint("say --yes to answer yes unasked")),
+                }
+            }
+            Effect::OperatorAcknowledge { question, impact } => {
+                let (question, impact) = (clean(question), clean(impact));
+                let token = acknowledgement_token(&self.site.name, plugin, &question, &impact);
+                let to_give = format!("what is said here is acknowledged unasked by: --ack {token}");
+                match self.operator.acknowledge(&question, &impact, &token) {
+                    Acknowledged::Yes => Ok(Answer::Yes(true)),
+                    Acknowledged::No => Ok(Answer::Yes(false)),
+                    Acknowledged::Nobody => Err(Fault::new(
+                        code::UNKNOWN,
+                        format!("there is nobody to ask for the acknowledgement, and --yes does not give it: {impact}"),
+                    )
+                    .hint(to_give)),
+                    Acknowledged::OtherToken => Err(Fault::new(
+                        code::REFUSED,
+                        format!("the token of --ack acknowledges something else than this: {impact}"),
+                    )
+                    .hint(to_give)),
                 }
             }
             Effect::OperatorNote { text } => {
@@ -125,12 +143,4 @@ impl Live {
         self.objects.add(plugin, name, Object::Secret(Arc::new(secret)))?;
         Ok(kept(plugin, name, ObjectKind::SealedSecret, sealed, Answer::Done))
     }
-}
-
-/// A guest's text for a terminal: no control characters, at most [`LONGEST_TEXT`] characters.
-fn clean(text: &str) -> String {
-    text.chars()
-        .take(LONGEST_TEXT)
-        .map(|c| if c == '\n' || !crate::capability::nodes::is_unprintable(c) { c } else { '\u{fffd}' })
-        .collect()
 }

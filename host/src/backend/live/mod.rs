@@ -187,6 +187,10 @@ impl Backend for Live {
         class_of(effect, &self.site.profile)
     }
 
+    fn concurrency(&self) -> usize {
+        self.site.ssh.concurrency
+    }
+
     fn act<'a>(
         &'a self,
         plugin: &'a PluginName,

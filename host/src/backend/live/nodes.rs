@@ -5,12 +5,11 @@ use crate::backend::Acted;
 use crate::capability::nodes::{self, ArgumentValue, JobKey, NodesError, ResolvedCommand};
 use crate::journal::Trace;
 use crate::model::{
-    Answer, Argument, CommandName, Effect, Event, Fault, MemberOutcome, NodeName, Outcome, PauseReason,
-    PluginName, Stop, Value, code,
+    Answer, Argument, CommandName, Effect, Event, Fault, NodeName, Outcome, PauseReason, PluginName, Stop,
+    Value, code,
 };
 use crate::site::{CommandDeclaration, CommandKind, Settle};
 use crate::transport::jobs::{self, JobError};
-use futures::StreamExt as _;
 use futures::future::try_join_all;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -32,31 +31,11 @@ impl Live {
                 Ok(asked.map(Answer::Milliseconds).map_err(fault(code::UNREACHABLE)).into())
             }
             Effect::NodesRun { node, command, arguments } => {
-                let ran = self.run(plugin, node, command, arguments, &job_id(sequence, None)).await?;
+                let ran = self.run(plugin, node, command, arguments, &job_id(sequence)).await?;
                 Ok(match ran {
                     Ok((outcome, traces)) => Acted { traces, ..Ok(Answer::Outcome(outcome)).into() },
                     Err(fault) => Err(fault).into(),
                 })
-            }
-            Effect::NodesRunEach { nodes, command, arguments } => {
-                let mut each = Vec::with_capacity(nodes.len());
-                for node in nodes {
-                    let id = job_id(sequence, Some(node));
-                    each.push(async move {
-                        (node.clone(), self.run(plugin, node, command, arguments, &id).await)
-                    });
-                }
-                let concurrency = self.site.ssh.concurrency.max(1);
-                let ran: Vec<_> = futures::stream::iter(each).buffered(concurrency).collect().await;
-                let (mut outcomes, mut traces) = (Vec::new(), Vec::new());
-                for (node, ran) in ran {
-                    let outcome = ran?.map(|(outcome, left)| {
-                        traces.extend(left);
-                        outcome
-                    });
-                    outcomes.push(MemberOutcome { node, outcome });
-                }
-                Ok(Acted { traces, ..Ok(Answer::Outcomes(outcomes)).into() })
             }
             other => Ok(Err(Fault::new(code::INVALID, format!("{other} is no effect of nodes"))).into()),
         }
@@ -253,19 +232,8 @@ impl Live {
 }
 
 /// The id of an effect's job: the same on resume, and never that of another effect of the run.
-pub(super) fn job_id(sequence: i64, node: Option<&NodeName>) -> String {
-    match node {
-        None => format!("e{sequence}"),
-        // Names have characters that ids do not.
-        Some(node) => {
-            let safe: String = node
-                .as_str()
-                .chars()
-                .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-                .collect();
-            format!("e{sequence}-{safe}")
-        }
-    }
+pub(super) fn job_id(sequence: i64) -> String {
+    format!("e{sequence}")
 }
 
 /// The outcome of a change that was found done and whose own words are gone.

@@ -5,10 +5,11 @@ use super::nodes::{found_done, job_id};
 use crate::backend::Acted;
 use crate::capability::files::SwapState;
 use crate::capability::nodes::{self, Ended};
-use crate::journal::{Row, Settlement, StoredRow, Trace};
+use crate::journal::{Row, Settlement, StoredRow};
 use crate::model::{Answer, Effect, Fault, NodeName, PauseReason, PluginName, Stop};
 use crate::site::{CommandKind, Rerun};
 use crate::transport::jobs::{self, JobName, JobState};
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::PoisonError;
 
@@ -29,7 +30,7 @@ impl Live {
                 }
                 let unreachable =
                     |why: String| Stop::new(PauseReason::Unreachable, format!("{command} on {node}: {why}"));
-                let id = job_id(sequence, None);
+                let id = job_id(sequence);
                 let job = JobName { node, user: &declaration.user, run: &self.run, id: &id };
                 let state = jobs::probe(&self.transports, job)
                     .await
@@ -115,26 +116,32 @@ impl Live {
     /// Takes what a run has made and left so far from its journal.
     pub async fn recall_run(&self, rows: &[StoredRow]) -> Result<(), Stop> {
         use crate::backend::Backend as _;
+        // Whatever came of it, an intent to stage may have left a file there: what is staged is resolved for
+        // its node, so that it can be swapped in or discarded.
         let staged_on: BTreeSet<&NodeName> = rows
             .iter()
             .filter_map(|stored| match &stored.row {
-                Row::Outcome { traces, .. } => Some(traces),
+                Row::Intent { effect: Effect::FilesStage { node, .. }, .. } => Some(node),
                 _ => None,
-            })
-            .flatten()
-            .filter_map(|trace| match trace {
-                Trace::Staged { node, .. } => Some(node),
-                Trace::Saved { .. } => None,
             })
             .collect();
         for node in staged_on {
             self.context(node).await.map_err(|fault| lost(node, fault))?;
         }
-        let mut intents: HashMap<i64, (&PluginName, &Effect)> = HashMap::new();
+        let mut intents: HashMap<i64, (&PluginName, Cow<'_, Effect>)> = HashMap::new();
         for stored in rows {
             match &stored.row {
                 Row::Intent { plugin, effect, .. } => {
-                    intents.insert(stored.sequence, (plugin, effect));
+                    if let Effect::FilesStage { set, node, file, .. } = effect {
+                        self.staged_before(set, node, file, None);
+                    }
+                    intents.insert(stored.sequence, (plugin, Cow::Borrowed(effect)));
+                }
+                Row::Child { of, node } => {
+                    let child = intents.get(of).and_then(|(plugin, each)| Some((*plugin, each.child(node)?)));
+                    if let Some((plugin, effect)) = child {
+                        intents.insert(stored.sequence, (plugin, Cow::Owned(effect)));
+                    }
                 }
                 Row::Outcome { of, answer: Ok(answer), kept, traces, .. } => {
                     if let Some((plugin, effect)) = intents.get(of) {

@@ -1,9 +1,10 @@
 //! Keys and certificates: none is made; each gets a name, and says what is known of it beforehand.
 
 use super::Planning;
+use super::files::missing;
 use super::imagined::{BornCertificate, Made, Origin, Paper};
 use crate::backend::fault;
-use crate::capability::crypto::{self, KeyAlgorithm};
+use crate::capability::crypto::{self, KeyAlgorithm, KeyFit};
 use crate::model::{Answer, Certificate, CertificateSource, Effect, Fault, ObjectName, PluginName, code};
 
 const DAY: i64 = 86_400;
@@ -11,7 +12,7 @@ const DAY: i64 = 86_400;
 const HEAD_START: i64 = 3_600;
 
 impl Planning {
-    pub(super) fn crypto(&self, plugin: &PluginName, effect: &Effect) -> Result<Answer, Fault> {
+    pub(super) async fn crypto(&self, plugin: &PluginName, effect: &Effect) -> Result<Answer, Fault> {
         match effect {
             Effect::CryptoGenerateKey { name, algorithm } => {
                 self.imagined().free(plugin, name)?;
@@ -59,6 +60,20 @@ impl Planning {
                 let (leaf, root) = (self.paper(plugin, leaf)?, self.paper(plugin, root)?);
                 self.chains(&leaf, &root)?;
                 Ok(Answer::Done)
+            }
+            // Opening the key takes the secret, so whether it fits is found out only by the run.
+            Effect::CryptoCheckKey { node, file, passphrase, certificate } => {
+                self.imagined().secret(plugin, passphrase)?;
+                self.paper(plugin, certificate)?;
+                let file = self.file(node, file).await?;
+                if self.stat(node, &file).await?.is_none() {
+                    return Err(missing(&file, node));
+                }
+                self.imagined().assumed.insert(format!(
+                    "{passphrase} opens {} on {node}, which is the key of its certificate",
+                    file.name
+                ));
+                Ok(Answer::Text(Some(KeyFit::Fits.as_str().into())))
             }
             other => Err(Fault::new(code::INVALID, format!("{other} is no effect of crypto"))),
         }

@@ -23,7 +23,7 @@ pub use certificate::{MAX_INPUT, read_certificate, to_pem};
 pub use error::CryptoError;
 pub use inspect::inspect;
 pub use issue::{LeafRequest, check_issuer, check_request, issue, self_sign};
-pub use key::PrivateKey;
+pub use key::{KeyFit, PrivateKey, key_fit};
 pub use verify::{check_supplied_ca, check_supplied_certificate, verify_chain};
 
 pub(crate) use verify::verify_with_key_of;

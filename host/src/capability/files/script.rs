@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 macro_rules! script {
     ($name:literal, $($part:literal),+) => {
-        Script { name: $name, text: concat!($(include_str!(concat!("scripts/", $part, ".sh")), "\n"),+), apart: false }
+        Script { name: $name, text: concat!($(include_str!(concat!("scripts/", $part, ".sh")), "\n"),+) }
     };
 }
 

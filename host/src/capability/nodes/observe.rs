@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-const OBSERVE: Script = Script { name: "observe", text: include_str!("scripts/observe.sh"), apart: true };
+const OBSERVE: Script = Script { name: "observe", text: include_str!("scripts/observe.sh") };
 /// The script's own words stand on its stderr, which the command does not share.
 const FAULT: &str = "windlass-fault ";
 

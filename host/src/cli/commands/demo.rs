@@ -3,7 +3,7 @@
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::cli::session::{self, Start};
-use crate::lab::{Lab, Plan, Transport, best_transport};
+use crate::lab::{Lab, Plan, Product, Transport, best_transport};
 use camino::Utf8PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ pub fn run(args: Args, context: &Context) -> Result {
              those are not exercised)",
         ),
     }
-    let plan = Plan { transport, members: 0, binary: None };
+    let plan = Plan { transport, product: Product::default(), members: 0, binary: None };
     let lab = Lab::up(&dir, &plan).map_err(|error| {
         Error::from_error(Exit::Fault, &error).hint("windlass demo --transport local needs no root")
     })?;

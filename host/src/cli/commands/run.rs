@@ -19,10 +19,11 @@ pub struct Args {
     /// Where a secret comes from; overrides the site's source
     #[arg(long = "secret", value_name = "NAME=file:…|fd:…|prompt")]
     secrets: Vec<String>,
-    /// The impact's token that `windlass plan` printed: go ahead only if the impact is still that one
+    /// Acknowledge the impact that this token stands for, and go ahead only if it is still that one; `windlass
+    /// plan` prints it, and so does a procedure that asks for an acknowledgement of its own
     #[arg(long, value_name = "TOKEN")]
     ack: Option<String>,
-    /// Go ahead without asking
+    /// Go ahead without asking; what must be acknowledged is still asked for
     #[arg(long)]
     yes: bool,
     /// Go on without the approvals that the run needs; the reason is in the journal and in the report

@@ -1,10 +1,10 @@
-//! `windlass runs`: what ran here, how it stands, and its end.
+//! `windlass runs`: what ran here, how it stands, whether its journal is whole, and its end.
 
 use crate::cli::Context;
-use crate::cli::error::{Exit, Result};
+use crate::cli::error::{Error, Exit, Result};
 use crate::cli::session::{self, find_run};
-use crate::journal::{Journal, Row};
-use crate::model::RunState;
+use crate::journal::{Journal, Reading, Row};
+use crate::model::{RunId, RunState};
 use crate::report;
 use crate::run::Position;
 use clap::Subcommand;
@@ -24,6 +24,16 @@ enum RunsCommand {
         /// A run's id, or the beginning of one
         run: Option<String>,
     },
+    /// Check a run's journal: that no row of it was edited, removed or lost; the newest where none is named
+    Verify {
+        /// A run's id, or the beginning of one
+        run: Option<String>,
+    },
+    /// Write every row of a run's journal, one JSON object a line (also with --format jsonl)
+    Export {
+        /// A run's id, or the beginning of one; the newest where none is named
+        run: Option<String>,
+    },
     /// End a run for good: remove what was saved for it on the nodes
     Close {
         /// A run's id, or the beginning of one
@@ -35,6 +45,8 @@ pub fn run(args: Args, context: &Context) -> Result {
     match args.command {
         RunsCommand::List => list(context),
         RunsCommand::Show { run } => show(context, run.as_deref()),
+        RunsCommand::Verify { run } => verify(context, run.as_deref()),
+        RunsCommand::Export { run } => export(context, run.as_deref()),
         RunsCommand::Close { run } => close(context, run.as_deref()),
     }
 }
@@ -44,13 +56,16 @@ fn list(context: &Context) -> Result {
     for entry in runs {
         match entry {
             Ok(record) if context.ui.is_json() => context.ui.json(&record),
-            Ok(record) => context.ui.out(format!(
-                "{:<36}  {:<13}  {}  {}",
-                record.run,
-                if record.closed { "closed" } else { report::state_word(record.state) },
-                report::moment(record.began),
-                record.summary
-            )),
+            Ok(record) => {
+                let state = if record.closed { "closed" } else { report::state_word(record.state) };
+                let needs = record.needs.map(|by| format!("  (needs windlass {by})")).unwrap_or_default();
+                context.ui.out(format!(
+                    "{:<36}  {state:<13}  {}  {}{needs}",
+                    record.run,
+                    report::moment(record.began),
+                    record.summary
+                ));
+            }
             Err((run, error)) => context.ui.warn(format!("run {run} cannot be read: {error}")),
         }
     }
@@ -58,19 +73,18 @@ fn list(context: &Context) -> Result {
 }
 
 fn show(context: &Context, wanted: Option<&str>) -> Result {
-    let runs = session::runs_dir(context)?;
-    let run = find_run(context, wanted, "no run", |_| true)?;
-    let rows = Journal::read(&runs, &run).map_err(session::journal_error)?;
+    let (run, reading) = examine(context, wanted)?;
+    let rows = reading.understood();
     if context.ui.is_json() {
         for stored in &rows {
             context.ui.json(
                 &serde_json::json!({ "sequence": stored.sequence, "at": stored.at, "row": stored.row }),
             );
         }
-        return Ok(Exit::Done);
+        return whole(reading);
     }
     context.ui.out(format!("run {run}"));
-    for line in rows.iter().filter_map(report::row_line) {
+    for line in report::row_lines(&rows) {
         context.ui.out(line);
     }
     for stored in &rows {
@@ -80,10 +94,72 @@ fn show(context: &Context, wanted: Option<&str>) -> Result {
             }
         }
     }
+    if rows.len() < reading.rows.len() {
+        context.ui.warn(format!(
+            "{} rows are of kinds that this windlass does not know; windlass {} wrote them",
+            reading.rows.len() - rows.len(),
+            reading.by
+        ));
+    }
     if let Some((RunState::Paused, _)) = Position::of(&rows).stands {
         context.ui.say(format!("next: windlass resume {run}, or windlass rollback {run}"));
     }
-    Ok(Exit::Done)
+    whole(reading)
+}
+
+fn verify(context: &Context, wanted: Option<&str>) -> Result {
+    let (run, reading) = examine(context, wanted)?;
+    if reading.is_newer() {
+        return Err(Error::new(
+            Exit::Usage,
+            format!("the chain of run {run} is of a newer format, {}, and is not known here", reading.format),
+        )
+        .hint(format!("windlass runs verify {run}, with windlass {} or a newer one", reading.by)));
+    }
+    let damage = reading.damage.as_ref().map(ToString::to_string);
+    if context.ui.is_json() {
+        context.ui.json(&serde_json::json!({
+            "run": run, "format": reading.format, "windlass": reading.by, "rows": reading.rows.len(),
+            "head": reading.head(), "damage": damage,
+        }));
+    } else {
+        let holds = if damage.is_none() { "the chain holds" } else { "the chain holds so far" };
+        context.ui.out(format!("run {run}: {} rows, {holds}", reading.rows.len()));
+        context.ui.out(format!("head {}", reading.head()));
+    }
+    match damage {
+        None => Ok(Exit::Done),
+        Some(damage) => Err(Error::new(Exit::Findings, damage)),
+    }
+}
+
+fn export(context: &Context, wanted: Option<&str>) -> Result {
+    let (_, reading) = examine(context, wanted)?;
+    for row in &reading.rows {
+        // The row's own text, as the chain covers it: whoever reads this can recompute the hashes.
+        context.ui.out(format!(
+            r#"{{"sequence":{},"at":{},"hash":"{}","row":{}}}"#,
+            row.sequence,
+            row.at,
+            row.hash_text(),
+            row.body
+        ));
+    }
+    whole(reading)
+}
+
+fn examine(context: &Context, wanted: Option<&str>) -> Result<(RunId, Reading)> {
+    let run = session::newest_or(context, wanted)?;
+    let reading = Journal::examine(&session::runs_dir(context)?, &run).map_err(session::journal_error)?;
+    Ok((run, reading))
+}
+
+/// What was shown was all there is, or why not.
+fn whole(reading: Reading) -> Result {
+    match reading.damage {
+        None => Ok(Exit::Done),
+        Some(damage) => Err(session::journal_error(damage)),
+    }
 }
 
 fn close(context: &Context, wanted: Option<&str>) -> Result {

@@ -1,14 +1,15 @@
 //! `windlass resume` and `windlass rollback`: an earlier run, from wherever its journal says it is.
 
-use super::drive::{Opened, controller, drive};
+use super::ask::Given;
+use super::drive::{Opened, drive};
 use super::ending::{journal_error, plugin_error};
 use super::follow::{self, Follows};
 use super::network::enter;
 use super::parameters;
 use super::plugins::load_plugin;
+use super::profile::load_for;
 use super::runs::{find_run, runs_dir};
 use crate::cli::Context;
-use crate::cli::commands::site::load;
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::{Journal, Row, RunRecord, StoredRow};
 use crate::model::{Event, RunState};
@@ -64,7 +65,7 @@ pub fn again(context: &Context, again: Again) -> Result {
         .hint("--break-glass WHY goes on without approval; it is told everywhere"));
     }
     let broken = again.break_glass.as_deref().map(|why| follows.break_glass(why));
-    let site = load(context)?;
+    let site = load_for(context, &rows)?;
     if site.digest != site_digest && !again.accept.contains(&Difference::Site) {
         return Err(Error::new(
             Exit::Refused,
@@ -93,7 +94,6 @@ pub fn again(context: &Context, again: Again) -> Result {
             }
         }
         let described = plugin.procedure_describe().await.map_err(plugin_error)?;
-        journal.note(&Row::Resumed { controller: controller() }).map_err(journal_error)?;
         if let Some(broken) = &broken {
             journal.commit(broken).map_err(journal_error)?;
         }
@@ -108,6 +108,7 @@ pub fn again(context: &Context, again: Again) -> Result {
             follows,
         };
         let began = Event::RunResumed { run };
-        drive(context, opened, &described.impact, again.yes, again.back, began).await
+        let given = Given { yes: again.yes, ack: None };
+        drive(context, opened, &described.impact, given, again.back, began).await
     })
 }

@@ -1,7 +1,7 @@
 //! A run with everything it needs open, driven to where it ends or stands.
 
-use super::ask::TerminalOperator;
-use super::ending::finish;
+use super::ask::{Given, TerminalOperator};
+use super::ending::{finish, journal_error};
 use super::follow::Follows;
 use super::plugins::{gate_for, policy_for};
 use super::show::Shown;
@@ -10,10 +10,10 @@ use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::effect::{Events, Interrupt};
 use crate::journal::sealed::{self, Identity};
-use crate::journal::{Journal, StoredRow};
+use crate::journal::{Journal, Row, StoredRow};
 use crate::model::Event;
 use crate::plugin::Plugin;
-use crate::run::{Machine, PluginProcedure, Settings};
+use crate::run::{Machine, PluginProcedure, Settings, Tracked};
 use crate::site::{OnFailure, ProcedureSettings, SecretSource, Site};
 use crate::transport::Transports;
 use indexmap::IndexMap;
@@ -38,12 +38,17 @@ pub(super) async fn drive(
     context: &Context,
     opened: Opened,
     impact: &str,
-    yes: bool,
+    given: Given,
     back: bool,
     began: Event,
 ) -> Result {
     let Opened { site, plugin, settings, parameters, secret_sources, journal, rows, follows } = opened;
     let (site, journal) = (Arc::new(site), Arc::new(journal));
+    let position = Tracked::of(&journal, &rows);
+    if !rows.is_empty() {
+        // On disk before any node is asked: a journal that takes nothing ends it here.
+        journal.commit(&Row::Resumed { controller: controller() }).map_err(journal_error)?;
+    }
     let name = plugin.name().clone();
     let gate = gate_for(&site, &plugin, &settings)?;
     let shown = Shown::new(&context.ui);
@@ -66,7 +71,7 @@ pub(super) async fn drive(
         Transports::new(&site, journal.folder()).map_err(|error| Error::from_error(Exit::Fault, &error))?;
     let agreed = follows.agreed(&site, &settings, &plugin, &parameters, impact);
     let operator =
-        Arc::new(TerminalOperator::new(context.ui.clone(), shown.clone(), yes, impact.to_string(), agreed));
+        Arc::new(TerminalOperator::new(context.ui.clone(), shown.clone(), given, impact.to_string(), agreed));
     let live = Live::new(Parts {
         site: site.clone(),
         run: journal.run().clone(),
@@ -102,6 +107,7 @@ pub(super) async fn drive(
         asker: operator,
         expected: follows.expected(),
         rows,
+        position,
     };
     let ending = if back { machine.roll_back().await } else { machine.drive().await };
     drop(machine);

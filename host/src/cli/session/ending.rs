@@ -63,20 +63,32 @@ pub(super) fn finish(context: &Context, run: &RunId, ending: Ending, broken: Opt
     }
 }
 
+/// What a journal that cannot be used means before any node was asked.
 pub fn journal_error(error: JournalError) -> Error {
+    use JournalError::*;
     let exit = match error {
-        JournalError::Held { .. } => Exit::Preflight,
-        // Where runs are kept is the operator's to say.
-        JournalError::NoRun { .. } | JournalError::Newer { .. } | JournalError::Folder { .. } => Exit::Usage,
-        _ => Exit::Fault,
+        // The controller is not fit to begin or to go on.
+        Held { .. } | Busy { .. } | Full { .. } | Broken { .. } => Exit::Preflight,
+        // Where runs are kept, and by which windlass, is the operator's to say.
+        NoRun { .. } | Newer { .. } | Older { .. } | Folder { .. } | ReadOnly { .. } => Exit::Usage,
+        // The run stands until the operator has put its journal right.
+        Damaged { .. } | Missing { .. } => Exit::Paused,
+        Sqlite { .. } => Exit::Fault,
     };
-    let made = Error::from_error(exit, &error);
-    match exit {
-        Exit::Fault => {
-            made.hint("nothing was done; if there is a copy of the journal, put it back and try again")
+    let hints: &[&str] = match error {
+        Full { .. } => {
+            &["make room there, then type the same again", "or keep runs elsewhere: WINDLASS_STATE_DIR"]
         }
-        _ => made,
-    }
+        Busy { .. } => &["end what has it open, then type the same again"],
+        ReadOnly { .. } | Folder { .. } => {
+            &["make it a folder that you may write to, or keep runs elsewhere: WINDLASS_STATE_DIR"]
+        }
+        Damaged { .. } | Missing { .. } | Sqlite { .. } => &[
+            "no node was asked for anything; if there is a copy of the journal, put it back and type the same again",
+        ],
+        _ => &[],
+    };
+    hints.iter().fold(Error::from_error(exit, &error), |made, hint| made.hint(*hint))
 }
 
 pub(super) fn approval_error(error: ApprovalError) -> Error {

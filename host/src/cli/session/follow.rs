@@ -19,8 +19,10 @@ use zeroize::Zeroizing;
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// Says what was agreed on before the run goes ahead; a fault where it is something else.
-pub type Agreed = Box<dyn Fn(Option<&Roles>, &[PlannedStep]) -> std::result::Result<(), Fault> + Send + Sync>;
+/// Says what was agreed on before the run goes ahead; a fault where it is something else, or where the impact's
+/// token that was given is another's.
+pub type Agreed =
+    Box<dyn Fn(Option<&Roles>, &[PlannedStep], Option<&str>) -> std::result::Result<(), Fault> + Send + Sync>;
 
 pub(super) fn read(path: &Utf8Path) -> Result<PlanFile> {
     PlanFile::read(path).map_err(approval_error)
@@ -264,12 +266,11 @@ fn taken_by(context: &Context, runs: &Utf8Path, nonce: &str) -> Result<Option<Ru
 pub(super) struct Follows {
     plan: Option<Box<Plan>>,
     broken: Option<(String, String)>,
-    ack: Option<String>,
 }
 
 impl Follows {
-    pub fn of(rows: &[Row], ack: Option<String>) -> Self {
-        let mut follows = Self { ack, ..Self::default() };
+    pub fn of(rows: &[Row]) -> Self {
+        let mut follows = Self::default();
         for row in rows {
             match row {
                 Row::PlanTaken { plan, .. } => follows.plan = Some(plan.clone()),
@@ -285,7 +286,7 @@ impl Follows {
     }
 
     pub fn of_stored(rows: &[StoredRow]) -> Self {
-        Self::of(&rows.iter().map(|stored| stored.row.clone()).collect::<Vec<_>>(), None)
+        Self::of(&rows.iter().map(|stored| stored.row.clone()).collect::<Vec<_>>())
     }
 
     pub fn plan(&self) -> Option<&Plan> {
@@ -319,19 +320,19 @@ impl Follows {
         parameters: &IndexMap<String, String>,
         impact: &str,
     ) -> Agreed {
-        let (plan, ack) = (self.plan.clone(), self.ack.clone());
+        let plan = self.plan.clone();
         let (site, settings, impact) = (site.clone(), settings.clone(), impact.to_owned());
         let (name, digest) = (plugin.name().clone(), plugin.digest().to_owned());
         let parameters = entries(parameters);
-        Box::new(move |roles, steps| {
+        Box::new(move |roles, steps, ack| {
             if let Some(plan) = &plan {
                 as_planned(plan, steps)?;
             }
-            let Some(given) = &ack else { return Ok(()) };
+            let Some(given) = ack else { return Ok(()) };
             let covers = approval::covers(&site, &settings, &name, &digest, &parameters, roles)
                 .map_err(|error| Fault::new(code::REFUSED, error.to_string()))?;
             match approval::ack(&name, &covers, &impact, steps) {
-                token if token == *given => Ok(()),
+                token if token == given => Ok(()),
                 _ => Err(Fault::new(
                     code::REFUSED,
                     format!("{given:?} is not the token of this impact: it is of another plan, or something has changed since"),

@@ -4,7 +4,7 @@
 //! and hands it to the machine of `run`; `plan` does the same
 //! with a ground that only looks; `ending` says how that came out.
 //! `approve` signs a plan, and `follow` holds a run to one. `plugins` finds the plugin and its
-//! gate, `network` reaches nodes, `runs` finds runs by the beginning of their ids.
+//! gate, `network` reaches nodes, `profile` finds a site's profile, `runs` finds runs by the beginning of their ids.
 
 mod again;
 mod approve;
@@ -18,6 +18,7 @@ mod parameters;
 mod plan;
 mod plugins;
 mod prepare;
+mod profile;
 mod runs;
 mod show;
 mod start;
@@ -28,5 +29,6 @@ pub use close::close;
 pub use ending::journal_error;
 pub use network::{one_thread, site};
 pub use plan::{Make, plan};
-pub use runs::{find_run, runs_dir};
+pub use profile::{Found, candidates, load};
+pub use runs::{find_run, newest_or, runs_dir};
 pub use start::{Start, start};

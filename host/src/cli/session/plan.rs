@@ -6,17 +6,17 @@ use super::follow::{sign, signer};
 use super::network::enter;
 use super::plugins::{gate_for, load_plugin};
 use super::prepare::{entries, procedure_name, settle};
+use super::profile::{Found, load};
 use crate::approval;
 use crate::backend::plan::Planning;
 use crate::cli::Context;
-use crate::cli::commands::site::load;
 use crate::cli::error::{Error, Exit, Result};
 use crate::effect::Interrupt;
 use crate::journal::{CallName, Journal, Row, StoredRow};
 use crate::model::{Check, PLAN_FORMAT, Plan, PlannedEffect, PlannedStep, Roles, RunId, StepPlan};
 use crate::plugin::{Description, Plugin};
 use crate::report;
-use crate::run::{Asker, Ending, GoAhead, Machine, PluginProcedure, Settings};
+use crate::run::{Asker, Ending, GoAhead, Machine, PluginProcedure, Settings, Tracked};
 use crate::site::{ProcedureSettings, Site};
 use crate::transport::Transports;
 use camino::Utf8PathBuf;
@@ -38,7 +38,10 @@ pub struct Make {
 
 /// Makes a plan, shows it, and writes it where one is asked for.
 pub fn plan(context: &Context, make: Make) -> Result {
-    let site = load(context)?;
+    let Found { site, told: told_profile } = load(context)?;
+    if !told_profile.is_empty() {
+        context.ui.say(format!("profile {}: {}", site.profile.name, told_profile.join("; ")));
+    }
     let name = procedure_name(&make.procedure)?;
     // Before any work: a key that signs for nobody is of no use.
     let signing = make.key.as_deref().map(|key| signer(context, key)).transpose()?;
@@ -128,10 +131,12 @@ async fn planned(
         asker: Arc::new(GoesOn),
         expected: None,
         rows: Vec::new(),
+        position: Tracked::of(&journal, &[]),
     };
     let ending = machine.drive().await;
     drop(machine);
-    let rows = journal.rows().map_err(journal_error)?;
+    journal.flush().map_err(journal_error)?;
+    let rows = Journal::read(&scratch.path, journal.run()).map_err(journal_error)?;
     let told = Told::of(&planning, &rows);
     let (symbols, assumed, roles) = (planning.symbols(), planning.assumed(), planning.roles());
     let checks = match ending {

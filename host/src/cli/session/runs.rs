@@ -64,3 +64,14 @@ pub fn find_run(
         }
     }
 }
+
+/// Returns one run by the beginning of its id; the newest, readable or not, where none is named.
+pub fn newest_or(context: &Context, wanted: Option<&str>) -> Result<RunId> {
+    if wanted.is_none() {
+        let all = Journal::list(&runs_dir(context)?).map_err(journal_error)?;
+        if let Some(Err((run, _))) = all.first() {
+            return Ok(run.clone());
+        }
+    }
+    find_run(context, wanted, "no run", |_| true)
+}

@@ -1,5 +1,6 @@
 //! `windlass run`: a new run.
 
+use super::ask::Given;
 use super::drive::{Opened, controller, drive};
 use super::ending::journal_error;
 use super::follow::{self, Follows, Taken};
@@ -7,9 +8,9 @@ use super::network::enter;
 use super::parameters;
 use super::plugins::load_plugin;
 use super::prepare::{procedure_name, settle};
+use super::profile::{Found, load};
 use super::runs::runs_dir;
 use crate::cli::Context;
-use crate::cli::commands::site::load;
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::{Journal, Row};
 use crate::model::{Event, PluginName, RunId};
@@ -35,7 +36,7 @@ pub struct Start {
 
 /// Starts a new run.
 pub fn start(context: &Context, start: Start) -> Result {
-    let site = load(context)?;
+    let Found { site, told } = load(context)?;
     let file = start.plan.as_deref().map(follow::read).transpose()?;
     let name = match (&file, &start.procedure) {
         (Some(file), _) => file.plan.procedure.clone(),
@@ -79,16 +80,22 @@ pub fn start(context: &Context, start: Start) -> Result {
             })
             .map_err(journal_error)?;
         let rows: Vec<Row> = taken.rows();
+        if !told.is_empty() {
+            let found = Row::ProfileFound { profile: site.profile.name.clone(), told: told.clone() };
+            journal.note(&found).map_err(journal_error)?;
+            context.ui.say(format!("profile {}: {}", site.profile.name, told.join("; ")));
+        }
         for row in &rows {
             journal.note(row).map_err(journal_error)?;
         }
         journal.flush().map_err(journal_error)?;
         drop(turn);
         let began = Event::RunBegan { run: run.clone(), procedure: name.clone(), site: site.name.clone() };
-        let follows = Follows::of(&rows, start.ack);
+        let follows = Follows::of(&rows);
         let opened =
             Opened { site, plugin, settings, parameters, secret_sources, journal, rows: Vec::new(), follows };
-        drive(context, opened, &described.impact, start.yes, false, began).await
+        let given = Given { yes: start.yes, ack: start.ack };
+        drive(context, opened, &described.impact, given, false, began).await
     })
 }
 

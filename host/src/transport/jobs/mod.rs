@@ -154,7 +154,7 @@ pub async fn start_and_follow(
     encoding::check(spec).map_err(invalid)?;
     let name = JobName { node, user: &spec.user, run: &spec.run, id: &spec.id };
     let job = Job { transports, name, token: spec.token };
-    let script = Script { name: "starting a job", text: START.as_str(), apart: true };
+    let script = Script { name: "starting a job", text: START.as_str() };
     let input = |offset| encoding::start(spec, offset, &RUNNER);
     job.follow_through(script, input, spec.timeout + GRACE, 0, on_output).await
 }
@@ -169,7 +169,7 @@ pub async fn follow(
 ) -> Result<JobEnd, JobError> {
     let job = Job::known(transports, name)?;
     let JobName { run, id, .. } = name;
-    let script = Script { name: "following a job", text: FOLLOW.as_str(), apart: true };
+    let script = Script { name: "following a job", text: FOLLOW.as_str() };
     let input = |offset| Zeroizing::new(format!("{run}\n{id}\n{offset}\nwait\n").into_bytes());
     job.follow_through(script, input, timeout, from_offset, on_output).await
 }
@@ -180,7 +180,7 @@ pub async fn follow(
 pub async fn probe(transports: &Transports, name: JobName<'_>) -> Result<JobState, JobError> {
     let job = Job::known(transports, name)?;
     let JobName { run, id, .. } = name;
-    let script = Script { name: "asking for a job", text: FOLLOW.as_str(), apart: true };
+    let script = Script { name: "asking for a job", text: FOLLOW.as_str() };
     let input = Zeroizing::new(format!("{run}\n{id}\n0\nlook\n").into_bytes());
     let mut frames = Frames::new(0);
     match job.converse(script, input, QUESTION, &mut frames, &mut |_| {}).await? {
@@ -206,7 +206,7 @@ pub async fn purge(
     let request = Request {
         node,
         user,
-        script: Script { name: NAME, text: PURGE.as_str(), apart: false },
+        script: Script { name: NAME, text: PURGE.as_str() },
         input: Zeroizing::new(format!("{run}\n").into_bytes()),
         timeout: QUESTION,
         output_limit: 16 * 1024,

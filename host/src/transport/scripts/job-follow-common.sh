@@ -50,8 +50,8 @@ follow() {
         fi
         quiet=$((quiet + 1))
         case $quiet in
-        10) pause=0.05 ;;
-        30) pause=0.2 ;;
+        50) pause=0.05 ;;
+        90) pause=0.2 ;;
         *[05]0) echo k || exit ;;
         esac
         nap $pause

@@ -30,7 +30,7 @@ use tokio::sync::{Mutex, OnceCell, OwnedSemaphorePermit, Semaphore};
 /// Sessions at once on one master; sshd's own bound (`MaxSessions`) is 10 unless set lower.
 const SESSIONS: usize = 8;
 /// Shells that are kept idle on a node.
-const IDLE_SHELLS: usize = 2;
+const IDLE_SHELLS: usize = 4;
 /// Seconds after which a master without sessions ends by itself, should nothing else end it.
 const IDLE: NonZeroUsize = NonZeroUsize::new(600).unwrap();
 
@@ -100,9 +100,7 @@ impl Ssh {
     ) -> Result<(i32, Collector<'static>), TransportError> {
         let opened = AtomicBool::new(false);
         let link = self.link(request.node)?;
-        let kept = !request.script.apart
-            && request.input.len() <= shell::LONGEST_INPUT
-            && !link.keeps_none.load(Ordering::Relaxed);
+        let kept = request.input.len() <= shell::LONGEST_INPUT && !link.keeps_none.load(Ordering::Relaxed);
         let talking = async {
             if kept && let Some(talked) = self.converse_kept(link, line, request, stdout, &opened).await? {
                 return Ok(talked);
@@ -219,7 +217,7 @@ impl Ssh {
         let link = self.link(request.node)?;
         let ask = async {
             let question = Request {
-                script: super::Script { name: "id", text: "id -un", apart: true },
+                script: super::Script { name: "id", text: "id -un" },
                 input: zeroize::Zeroizing::new(Vec::new()),
                 output_limit: 256,
                 ..*request

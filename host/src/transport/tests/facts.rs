@@ -39,3 +39,51 @@ async fn a_login_environment_is_read_exactly_and_unset_is_left_out() {
         assert!(error.to_string().contains("not the name of a variable"), "{error}");
     }
 }
+
+/// What a node with systemd-logind says; `cat` is what the session's scope is read by.
+fn with_logind(fixture: &Fixture, scope: &str, kill: &str, exclude: &str, only: &str) {
+    // Not among busybox's: its programs are links to it.
+    let bin = fixture.node().join("logind");
+    std::fs::create_dir_all(&bin).unwrap();
+    let program = |name: &str, text: String| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::write(bin.join(name), format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program("cat", format!("echo 0::{scope}"));
+    program("id", "[ \"$2\" = 1000 ] && echo admin".into());
+    program(
+        "busctl",
+        format!(
+            "case $5 in KillUserProcesses) echo 'b {kill}' ;; KillExcludeUsers) echo 'as {exclude}' ;; \
+             KillOnlyUsers) echo 'as {only}' ;; *) exit 1 ;; esac"
+        ),
+    );
+    let path = std::fs::read_to_string(fixture.node().join("login-env")).unwrap();
+    let path = path.lines().find_map(|line| line.strip_prefix("PATH=")).unwrap().to_owned();
+    let path = path.strip_prefix(&format!("{bin}:")).unwrap_or(&path);
+    fixture.login_env(&format!("{bin}:{path}"), "");
+}
+
+#[tokio::test]
+async fn a_node_that_ends_jobs_with_their_connection_is_found_by_what_its_logind_says() {
+    const SESSION: &str = "/user.slice/user-1000.slice/session-7.scope";
+    const SERVICE: &str = "/system.slice/ssh.service";
+    for fixture in shells() {
+        for (scope, kill, exclude, only, ends) in [
+            (SESSION, "true", "1 \"root\"", "0", true),
+            (SESSION, "true", "0", "1 \"admin\"", true),
+            (SESSION, "true", "2 \"root\" \"admin\"", "0", false),
+            (SESSION, "true", "0", "1 \"other\"", false),
+            (SESSION, "false", "0", "0", false),
+            (SERVICE, "true", "0", "0", false),
+        ] {
+            with_logind(&fixture, scope, kill, exclude, only);
+            let whose = fixture.transports().ends_jobs_of(&n1(), "omm").await.unwrap();
+            let expected = ends.then(|| "admin".to_owned());
+            assert_eq!(whose, expected, "{scope}, {kill}, {exclude}, {only}");
+        }
+    }
+    // This machine's own answer, whatever it is, is one.
+    Fixture::local().transports().ends_jobs_of(&n1(), "omm").await.unwrap();
+}

@@ -115,6 +115,7 @@ fn site(dir: &Utf8Path, address: Address) -> Site {
             commands: IndexMap::new(),
             endpoints: IndexMap::new(),
             health: None,
+            known_by: Vec::new(),
             defaults: IndexMap::new(),
             managers: "managers".into(),
         },
@@ -136,7 +137,7 @@ async fn exec(
     let request = Request {
         node: &node,
         user: "omm",
-        script: Script { name: "a test", text, apart: false },
+        script: Script { name: "a test", text },
         input: Zeroizing::new(input.to_vec()),
         timeout: Duration::from_secs(seconds),
         output_limit: 1 << 20,

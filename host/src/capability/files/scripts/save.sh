@@ -9,6 +9,7 @@ mkdir -p "$saved/$key" || fail write "$saved/$key"
 
 # What an earlier save of this run holds of a folder is older than what lies there now.
 lay_over() {
+    laid=no
     for candidate in "$saved"/*/*/entry; do
         [ -f "$candidate" ] || continue
         read_entry "${candidate%/entry}"
@@ -17,6 +18,7 @@ lay_over() {
         *) continue ;;
         esac
         inside=$2/${held#"$1"/}
+        laid=yes
         erase "$inside"
         [ "$kind" != absent ] || continue
         mkdir -p "${inside%/*}" || fail write "${inside%/*}"
@@ -60,7 +62,7 @@ save_one() {
         [ "$(content_digest "$partial/data")" = "$sum" ] || save_failed moving "$path"
         if [ "$found_kind" = folder ]; then
             lay_over "$path" "$partial/data"
-            sum=$(content_digest "$partial/data") || save_failed denied "$path"
+            if [ $laid = yes ]; then sum=$(content_digest "$partial/data") || save_failed denied "$path"; fi
         fi
         facts=$(stat -c '%a %u:%g' "$partial/data")
     fi

@@ -34,8 +34,7 @@ read_entry() {
 
 tree_digest() {
     sum=$(cd "$1" && {
-        find . -exec stat -c '%f %u %g %N' {} +
-        find . -type f -exec sha256sum {} +
+        find . -exec stat -c '%f %u %g %N' {} + -type f -exec sha256sum {} +
     } | sort | sha256sum) && printf '%s' "${sum%% *}"
 }
 

@@ -27,6 +27,8 @@ done
 [ -z "$folder" ] || cd "$folder" 2>/dev/null || refuse cwd
 [ -z "${login_umask:-}" ] || umask "$login_umask"
 # TMOUT for the command itself: a login shell may hold it read-only, and an exported one breaks `read`.
-# Without `exec`, so that a signal that ends the command is a status and not the end of the connection.
-env TMOUT=0 "$@" </dev/null 2>&1
-exit "$?"
+# Through a pipe, so that what the command leaves running holds this script, as long as its time lasts, and
+# cannot print into the output of another.
+exec 4>&1
+status=$({ { env TMOUT=0 "$@" </dev/null 2>&1 3>&- 4>&-; echo "$?" >&3; } | cat >&4 3>&- 4>&-; } 3>&1)
+exit "$status"

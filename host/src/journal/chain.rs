@@ -1,0 +1,26 @@
+//! The chain: each row's hash covers the one before it, its number, its time and its text.
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+/// The hash of a row, or of nothing where there is none yet.
+pub type Hash = [u8; 32];
+
+/// Returns the hash of a row that follows one with the hash `head`.
+pub fn link(head: &Hash, sequence: i64, at: i64, body: &str) -> Hash {
+    let mut text = Vec::with_capacity(48 + body.len());
+    text.extend_from_slice(head);
+    text.extend_from_slice(&sequence.to_be_bytes());
+    text.extend_from_slice(&at.to_be_bytes());
+    text.extend_from_slice(body.as_bytes());
+    sha256(&text)
+}
+
+pub fn sha256(bytes: &[u8]) -> Hash {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    hash
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,147 @@
+//! A bare site: two nodes that are folders, a profile of one command, and the probe as its procedure. A whole run
+//! on it costs little, so what must hold of any run is tried often.
+
+use super::e2e::{Ended, wait};
+use camino::{Utf8Path, Utf8PathBuf};
+use std::process::{Child, Command, Stdio};
+
+const SITE: &str = r#"
+[site]
+name = "bare"
+profile = "bare"
+trust = "dev"
+OPERATORS
+[nodes.node1]
+local = "nodes/node1"
+groups = ["managers"]
+[nodes.node2]
+local = "nodes/node2"
+groups = ["managers"]
+[procedures.probe.params]
+plugin = "probe.wasm"
+"#;
+
+const GRANTS: &str = r#"
+[grants.probe]
+commands = ["work@node1", "work@node2"]
+files = ["write plain@node1"]
+general = ["parameters", "state", "clock"]
+"#;
+
+/// The command says that it ran, and ends once it may.
+const PROFILE: &str = r#"
+title = "A bare product"
+service_user = "omm"
+managers = "managers"
+[vars]
+home = { login_env = "HOME", user = "omm" }
+[files.plain]
+path = "${home}/plain"
+[commands.work]
+kind = "change"
+argv = ["sh", "-c", "echo ran >>ran; while [ ! -e go ]; do sleep 0.02; done"]
+user = "omm"
+writes = []
+rerun = "never"
+[commands.work.args]
+mode = { default = "slow" }
+"#;
+
+pub const NODES: [&str; 2] = ["node1", "node2"];
+
+pub struct Bare {
+    pub dir: Utf8PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+/// Makes the site, or says why it cannot be had here.
+pub fn bare() -> Option<Bare> {
+    let Ok(components) = std::env::var("WINDLASS_COMPONENTS") else {
+        println!("skipped: WINDLASS_COMPONENTS names no probe; `cargo xtask test` sets it");
+        return None;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let dir = Utf8Path::from_path(folder.path()).unwrap().join("site");
+    std::fs::create_dir_all(dir.join("profiles")).unwrap();
+    std::fs::write(dir.join("site.toml"), SITE.replace("OPERATORS", "")).unwrap();
+    std::fs::write(dir.join("grants.toml"), GRANTS).unwrap();
+    std::fs::write(dir.join("profiles/bare.toml"), PROFILE).unwrap();
+    std::fs::copy(Utf8Path::new(&components).join("probe.wasm"), dir.join("probe.wasm")).unwrap();
+    let bare = Bare { dir, _folder: folder };
+    for node in NODES {
+        std::fs::create_dir_all(bare.home(node)).unwrap();
+        let environment = format!("HOME={}\nPATH=/usr/bin:/bin\nUSER=omm\n", bare.home(node));
+        std::fs::write(bare.dir.join("nodes").join(node).join("login-env"), environment).unwrap();
+    }
+    Some(bare)
+}
+
+impl Bare {
+    pub fn home(&self, node: &str) -> Utf8PathBuf {
+        self.dir.join("nodes").join(node).join("home")
+    }
+
+    /// `windlass ARGUMENTS` of one of several controllers.
+    pub fn command(&self, controller: &str, arguments: &[&str]) -> Command {
+        let binary =
+            std::env::var("WINDLASS_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_windlass").to_owned());
+        let mut command = Command::new(binary);
+        command.arg("-C").arg(&self.dir).args(arguments).env_clear();
+        command.env("PATH", "/usr/bin:/bin").env("HOME", self.dir.join("..")).stdin(Stdio::null());
+        command.env("WINDLASS_STATE_DIR", self.state(controller));
+        command
+    }
+
+    pub fn state(&self, controller: &str) -> Utf8PathBuf {
+        self.dir.with_file_name(controller)
+    }
+
+    pub fn windlass(&self, controller: &str, arguments: &[&str]) -> Ended {
+        self.command(controller, arguments).output().unwrap().into()
+    }
+
+    pub fn start(&self, controller: &str, arguments: &[&str]) -> Child {
+        let mut command = self.command(controller, arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Lets the command end on a node.
+    pub fn let_end(&self, node: &str) {
+        std::fs::write(self.home(node).join("go"), "").unwrap();
+    }
+
+    /// How often the command ran on a node.
+    pub fn ran(&self, node: &str) -> usize {
+        std::fs::read_to_string(self.home(node).join("ran")).unwrap_or_default().lines().count()
+    }
+
+    /// The rows of a controller's newest run.
+    pub fn rows(&self, controller: &str) -> Vec<serde_json::Value> {
+        let rows = self.windlass(controller, &["runs", "export"]).expect(0).out;
+        rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect()
+    }
+}
+
+const EACH: [&str; 5] = ["run", "probe", "--yes", "-p", "calls=nodes.run-each"];
+
+#[test]
+fn a_controller_killed_among_the_children_of_a_run_each_settles_each_by_its_own_job() {
+    let Some(bare) = bare() else { return };
+    bare.let_end("node1");
+    let mut first = bare.start("c", &EACH);
+    wait("the command on both nodes", 30, || NODES.iter().all(|node| bare.ran(node) == 1));
+    let jobs = bare.home("node1").join(".windlass/runs");
+    wait("the end of node1's", 30, || {
+        super::e2e::files(&jobs).iter().any(|path| path.as_str().ends_with("/status"))
+    });
+    first.kill().unwrap();
+    first.wait().unwrap();
+    bare.let_end("node2");
+    bare.windlass("c", &["resume"]).expect(0);
+    assert_eq!(NODES.map(|node| bare.ran(node)), [1, 1]);
+    let rows = bare.rows("c");
+    let of = |kind: &str| rows.iter().filter(|row| row["row"]["row"] == kind).count();
+    assert_eq!(of("child"), 2, "{rows:#?}");
+    let settled = rows.iter().filter(|row| row["row"]["settled"] == "found-done").count();
+    assert!((1..=2).contains(&settled), "{rows:#?}");
+}
