@@ -45,6 +45,7 @@ impl Look<'_> {
                 detail.asks = self.site.manager.as_ref().map(|manager| manager.url.clone());
             }
             Effect::FilesStat { node, file }
+            | Effect::CryptoCheckKey { node, file, .. }
             | Effect::FilesFingerprint { node, file }
             | Effect::FilesRead { node, file }
             | Effect::FilesSpace { node, file }

@@ -110,6 +110,17 @@ fn class_of(effect: &Effect, profile: &Profile) -> EffectClass {
     }
 }
 
+/// Characters of a note or of a question's text.
+const LONGEST_TEXT: usize = 4096;
+
+/// A guest's text for a terminal: no control characters, at most [`LONGEST_TEXT`] characters.
+fn clean(text: &str) -> String {
+    text.chars()
+        .take(LONGEST_TEXT)
+        .map(|c| if c == '\n' || !crate::capability::nodes::is_unprintable(c) { c } else { '\u{fffd}' })
+        .collect()
+}
+
 /// Makes a fault of an error, with the error's own words and causes.
 fn fault<E: std::error::Error>(code: &'static str) -> impl Fn(E) -> Fault {
     move |error| {

@@ -1,7 +1,7 @@
 //! A plan's ground: the live cluster to look at, and no lease.
 
 use super::ground::{Ground, GroundError};
-use super::looks::{clocks_apart, may_switch_roles, places, reached, roles_now};
+use super::looks::{clocks_apart, may_switch_roles, pair_in_order, places, reached, roles_now};
 use crate::backend::Backend;
 use crate::backend::plan::Planning;
 use crate::model::{NodeName, PluginName, Roles, RunId};
@@ -34,6 +34,10 @@ impl Ground for Planning {
 
     fn observe_roles<'a>(&'a self) -> BoxFuture<'a, Result<Option<Roles>, GroundError>> {
         roles_now(self.look()).boxed()
+    }
+
+    fn order_pair<'a>(&'a self, unclear: GroundError) -> BoxFuture<'a, Result<(Roles, String), GroundError>> {
+        pair_in_order(self.look(), unclear).boxed()
     }
 
     fn bind_roles(&self, roles: &Roles) {

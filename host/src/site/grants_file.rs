@@ -159,12 +159,12 @@ impl Words<'_> {
         name
     }
 
-    /// `NAME`, or `NAME -> COMMAND.PLACEHOLDER`, `NAME -> file:FILE`, `NAME -> supplied-ca`, `NAME -> check-key`; sinks are marked
-    /// secret.
+    /// `NAME`, or `NAME -> COMMAND.PLACEHOLDER`, `NAME -> file:FILE`, `NAME -> supplied-ca`, `NAME -> check-key`;
+    /// sinks on nodes are marked secret.
     fn secret(&self, pattern: &Located<String>, profile: &Profile) {
         let Some((_, sink)) = pattern.value.split_once("->") else { return };
         let sink = sink.trim();
-        // What opens the site's own CA goes to no node.
+        // What opens a key in the host goes to no node.
         if ["supplied-ca", "check-key"].contains(&sink) {
             return;
         }

@@ -2,7 +2,7 @@
 
 use super::crypto::kept;
 use super::{Live, fault};
-use crate::backend::Acted;
+use crate::backend::{Acted, clean};
 use crate::capability::objects::Object;
 use crate::capability::operator::{Acknowledged, acknowledgement_token};
 use crate::capability::secrets::{self, Secret, source};
@@ -14,8 +14,6 @@ use std::time::Duration;
 
 /// Longest wait of one `clock.sleep`, in milliseconds: 10 minutes.
 const LONGEST_SLEEP: u32 = 600_000;
-/// Characters of a note or of a question's text.
-const LONGEST_TEXT: usize = 4096;
 
 impl Live {
     pub(super) async fn local(&self, plugin: &PluginName, effect: &Effect) -> Acted {
@@ -145,12 +143,4 @@ impl Live {
         self.objects.add(plugin, name, Object::Secret(Arc::new(secret)))?;
         Ok(kept(plugin, name, ObjectKind::SealedSecret, sealed, Answer::Done))
     }
-}
-
-/// A guest's text for a terminal: no control characters, at most [`LONGEST_TEXT`] characters.
-fn clean(text: &str) -> String {
-    text.chars()
-        .take(LONGEST_TEXT)
-        .map(|c| if c == '\n' || !crate::capability::nodes::is_unprintable(c) { c } else { '\u{fffd}' })
-        .collect()
 }

@@ -1,6 +1,7 @@
 //! Keys and certificates: none is made; each gets a name, and says what is known of it beforehand.
 
 use super::Planning;
+use super::files::missing;
 use super::imagined::{BornCertificate, Made, Origin, Paper};
 use crate::backend::fault;
 use crate::capability::crypto::{self, KeyAlgorithm, KeyFit};
@@ -11,7 +12,7 @@ const DAY: i64 = 86_400;
 const HEAD_START: i64 = 3_600;
 
 impl Planning {
-    pub(super) fn crypto(&self, plugin: &PluginName, effect: &Effect) -> Result<Answer, Fault> {
+    pub(super) async fn crypto(&self, plugin: &PluginName, effect: &Effect) -> Result<Answer, Fault> {
         match effect {
             Effect::CryptoGenerateKey { name, algorithm } => {
                 self.imagined().free(plugin, name)?;
@@ -60,13 +61,18 @@ impl Planning {
                 self.chains(&leaf, &root)?;
                 Ok(Answer::Done)
             }
-            // It would take the passphrase, which a plan does not ask for.
-            Effect::CryptoCheckKey { node, file, passphrase, .. } => {
-                let mut imagined = self.imagined();
-                imagined.secret(plugin, passphrase)?;
-                imagined
-                    .assumed
-                    .insert(format!("{passphrase} opens {file} on {node}, and it fits its certificate"));
+            // Opening the key takes the secret, so whether it fits is found out only by the run.
+            Effect::CryptoCheckKey { node, file, passphrase, certificate } => {
+                self.imagined().secret(plugin, passphrase)?;
+                self.paper(plugin, certificate)?;
+                let file = self.file(node, file).await?;
+                if self.stat(node, &file).await?.is_none() {
+                    return Err(missing(&file, node));
+                }
+                self.imagined().assumed.insert(format!(
+                    "{passphrase} opens {} on {node}, which is the key of its certificate",
+                    file.name
+                ));
                 Ok(Answer::Text(Some(KeyFit::Fits.as_str().into())))
             }
             other => Err(Fault::new(code::INVALID, format!("{other} is no effect of crypto"))),

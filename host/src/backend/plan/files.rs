@@ -216,7 +216,7 @@ impl Planning {
     }
 
     /// Mode and owner as they will be. The size of what is born is not known: that of what is there stands in.
-    async fn stat(&self, node: &NodeName, file: &ResolvedFile) -> Result<Option<FileStat>, Fault> {
+    pub(super) async fn stat(&self, node: &NodeName, file: &ResolvedFile) -> Result<Option<FileStat>, Fault> {
         let run = plan_run()?;
         let now = self.at(node, &run).stat(file).await.map_err(|error| error.to_fault())?;
         let Some(Laid { held, by_command }) = self.imagined().at(node, &file.path) else { return Ok(now) };
@@ -265,6 +265,6 @@ fn refuse_read_only(file: &ResolvedFile, node: &NodeName) -> Result<(), Fault> {
     }
 }
 
-fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {
+pub(super) fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {
     Fault::new(code::UNKNOWN, format!("{} ({}) does not exist on {node}", file.name, file.path))
 }

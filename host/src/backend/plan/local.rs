@@ -2,6 +2,8 @@
 
 use super::Planning;
 use super::imagined::Made;
+use crate::backend::clean;
+use crate::capability::operator::acknowledgement_token;
 use crate::model::{Answer, Effect, Fault, ObjectName, PluginName, code};
 
 impl Planning {
@@ -23,8 +25,12 @@ impl Planning {
                 self.imagined().assumed.insert(format!("the operator says yes to: {question}"));
                 Ok(Answer::Yes(true))
             }
-            Effect::OperatorAcknowledge { question, .. } => {
-                self.imagined().assumed.insert(format!("the operator acknowledges: {question}"));
+            Effect::OperatorAcknowledge { question, impact } => {
+                let (question, impact) = (clean(question), clean(impact));
+                let token = acknowledgement_token(&self.site.name, plugin, &question, &impact);
+                self.imagined()
+                    .assumed
+                    .insert(format!("the operator acknowledges (unasked with --ack {token}): {impact}"));
                 Ok(Answer::Yes(true))
             }
             Effect::OperatorNote { .. } | Effect::OperatorProgress { .. } => Ok(Answer::Done),

@@ -120,7 +120,7 @@ impl Planning {
             "nodes" => self.nodes(plugin, effect).await,
             "files" => self.files(plugin, effect).await,
             "cluster" => self.cluster(effect).await,
-            "crypto" => self.crypto(plugin, effect),
+            "crypto" => self.crypto(plugin, effect).await,
             _ => self.local(plugin, effect),
         };
         let mut imagined = self.imagined();

@@ -100,7 +100,7 @@ fn place() -> Place {
         files,
         endpoints: words(&["tls"]),
         crypto: words(&crate::policy::CRYPTO),
-        secrets: words(&["pw -> renew.password", "pw -> file:key", "pw -> file:apart"]),
+        secrets: words(&["pw -> renew.password", "pw -> file:key", "pw -> file:apart", "pw -> check-key"]),
         general: words(&crate::policy::GENERAL),
         digest: None,
     };
@@ -364,4 +364,29 @@ async fn a_secret_stays_a_name_and_keeps_its_label() {
     let command = &planned.detail.commands[0];
     assert_eq!((command.user.as_str(), &command.argv[..]), ("svc", &["false".to_owned()][..]));
     assert_eq!(planned.born, ["leaf@a"]);
+}
+
+#[tokio::test]
+async fn what_takes_a_secret_or_a_person_is_taken_for_granted_and_said() {
+    let place = place();
+    place.ask().await;
+    place.root("root-1").await;
+    let check = |file: &str| Effect::CryptoCheckKey {
+        node: name("a"),
+        file: name(file),
+        passphrase: name("pw"),
+        certificate: object("root-1"),
+    };
+    assert_eq!(place.act(check("key")).await, Answer::Text(Some("fits".into())));
+    place.act(Effect::FilesRemove { node: name("a"), file: name("key") }).await;
+    assert_eq!(place.try_it(check("key")).await.unwrap_err().code, "unknown");
+    let acknowledge =
+        Effect::OperatorAcknowledge { question: "Go on?".into(), impact: "the link is down".into() };
+    assert_eq!(place.act(acknowledge).await, Answer::Yes(true));
+    let token =
+        crate::capability::operator::acknowledgement_token("s", &place.plugin, "Go on?", "the link is down");
+    let assumed = place.planning.assumed();
+    assert_eq!(assumed.len(), 2, "{assumed:?}");
+    assert!(assumed[0].contains("pw opens key on a"), "{assumed:?}");
+    assert!(assumed[1].contains(&format!("--ack {token}): the link is down")), "{assumed:?}");
 }
