@@ -6,4 +6,6 @@ mod e2e;
 mod leak;
 mod profile;
 mod proof;
+mod repair;
+mod states;
 mod whole;
