@@ -13,14 +13,14 @@ use std::time::Duration;
 use windlass::lab::{Double, Switch, Transport};
 
 /// A `windlass --json …` under way, its lines as they come.
-pub(super) struct Running {
+pub struct Running {
     child: Child,
     lines: Receiver<String>,
     effects: usize,
     pub(super) told: String,
 }
 
-pub(super) fn begin(pair: &Pair, arguments: &[&str]) -> Running {
+pub fn begin(pair: &Pair, arguments: &[&str]) -> Running {
     let mut command = pair.command(&["--json"]);
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -42,13 +42,26 @@ impl Running {
         true
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    /// Reads until a line holds something; false where the story ends before.
+    pub fn until(&mut self, wanted: &str) -> bool {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(Duration::from_secs(90)) else { return false };
+            let found = line.contains(wanted);
+            self.told += &line;
+            self.told.push('\n');
+            if found {
+                return true;
+            }
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
 
     /// Kills the controller, which must still be at it.
     #[track_caller]
-    pub(super) fn kill(mut self) {
+    pub fn kill(mut self) {
         self.signal(Signal::SIGKILL);
         let status = self.child.wait().unwrap();
         assert_eq!(status.signal(), Some(9), "it had ended before: {status}");

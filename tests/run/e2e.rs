@@ -196,6 +196,28 @@ impl Pair {
         self.command(arguments).output().unwrap().into()
     }
 
+    /// A shell command as the service user of a node, with its login environment.
+    pub fn by_hand(&self, node: &str, script: &str, input: &[u8]) -> Ended {
+        let mut command = match self.lab.transport() {
+            Transport::Ssh => {
+                assert!(!script.contains('\''));
+                let mut command = self.lab.command("ssh").unwrap();
+                command.arg("-F").arg(self.lab.ssh_config()).arg(node);
+                command.arg(format!("sudo -n su - omm -c '{script}'"));
+                command
+            }
+            Transport::Local => {
+                let environment =
+                    std::fs::read_to_string(self.lab.node_root(node).unwrap().join("login-env")).unwrap();
+                let mut command = Command::new("sh");
+                command.args(["-c", script]).env_clear();
+                command.envs(environment.lines().map(|line| line.split_once('=').unwrap()));
+                command
+            }
+        };
+        feed(&mut command, input)
+    }
+
     pub fn password(&self) -> Vec<u8> {
         std::fs::read(self.dir.join("ha-key.secret")).unwrap()
     }

@@ -9,5 +9,7 @@ mod matrix;
 mod plan;
 mod profile;
 mod proof;
+mod repair;
 mod state;
+mod states;
 mod whole;
