@@ -4,9 +4,10 @@
 
 pub mod live;
 
-use crate::journal::{KeptObject, Settlement, Trace};
+use crate::journal::{Journal, KeptObject, Settlement, Trace};
 use crate::model::{Answer, Effect, EffectClass, Fault, PluginName, Stop};
 use crate::policy::{Facts, Permit};
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 /// What came of an effect.
@@ -36,6 +37,12 @@ pub trait Backend: Facts {
     /// How many nodes a `run-each` works on at once.
     fn concurrency(&self) -> usize {
         1
+    }
+
+    /// Lets others than this controller know the journal's rows; asked for when the intent of a change is on disk
+    /// here, and before it acts.
+    fn mirror<'a>(&'a self, _journal: &'a Journal) -> BoxFuture<'a, Result<(), Stop>> {
+        futures::future::ready(Ok(())).boxed()
     }
 
     /// Acts. `sequence` is the intent's number in the journal: unique, and the same on resume. A `run-each`

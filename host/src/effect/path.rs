@@ -116,6 +116,9 @@ impl CallPath {
             _ => self.around.journal.note(&intent),
         }
         .map_err(journal_stop)?;
+        if class == EffectClass::Change && !each {
+            self.around.backend.mirror(&self.around.journal).await?;
+        }
         if class != EffectClass::Observe {
             (self.around.events)(&Event::EffectBegan { effect: effect.clone() });
         }

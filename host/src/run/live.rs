@@ -3,7 +3,8 @@
 use super::ground::{Ground, GroundError, GroundErrorKind};
 use crate::backend::Backend;
 use crate::backend::live::{Live, unfit};
-use crate::model::{Fault, Health, NodeName, PluginName, Roles, RunId, code};
+use crate::journal::Journal;
+use crate::model::{Fault, Health, NodeName, PluginName, Roles, RunId, Stop, code};
 use crate::transport::TransportError;
 use crate::transport::lease::{self, Holder, LeaseError, LeaseRecord};
 use futures::FutureExt as _;
@@ -112,6 +113,14 @@ impl Ground for Live {
             .map_err(|error| Self::ground_error(error, false))
         }
         .boxed()
+    }
+
+    fn compare_mirror<'a>(&'a self, journal: &'a Journal) -> BoxFuture<'a, Result<(), Stop>> {
+        self.compare_mirrors(journal).boxed()
+    }
+
+    fn end_mirror<'a>(&'a self, journal: &'a Journal) -> BoxFuture<'a, Result<(), Stop>> {
+        self.mirror_all(journal, true).boxed()
     }
 
     fn release_lease<'a>(&'a self) -> BoxFuture<'a, Result<(), GroundError>> {

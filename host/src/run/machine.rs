@@ -177,6 +177,9 @@ impl Machine {
                 .await
                 .map_err(|error| self.lost_ground(position, error))?;
         }
+        if !self.rows.is_empty() {
+            self.check_mirror(position).await?;
+        }
         let roles = match &position.roles {
             Some(roles) => Some(roles.clone()),
             None => {
@@ -193,6 +196,20 @@ impl Machine {
         if let Some(roles) = roles {
             self.ground.bind_roles(&roles);
             (self.events)(&Event::RolesBound { first: roles.first, second: roles.second });
+        }
+        Ok(())
+    }
+
+    /// The journal of a resumed run is the one that the managers know, and they know all of it.
+    async fn check_mirror(&self, position: &Position) -> Result<(), Halt> {
+        if let Err(Stop { reason, message }) = self.ground.compare_mirror(&self.journal).await {
+            // Whatever the journal says: it may have lost the changes that it does not speak of.
+            let hint =
+                format!("windlass runs verify --nodes {} says what each manager holds", self.settings.run);
+            return Err(Halt::End(Ending::Paused { reason, message, hint }));
+        }
+        if position.changed {
+            self.ground.mirror(&self.journal).await?;
         }
         Ok(())
     }
@@ -309,6 +326,9 @@ impl Machine {
         self.journal.note(&Row::CallEnded { call, result: Ok(()) })?;
         self.journal.commit(&Row::Verified { checks: checks.clone() })?;
         (self.events)(&Event::Verified { checks: checks.clone() });
+        // Another run may have had the nodes while this one looked.
+        let position = self.position.now();
+        self.ground.hold_lease(&position.tokens).await.map_err(|error| self.lost_ground(&position, error))?;
         let failed: Vec<_> =
             checks.iter().filter(|check| !check.passed).map(|check| check.title.clone()).collect();
         if failed.is_empty() {
@@ -423,6 +443,7 @@ impl Machine {
                 text: format!("how the run stands could not be recorded: {error}"),
             });
         }
+        self.mirror_end(&ending).await;
         (self.events)(&Event::RunEnded {
             run: self.settings.run.clone(),
             state,
@@ -431,6 +452,25 @@ impl Machine {
             next: next(&ending, &self.settings.run),
         });
         ending
+    }
+}
+
+impl Machine {
+    /// Whoever adopts the run finds how it stands; where that cannot be told now, they find what led to it.
+    async fn mirror_end(&self, ending: &Ending) {
+        let told = match ending {
+            Ending::Paused { reason, .. } => match reason {
+                PauseReason::LeaseLost | PauseReason::Disagreement | PauseReason::Unreachable => return,
+                _ if !self.position.now().changed => return,
+                _ => self.ground.mirror(&self.journal).await,
+            },
+            _ => self.ground.end_mirror(&self.journal).await,
+        };
+        if let (Err(stop), Ending::Paused { .. }) = (told, ending) {
+            (self.events)(&Event::Note {
+                text: format!("the managers do not know how the run stands: {stop}"),
+            });
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! `mod` sorts effects to the files beside it, one for each kind of neighbour: `nodes` and `files` go to
 //! the cluster, `cluster` asks it, `crypto` and `local` stay on the controller. `settle` finds out what
-//! came of an intent that was open when a controller died.
+//! came of an intent that was open when a controller died. `mirror` keeps the journal on the managers too.
 
 mod cluster;
 mod crypto;
 mod files;
 mod local;
+mod mirror;
 mod nodes;
 mod settle;
 
@@ -21,7 +22,7 @@ use crate::capability::objects::{Object, Objects};
 use crate::capability::operator::Operator;
 use crate::capability::secrets::{PasswordPolicy, Secret};
 use crate::journal::sealed::{Identity, Recipients};
-use crate::journal::{KeptObject, ObjectKind, Settlement, Trace};
+use crate::journal::{Journal, KeptObject, ObjectKind, Settlement, Trace};
 use crate::model::{
     Answer, CommandName, Effect, EffectClass, Event, Fault, FileName, NodeName, ObjectName, PauseReason,
     PluginName, Roles, RunId, Stop, code,
@@ -73,6 +74,8 @@ pub struct Live {
     contexts: NodeContexts,
     roles: RwLock<Option<Roles>>,
     tokens: RwLock<HashMap<NodeName, u64>>,
+    /// How many rows of the journal each manager holds.
+    mirrored: tokio::sync::Mutex<HashMap<NodeName, i64>>,
     /// The records of what was saved, by node and path: a restore checks them.
     saved: Mutex<HashMap<(NodeName, String), Saved>>,
 }
@@ -96,6 +99,7 @@ impl Live {
             contexts: NodeContexts::default(),
             roles: RwLock::default(),
             tokens: RwLock::default(),
+            mirrored: tokio::sync::Mutex::default(),
             saved: Mutex::default(),
         })
     }
@@ -134,15 +138,7 @@ impl Live {
 
     /// The managers, in name order: who carries the lease and answers for health.
     pub(crate) fn managers(&self) -> Vec<&NodeName> {
-        let mut managers: Vec<_> = self
-            .site
-            .nodes
-            .values()
-            .filter(|node| node.groups.contains(&self.site.profile.managers))
-            .map(|node| &node.name)
-            .collect();
-        managers.sort();
-        managers
+        self.site.managers()
     }
 
     /// Returns what a node's variables are; asked once a run.
@@ -255,6 +251,10 @@ impl Backend for Live {
 
     fn concurrency(&self) -> usize {
         self.site.ssh.concurrency
+    }
+
+    fn mirror<'a>(&'a self, journal: &'a Journal) -> BoxFuture<'a, Result<(), Stop>> {
+        self.mirror_all(journal, false).boxed()
     }
 
     fn act<'a>(

@@ -15,6 +15,7 @@ mod plugins;
 mod runs;
 mod show;
 mod start;
+mod verify;
 
 pub use again::{Again, Difference, again};
 pub use close::close;
@@ -22,3 +23,4 @@ pub use ending::journal_error;
 pub use network::{one_thread, site};
 pub use runs::{find_run, newest_or, runs_dir};
 pub use start::{Start, start};
+pub use verify::{Verdict, beside};
