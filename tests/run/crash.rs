@@ -63,11 +63,11 @@ impl Running {
 }
 
 /// Numbers that look random and come again with the same seed.
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
     /// The seed is printed, so that a failure can be had again with `WINDLASS_SEED`.
-    fn roll() -> Self {
+    pub(super) fn roll() -> Self {
         let given = std::env::var("WINDLASS_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -77,7 +77,7 @@ impl Dice {
         Self(seed | 1)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

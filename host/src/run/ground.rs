@@ -1,7 +1,7 @@
 //! What a run needs of the cluster besides the effects of its plugin.
 
 use crate::backend::Backend;
-use crate::journal::Journal;
+use crate::journal::{Journal, Row};
 use crate::model::{NodeName, PluginName, Roles, RunId, Stop};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -51,6 +51,16 @@ pub trait Ground: Backend {
         run: &'a RunId,
         procedure: &'a PluginName,
     ) -> BoxFuture<'a, Result<Vec<(NodeName, u64)>, GroundError>>;
+
+    /// Whether the operator said to take the lease from whoever has it: then it is taken even where it was held.
+    fn takes_over(&self) -> bool {
+        false
+    }
+
+    /// How the lease was come by, for the journal: from whom, and without which nodes.
+    fn lease_story(&self) -> Vec<Row> {
+        Vec::new()
+    }
 
     /// Goes on under tokens taken earlier; checks that they still hold.
     fn hold_lease<'a>(&'a self, tokens: &'a [(NodeName, u64)]) -> BoxFuture<'a, Result<(), GroundError>>;

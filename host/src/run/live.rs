@@ -1,15 +1,16 @@
 //! The live cluster as the ground of a run: its lease, its roles, its clocks.
 
 use super::ground::{Ground, GroundError, GroundErrorKind};
+use super::lease::{self, ground_error};
 use crate::backend::Backend;
 use crate::backend::live::{Live, unfit};
-use crate::journal::Journal;
-use crate::model::{Fault, Health, NodeName, PluginName, Roles, RunId, Stop, code};
+use crate::journal::{Journal, Row};
+use crate::model::{Event, Fault, Health, NodeName, PluginName, Roles, RunId, Stop, code};
 use crate::transport::TransportError;
-use crate::transport::lease::{self, Holder, LeaseError, LeaseRecord};
+use crate::transport::lease::{self as node_lease, LeaseRecord};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all, try_join_all};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Clocks this far apart, in milliseconds, are what the product itself raises an alarm for.
 const CLOCKS_APART: i64 = 20_000;
@@ -17,23 +18,6 @@ const CLOCKS_APART: i64 = 20_000;
 impl Live {
     fn service_user(&self) -> &str {
         &self.site.profile.service_user
-    }
-
-    /// `taking`: the lease is asked for; else it is believed to be this run's.
-    fn ground_error(error: LeaseError, taking: bool) -> GroundError {
-        let kind = match &error {
-            LeaseError::Held { .. } if taking => GroundErrorKind::Held,
-            LeaseError::Held { .. } | LeaseError::NotHeld { .. } => GroundErrorKind::Lost,
-            LeaseError::Transport(_) => GroundErrorKind::Unreachable,
-            LeaseError::Living { .. } => GroundErrorKind::Invalid,
-        };
-        let hint = match &error {
-            LeaseError::Held { by: Holder { record: Some(record), .. }, .. } => {
-                format!("let it end, or look at it with: windlass runs show {}", record.run)
-            }
-            _ => String::new(),
-        };
-        GroundError { kind, message: error.to_string(), hint }
     }
 
     fn unreachable(error: TransportError) -> GroundError {
@@ -61,43 +45,44 @@ impl Ground for Live {
             };
             // Connected side by side. Every file of the profile must have its place on every manager, before
             // anything is asked of one: a variable that is not set would be found halfway.
-            let asking = self.managers().into_iter().map(|manager| async move {
-                match self.context(manager).await {
+            let living = self.managers().into_iter().filter(|manager| !self.terms.dead.contains(manager));
+            let asking = living.map(|manager| async move {
+                let fault = match self.context(manager).await {
                     Err(fault) => Some(fault),
                     Ok(context) => unfit(&self.transports, &self.site, manager, &context).await,
-                }
+                };
+                fault.map(|fault| (manager, fault))
             });
-            if let Some(fault) = join_all(asking).await.into_iter().flatten().next() {
-                let error = GroundError::new(ground_kind(&fault), fault.message);
-                return Err(match fault.hint.as_str() {
-                    "" => error.hint("windlass site check --connect tries each node on its own"),
-                    hint => error.hint(hint),
-                });
+            if let Some((manager, fault)) = join_all(asking).await.into_iter().flatten().next() {
+                let hint = match fault.hint.as_str() {
+                    "" => lease::out_of_reach(manager),
+                    hint => hint.to_string(),
+                };
+                return Err(GroundError::new(ground_kind(&fault), fault.message).hint(hint));
             }
-            let mut taken: Vec<(NodeName, u64)> = Vec::new();
-            // One after another, in name order: two runs that start together meet at the first manager.
-            for manager in self.managers() {
-                match lease::acquire(&self.transports, manager, self.service_user(), &record).await {
-                    Ok(token) => {
-                        self.set_token(manager, Some(token));
-                        taken.push((manager.clone(), token));
-                    }
-                    Err(error) => {
-                        for (manager, token) in taken {
-                            // The other run's business is told; a lease that cannot be given back now is
-                            // found by name at the next start.
-                            let _ =
-                                lease::release(&self.transports, &manager, self.service_user(), run, token)
-                                    .await;
-                            self.set_token(&manager, None);
-                        }
-                        return Err(Self::ground_error(error, true));
-                    }
+            let agree = |question: &str| self.operator.confirm(question, "").unwrap_or(true);
+            let taken = lease::take(&self.transports, &self.site, &record, &self.terms, &agree).await?;
+            for (manager, token) in &taken.tokens {
+                self.set_token(manager, Some(*token));
+            }
+            for row in &taken.story {
+                if let Row::LeaseTakenOver { manager, holder, .. } = row {
+                    let text = format!("the lease of {manager} is taken over from {holder}");
+                    (self.events)(&Event::Note { text });
                 }
             }
-            Ok(taken)
+            *self.story.lock().unwrap_or_else(PoisonError::into_inner) = taken.story;
+            Ok(taken.tokens)
         }
         .boxed()
+    }
+
+    fn takes_over(&self) -> bool {
+        self.terms.take_over
+    }
+
+    fn lease_story(&self) -> Vec<Row> {
+        std::mem::take(&mut self.story.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn hold_lease<'a>(&'a self, tokens: &'a [(NodeName, u64)]) -> BoxFuture<'a, Result<(), GroundError>> {
@@ -106,11 +91,11 @@ impl Ground for Live {
                 self.set_token(manager, Some(*token));
             }
             try_join_all(tokens.iter().map(|(manager, token)| {
-                lease::check(&self.transports, manager, self.service_user(), &self.run, *token)
+                node_lease::check(&self.transports, manager, self.service_user(), &self.run, *token)
             }))
             .await
             .map(drop)
-            .map_err(|error| Self::ground_error(error, false))
+            .map_err(|error| ground_error(error, false))
         }
         .boxed()
     }
@@ -127,9 +112,9 @@ impl Ground for Live {
         async move {
             for manager in self.managers() {
                 if let Some(token) = self.token(manager) {
-                    lease::release(&self.transports, manager, self.service_user(), &self.run, token)
+                    node_lease::release(&self.transports, manager, self.service_user(), &self.run, token)
                         .await
-                        .map_err(|error| Self::ground_error(error, false))?;
+                        .map_err(|error| ground_error(error, false))?;
                     self.set_token(manager, None);
                 }
             }

@@ -161,12 +161,17 @@ impl Machine {
 
     /// The lease and the roles; on resume, what the journal says they were.
     async fn take_ground(&self, position: &Position) -> Result<(), Halt> {
-        if position.tokens.is_empty() || position.lease_released {
-            let tokens = self
-                .ground
-                .take_lease(&self.settings.run, &self.settings.plugin)
-                .await
-                .map_err(|error| Halt::End(preflight(error)))?;
+        if position.tokens.is_empty() || position.lease_released || self.ground.takes_over() {
+            let tokens =
+                self.ground.take_lease(&self.settings.run, &self.settings.plugin).await.map_err(|error| {
+                    match position.changed {
+                        true => self.lost_ground(position, error),
+                        false => Halt::End(preflight(error)),
+                    }
+                })?;
+            for row in self.ground.lease_story() {
+                self.journal.note(&row)?;
+            }
             for (manager, token) in tokens {
                 self.journal.note(&Row::LeaseTaken { manager, token })?;
             }
@@ -426,6 +431,7 @@ impl Machine {
 
     /// Writes down how the run stands, and gives the lease back where it is over.
     async fn stand(&self, ending: Ending) -> Ending {
+        let ending = self.whose_doing(ending).await;
         let over = !matches!(ending, Ending::Paused { .. });
         if over {
             // What cannot be tidied or released now is told, and found again by the next run's preflight.
@@ -456,6 +462,22 @@ impl Machine {
 }
 
 impl Machine {
+    /// What a run finds wrong on nodes that another took over is that one's doing.
+    async fn whose_doing(&self, ending: Ending) -> Ending {
+        let Ending::Paused { reason, message, .. } = &ending else { return ending };
+        if !matches!(reason, PauseReason::StepFailed | PauseReason::NotVerified | PauseReason::RolesChanged) {
+            return ending;
+        }
+        match self.ground.hold_lease(&self.position.now().tokens).await {
+            Err(GroundError { kind: GroundErrorKind::Lost, message: lost, hint }) => Ending::Paused {
+                reason: PauseReason::LeaseLost,
+                message: format!("{lost}; what this run found since may be that one's doing: {message}"),
+                hint,
+            },
+            _ => ending,
+        }
+    }
+
     /// Whoever adopts the run finds how it stands; where that cannot be told now, they find what led to it.
     async fn mirror_end(&self, ending: &Ending) {
         let told = match ending {

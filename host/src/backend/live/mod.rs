@@ -22,7 +22,7 @@ use crate::capability::objects::{Object, Objects};
 use crate::capability::operator::Operator;
 use crate::capability::secrets::{PasswordPolicy, Secret};
 use crate::journal::sealed::{Identity, Recipients};
-use crate::journal::{Journal, KeptObject, ObjectKind, Settlement, Trace};
+use crate::journal::{Journal, KeptObject, ObjectKind, Row, Settlement, Trace};
 use crate::model::{
     Answer, CommandName, Effect, EffectClass, Event, Fault, FileName, NodeName, ObjectName, PauseReason,
     PluginName, Roles, RunId, Stop, code,
@@ -54,6 +54,16 @@ pub struct Parts {
     pub events: Arc<dyn Fn(&Event) + Send + Sync>,
     pub identity: Identity,
     pub recipients: Recipients,
+    pub terms: LeaseTerms,
+}
+
+/// What the operator says of leases that are not free, and of managers that do not answer.
+#[derive(Debug, Clone, Default)]
+pub struct LeaseTerms {
+    /// Take it from whoever has it.
+    pub take_over: bool,
+    /// Nodes that are known to be dead: they carry no lease of this run.
+    pub dead: Vec<NodeName>,
 }
 
 /// The live backend of one run.
@@ -66,10 +76,13 @@ pub struct Live {
     secret_sources: IndexMap<String, SecretSource>,
     policy: PasswordPolicy,
     pub(crate) transports: Transports,
-    operator: Arc<dyn Operator>,
-    events: Arc<dyn Fn(&Event) + Send + Sync>,
+    pub(crate) operator: Arc<dyn Operator>,
+    pub(crate) events: Arc<dyn Fn(&Event) + Send + Sync>,
     identity: Identity,
     recipients: Recipients,
+    pub(crate) terms: LeaseTerms,
+    /// How the lease was come by, for the journal.
+    pub(crate) story: Mutex<Vec<Row>>,
     objects: Objects,
     contexts: NodeContexts,
     roles: RwLock<Option<Roles>>,
@@ -95,6 +108,8 @@ impl Live {
             events: parts.events,
             identity: parts.identity,
             recipients: parts.recipients,
+            terms: parts.terms,
+            story: Mutex::default(),
             objects: Objects::default(),
             contexts: NodeContexts::default(),
             roles: RwLock::default(),

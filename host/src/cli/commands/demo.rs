@@ -36,7 +36,13 @@ pub fn run(args: Args, context: &Context) -> Result {
     })?;
     let ran = session::start(
         &Context { site_dir: dir.clone(), state: Some(dir.join("state")), ..context.clone() },
-        Start { procedure: "ha-cert".into(), params: Vec::new(), secrets: Vec::new(), yes: true },
+        Start {
+            procedure: "ha-cert".into(),
+            params: Vec::new(),
+            secrets: Vec::new(),
+            yes: true,
+            lease: session::LeaseArgs::default(),
+        },
     );
     let down = lab.down();
     if ran.is_ok() {

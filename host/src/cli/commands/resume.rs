@@ -14,6 +14,8 @@ pub struct Args {
     /// Go on although this changed since the run began
     #[arg(long, value_name = "DIFFERENCE")]
     accept: Vec<session::Difference>,
+    #[command(flatten)]
+    lease: session::LeaseArgs,
     /// Where a secret comes from, where the run had not asked for it yet
     #[arg(long = "secret", value_name = "NAME=file:…|fd:…|prompt")]
     secrets: Vec<String>,
@@ -22,6 +24,13 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Result {
     session::again(
         context,
-        Again { run: args.run, yes: args.yes, accept: args.accept, secrets: args.secrets, back: false },
+        Again {
+            run: args.run,
+            yes: args.yes,
+            accept: args.accept,
+            lease: args.lease,
+            secrets: args.secrets,
+            back: false,
+        },
     )
 }

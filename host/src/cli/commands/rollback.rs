@@ -11,11 +11,20 @@ pub struct Args {
     /// Go on although this changed since the run began
     #[arg(long, value_name = "DIFFERENCE")]
     accept: Vec<session::Difference>,
+    #[command(flatten)]
+    lease: session::LeaseArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Result {
     session::again(
         context,
-        Again { run: args.run, yes: true, accept: args.accept, secrets: Vec::new(), back: true },
+        Again {
+            run: args.run,
+            yes: true,
+            accept: args.accept,
+            lease: args.lease,
+            secrets: Vec::new(),
+            back: true,
+        },
     )
 }

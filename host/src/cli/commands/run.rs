@@ -17,11 +17,19 @@ pub struct Args {
     /// Go ahead without asking
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    lease: session::LeaseArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Result {
     session::start(
         context,
-        Start { procedure: args.procedure, params: args.params, secrets: args.secrets, yes: args.yes },
+        Start {
+            procedure: args.procedure,
+            params: args.params,
+            secrets: args.secrets,
+            yes: args.yes,
+            lease: args.lease,
+        },
     )
 }

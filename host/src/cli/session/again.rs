@@ -1,6 +1,6 @@
 //! `windlass resume` and `windlass rollback`: an earlier run, from wherever its journal says it is.
 
-use super::drive::{Opened, drive};
+use super::drive::{LeaseArgs, Opened, drive};
 use super::ending::{journal_error, plugin_error};
 use super::network::enter;
 use super::parameters;
@@ -18,6 +18,7 @@ pub struct Again {
     pub run: Option<String>,
     pub yes: bool,
     pub accept: Vec<Difference>,
+    pub lease: LeaseArgs,
     pub secrets: Vec<String>,
     /// Take back instead of going on.
     pub back: bool,
@@ -82,6 +83,7 @@ pub fn again(context: &Context, again: Again) -> Result {
             secret_sources: parameters::secret_sources(&again.secrets)?,
             journal,
             rows,
+            terms: again.lease.into(),
         };
         let began = Event::RunResumed { run };
         drive(context, opened, &described.impact, again.yes, again.back, began).await

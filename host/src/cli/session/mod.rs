@@ -19,6 +19,7 @@ mod verify;
 
 pub use again::{Again, Difference, again};
 pub use close::close;
+pub use drive::LeaseArgs;
 pub use ending::journal_error;
 pub use network::{one_thread, site};
 pub use runs::{find_run, newest_or, runs_dir};

@@ -1,6 +1,6 @@
 //! `windlass run`: a new run.
 
-use super::drive::{Opened, controller, drive};
+use super::drive::{LeaseArgs, Opened, controller, drive};
 use super::ending::{journal_error, plugin_error};
 use super::network::enter;
 use super::parameters;
@@ -19,6 +19,7 @@ pub struct Start {
     pub params: Vec<String>,
     pub secrets: Vec<String>,
     pub yes: bool,
+    pub lease: LeaseArgs,
 }
 
 /// Starts a new run.
@@ -45,7 +46,9 @@ pub fn start(context: &Context, start: Start) -> Result {
             parameters: parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         };
         journal.commit(&row).map_err(journal_error)?;
-        let opened = Opened { site, plugin, settings, parameters, secret_sources, journal, rows: Vec::new() };
+        let terms = start.lease.into();
+        let opened =
+            Opened { site, plugin, settings, parameters, secret_sources, journal, rows: Vec::new(), terms };
         let event = |site: &Site| Event::RunBegan {
             run: run.clone(),
             procedure: name.clone(),
