@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use windlass::lab::{Double, Lab, LabError, Plan, Role, Switch, Transport, enter};
+use windlass::lab::{Double, Lab, LabError, Plan, Product, Role, Switch, Transport, enter};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_windlass");
 const REPLACE: &str = r#"sh "$BIGDATA_HOME/om-0.0.1/sbin/replacehaSSLCert.sh""#;
@@ -32,9 +32,13 @@ impl Drop for Fixture {
 }
 
 fn up(transport: Transport, members: usize) -> Fixture {
+    up_as(Product::Mrs2, transport, members)
+}
+
+fn up_as(product: Product, transport: Transport, members: usize) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let dir = Utf8Path::from_path(folder.path()).unwrap().join("practice cluster");
-    let plan = Plan { transport, members, binary: Some(BINARY.into()) };
+    let plan = Plan { transport, product, members, binary: Some(BINARY.into()) };
     let lab = Lab::up(&dir, &plan)
         .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
     Fixture { lab, dir, _folder: folder }
@@ -50,8 +54,14 @@ fn ssh(members: usize) -> Option<Fixture> {
 }
 
 impl Fixture {
-    /// A shell command as the service user of a node, with a login environment.
+    /// A shell command as the service user of a node, with a login environment. Scripts lie where 2.x has
+    /// them, and are found where this product does.
     fn as_omm(&self, node: &str, script: &str, input: &str) -> Output {
+        let script = match self.lab.product() {
+            Product::Mrs2 => script.to_owned(),
+            Product::Mrs3 => script.replace("om-0.0.1", "om-server/om"),
+        };
+        let script = script.as_str();
         let mut command = match self.lab.transport() {
             Transport::Ssh => self.ssh(node, &[], script),
             Transport::Local => {
@@ -82,8 +92,19 @@ impl Fixture {
     }
 
     fn generate_root(&self, node: &str, password: &str) {
-        let script = r#"sh "$OMS_RUN_PATH/workspace/ha/module/hacom/script/gen-cert.sh" --root-ca --country=DE --state=eur --city=b/e+r --company=dt --organize=IT --common-name=HADOOP.COM --email=abc@dt.com "--password=$(cat)""#;
-        self.check(node, script, password, "Generate root-ca pair success.");
+        let script = r#"sh "$OMS_RUN_PATH/workspace/ha/module/hacom/script/gen-cert.sh" --root-ca --country=DE --state=eur --city=b/e+r --company=dt --organize=IT --common-name=HADOOP.COM --email=abc@dt.com"#;
+        match self.lab.product() {
+            Product::Mrs2 => {
+                let script = format!(r#"{script} "--password=$(cat)""#);
+                self.check(node, &script, password, "Generate root-ca pair success.");
+            }
+            Product::Mrs3 => {
+                let output = self.as_omm(node, script, &format!("{password}\n"));
+                let said = text(&output);
+                assert!(said.starts_with("Enter pass phrase for /"), "{output:?}");
+                assert!(said.ends_with("/root-ca.pem:\nGenerate root-ca pair success.\n"), "{output:?}");
+            }
+        }
         self.check(
             node,
             r#"cp -p "$OMS_RUN_PATH"/workspace0/ha/local/cert/root-ca.crt "$OMS_RUN_PATH"/workspace0/ha/local/cert/root-ca.pem "$BIGDATA_HOME/om-0.0.1/security/certHA""#,
@@ -93,7 +114,9 @@ impl Fixture {
     }
 
     fn cert_ha(&self, node: &str) -> Utf8PathBuf {
-        self.lab.node_root(node).unwrap().join("opt/Bigdata/om-0.0.1/security/certHA")
+        let product = self.lab.product();
+        let home = self.lab.node_root(node).unwrap().join(product.bigdata_home().trim_start_matches('/'));
+        home.join(product.cert_ha())
     }
 
     /// Copies the root of master1 to master2, as the source page's scp does.
@@ -185,7 +208,13 @@ fn pair_comes_up_normal(fixture: &Fixture) {
     assert_eq!(fixture.page(), "200");
     for node in ["master1", "master2"] {
         let output = text(&fixture.as_omm(node, STATUS, ""));
-        assert_eq!(output.matches(" normal ").count(), 2, "{output}");
+        let (mode, normal) = match fixture.lab.product() {
+            Product::Mrs2 => ("Ha mode\ndouble\n", " normal "),
+            Product::Mrs3 => ("HAMode\ndouble\n", "  Normal      "),
+        };
+        assert!(output.starts_with(mode) && output.contains("gaussDB"), "{output}");
+        let members = output.split("\n\n").next().unwrap();
+        assert_eq!(members.matches(normal).count(), 2, "{output}");
         assert!(fixture.served_verifies(node, "master1"));
     }
     let mode = |file: &str| fixture.dir.join(file).metadata().unwrap().permissions().mode() & 0o777;
@@ -212,6 +241,41 @@ fn a_pair_over_ssh_comes_up_normal() {
 #[test]
 fn a_pair_of_folders_comes_up_normal() {
     pair_comes_up_normal(&up(Transport::Local, 0));
+}
+
+#[test]
+fn a_pair_of_3_x_comes_up_normal_and_its_roots_are_made_behind_a_prompt() {
+    for transport in [Transport::Local, Transport::Ssh] {
+        if transport == Transport::Ssh && !nix::unistd::geteuid().is_root() {
+            println!("skipped: a practice cluster over ssh needs root");
+            continue;
+        }
+        let fixture = up_as(Product::Mrs3, transport, 0);
+        pair_comes_up_normal(&fixture);
+        replace_by_hand(&fixture);
+        let refused = fixture.as_omm(
+            "master1",
+            r#"sh "$OMS_RUN_PATH/workspace/ha/module/hacom/script/gen-cert.sh" --root-ca --password=x"#,
+            "",
+        );
+        assert_eq!(refused.status.code(), Some(1), "3.x takes no password as an argument");
+    }
+}
+
+#[test]
+fn after_a_restart_the_table_shows_null_for_as_long_as_the_switch_says() {
+    let fixture = up(Transport::Local, 0);
+    let set = fixture.lab.break_for(Switch::NullAfterRestart, Some("master1"), false, &[], 2).unwrap();
+    assert_eq!(set, ["master1"]);
+    fixture.check("master1", RESTART, "", RESTARTED);
+    let started = Instant::now();
+    let output = text(&fixture.as_omm("master1", STATUS, ""));
+    assert_eq!(output.matches("NULL").count(), 10, "{output}");
+    let status = &fixture.lab.status().unwrap()[0];
+    assert_eq!((status.running, status.role), (true, None), "it runs, and shows nothing of itself");
+    assert!(fixture.served_verifies("master1", "master1"), "the link does not wait for the table");
+    fixture.wait_all_normal(true);
+    assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
 }
 
 /// The source page, step by step.
@@ -507,7 +571,8 @@ fn up_refuses_a_site_that_is_not_its_own_and_a_lab_that_runs() {
     let folder = tempfile::tempdir().unwrap();
     let dir = Utf8Path::from_path(folder.path()).unwrap();
     std::fs::write(dir.join("site.toml"), "[site]\n").unwrap();
-    let plan = Plan { transport: Transport::Local, members: 0, binary: Some(BINARY.into()) };
+    let plan =
+        Plan { transport: Transport::Local, product: Product::Mrs2, members: 0, binary: Some(BINARY.into()) };
     assert!(matches!(Lab::up(dir, &plan), Err(LabError::Occupied { .. })));
     assert_eq!(std::fs::read_dir(dir).unwrap().count(), 1);
 
@@ -530,7 +595,8 @@ fn a_lab_whose_supervisor_was_killed_ends_by_itself_and_comes_up_again() {
         "# A practice cluster, written by `windlass lab up`.\n# edited\n",
     )
     .unwrap();
-    let plan = Plan { transport: Transport::Local, members: 0, binary: Some(BINARY.into()) };
+    let plan =
+        Plan { transport: Transport::Local, product: Product::Mrs2, members: 0, binary: Some(BINARY.into()) };
     let lab = Lab::up(&fixture.dir, &plan).unwrap();
     assert!(lab.is_up());
     assert!(std::fs::read_to_string(fixture.dir.join("site.toml.old")).unwrap().contains("edited"));

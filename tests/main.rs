@@ -1,5 +1,6 @@
 //! The suite: one binary, one module a subject.
 
+mod approval;
 mod architecture;
 mod contract;
 mod documented;

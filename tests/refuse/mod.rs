@@ -14,7 +14,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Output, Stdio};
-use windlass::lab::{Lab, Plan, Switch, Transport};
+use windlass::lab::{Lab, Plan, Product, Switch, Transport};
 
 const MANAGERS: [&str; 2] = ["master1", "master2"];
 /// Far longer than any command here takes; one that hangs fails.
@@ -64,8 +64,11 @@ fn up(transport: Transport) -> Option<Practice> {
     let folder = tempfile::tempdir().unwrap();
     let root = Utf8Path::from_path(folder.path()).unwrap();
     let (dir, state) = (root.join("site"), root.join("state"));
-    let lab = Lab::up(&dir, &Plan { transport, members: 0, binary: Some(windlass.clone()) })
-        .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
+    let lab = Lab::up(
+        &dir,
+        &Plan { transport, product: Product::Mrs2, members: 0, binary: Some(windlass.clone()) },
+    )
+    .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
     Some(Practice { lab, dir, state, windlass, _folder: folder })
 }
 
@@ -78,7 +81,7 @@ pub struct Said {
 }
 
 impl Said {
-    fn of(output: &Output) -> Self {
+    pub fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
             exit: output.status.code().unwrap_or(-1),

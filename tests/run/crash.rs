@@ -1,7 +1,7 @@
 //! Runs that are killed, cut off or interrupted anywhere: `resume` finishes what was begun, `rollback` takes it
 //! back, and no script of the product runs twice.
 
-use super::e2e::{Ended, NODES, PLAIN, Pair, up, wait};
+use super::e2e::{Ended, NODES, PLAIN, Pair, Taste, up, wait};
 use super::proof;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -63,11 +63,11 @@ impl Running {
 }
 
 /// Numbers that look random and come again with the same seed.
-pub(super) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
     /// The seed is printed, so that a failure can be had again with `WINDLASS_SEED`.
-    pub(super) fn roll() -> Self {
+    pub fn roll() -> Self {
         let given = std::env::var("WINDLASS_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -77,7 +77,7 @@ impl Dice {
         Self(seed | 1)
     }
 
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -130,6 +130,18 @@ fn killed(transport: Transport, points: impl Iterator<Item = usize>, of: usize, 
 fn ran_once_more(pair: &Pair, before: [[usize; 3]; 2]) {
     let once = before.map(|[generated, replaced, restarted]| [generated, replaced + 1, restarted + 1]);
     assert_eq!(pair.executions(), once);
+}
+
+/// As [`ran_once_more`], for a run of any taste.
+#[track_caller]
+pub fn ran_as_a_whole_run(pair: &Pair, before: [[usize; 3]; 2], taste: Taste) {
+    let more = super::whole::expected(taste);
+    let expected: Vec<Vec<usize>> = before
+        .iter()
+        .zip(more)
+        .map(|(was, more)| was.iter().zip(more).map(|(a, b)| a + b).collect())
+        .collect();
+    assert_eq!(pair.executions().map(|ran| ran.to_vec()).to_vec(), expected);
 }
 
 /// Parts of a run that are killed in: more with `cargo xtask test --matrix`.
@@ -264,6 +276,69 @@ fn a_link_lost_while_the_script_runs_costs_no_second_run_of_it() {
 #[test]
 fn an_interrupt_pauses_and_resume_goes_on() {
     struck(Transport::Local, Switch::Slow, Blow::Interrupted);
+}
+
+/// The shell lines of a section of docs/by-hand.md.
+fn by_hand(section: &str) -> String {
+    let page = include_str!("../../docs/by-hand.md");
+    let section = page.split("\n## ").find(|text| text.starts_with(section)).unwrap();
+    section.split("```").nth(1).unwrap().strip_prefix("sh\n").unwrap().to_owned()
+}
+
+#[test]
+fn a_half_rotated_pair_is_put_back_by_hand() {
+    for (transport, effects) in [(Transport::Local, 185), (Transport::Ssh, 250)] {
+        let Some(pair) = up(transport, PLAIN) else { return };
+        let before = pair.content();
+        let mut run = begin(&pair, &["run", "ha-cert", "--yes"]);
+        assert!(run.until_effect(effects), "{}", run.told);
+        run.kill();
+        wait("the last script", 30, || NODES.iter().all(|node| no_job_lives(&pair, node)));
+        assert_ne!(pair.content(), before, "nothing was changed yet");
+        for node in ["master2", "master1"] {
+            as_service_user(&pair, node, &by_hand("2. Put back"));
+            as_service_user(&pair, node, &by_hand("3. Restart"));
+        }
+        for node in NODES {
+            let said = as_service_user(&pair, node, &by_hand("4. See that"));
+            assert!(said.contains("server.crt: OK"), "{said}");
+            as_service_user(&pair, node, &by_hand("5. Let go"));
+        }
+        assert_eq!(pair.content(), before);
+        pair.wait_normal();
+        // Another run is free to begin.
+        pair.windlass(&["run", "ha-cert", "--yes"]).expect(0);
+    }
+}
+
+/// Every job of a node has ended.
+fn no_job_lives(pair: &Pair, node: &str) -> bool {
+    let runs = pair.home(node).join(".windlass/runs");
+    let jobs = runs.read_dir_utf8().into_iter().flatten().flatten().map(|run| run.path().join("jobs"));
+    jobs.flat_map(|jobs| jobs.read_dir_utf8().into_iter().flatten().flatten())
+        .all(|job| job.path().join("status").exists())
+}
+
+/// Types lines into a login shell of the service user; returns what they print.
+#[track_caller]
+fn as_service_user(pair: &Pair, node: &str, lines: &str) -> String {
+    let mut command = match pair.lab.transport() {
+        Transport::Ssh => {
+            let mut ssh = pair.lab.command("ssh").unwrap();
+            let config = pair.lab.ssh_config();
+            ssh.args(["-F", config.as_str(), &format!("admin@{node}"), "sudo -n su - omm -s /bin/sh"]);
+            ssh
+        }
+        Transport::Local => {
+            let root = pair.lab.node_root(node).unwrap();
+            let environment = std::fs::read_to_string(root.join("login-env")).unwrap();
+            let mut sh = pair.lab.command("sh").unwrap();
+            sh.env_clear().envs(environment.lines().filter_map(|line| line.split_once('=')));
+            sh.current_dir(pair.home(node));
+            sh
+        }
+    };
+    super::e2e::feed(&mut command, lines.as_bytes()).expect(0).out
 }
 
 #[test]

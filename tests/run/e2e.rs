@@ -7,15 +7,14 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use windlass::lab::{Double, Lab, Plan, Transport};
+use windlass::lab::{Double, Lab, Plan, Product, Transport};
 
 pub const NODES: [&str; 2] = ["master1", "master2"];
-const CERT_HA: &str = "opt/Bigdata/om-0.0.1/security/certHA";
 /// The files that the product's own service keeps for itself alone.
 pub const KEYS: [&str; 2] = ["root-ca.pem", "server.pem"];
 
 /// What `[procedures.ha-cert]` says.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taste {
     pub ca: &'static str,
     pub leaf: &'static str,
@@ -83,12 +82,18 @@ fn binary() -> Option<Utf8PathBuf> {
 
 /// Starts a pair, or says why it cannot be had here.
 pub fn up(transport: Transport, taste: Taste) -> Option<Pair> {
-    up_by(transport, taste, |binary, _| binary)
+    up_as(Product::Mrs2, transport, taste)
 }
 
-/// As [`up`], with the program that becomes the practice cluster made by the caller, given the real one and a
+/// As [`up`], with the product of another profile.
+pub fn up_as(product: Product, transport: Transport, taste: Taste) -> Option<Pair> {
+    up_by(product, transport, taste, |binary, _| binary)
+}
+
+/// As [`up_as`], with the program that becomes the practice cluster made by the caller, given the real one and a
 /// folder for it.
 pub fn up_by(
+    product: Product,
     transport: Transport,
     taste: Taste,
     program: impl FnOnce(Utf8PathBuf, &Utf8Path) -> Utf8PathBuf,
@@ -106,7 +111,7 @@ pub fn up_by(
     }
     std::fs::set_permissions(controller.join("run"), PermissionsExt::from_mode(0o700)).unwrap();
     let binary = Some(program(binary, &controller));
-    let lab = Lab::up(&dir, &Plan { transport, members: 0, binary })
+    let lab = Lab::up(&dir, &Plan { transport, product, members: 0, binary })
         .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
     let pair = Pair { lab, dir, controller, _folder: folder };
     pair.taste(taste);
@@ -132,6 +137,16 @@ pub fn feed(command: &mut Command, input: &[u8]) -> Ended {
     child.wait_with_output().unwrap().into()
 }
 
+/// `windlass demo …`, with an environment of its own; None where there is no such program, having said so.
+pub fn demo(arguments: &[&str]) -> Option<Ended> {
+    let binary = binary()?;
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(binary);
+    command.args(arguments).current_dir(home.path()).env_clear();
+    command.env("PATH", std::env::var("PATH").unwrap_or_default()).env("HOME", home.path());
+    Some(command.stdin(Stdio::null()).output().unwrap().into())
+}
+
 impl Pair {
     /// Changes what the site says of ha-cert.
     pub fn taste(&self, taste: Taste) {
@@ -143,7 +158,8 @@ impl Pair {
                 "ca" if line.starts_with("ca = \"manager") => lines.push(line.into()),
                 "ca" => {
                     lines.push(format!("ca = \"{}\"\nleaf = \"{}\"", taste.ca, taste.leaf));
-                    lines.push(format!("allow_secret_in_argv = {}", taste.ca == "product"));
+                    let in_argv = taste.ca == "product" && self.lab.product() == Product::Mrs2;
+                    lines.push(format!("allow_secret_in_argv = {in_argv}"));
                 }
                 "leaf" | "allow_secret_in_argv" => {}
                 "on_failure" => lines.push(format!("on_failure = \"{}\"", taste.on_failure)),
@@ -202,8 +218,14 @@ impl Pair {
         assert_eq!(made.out.lines().last(), Some("Generate root-ca pair success."), "{made:?}");
     }
 
+    /// The product's folder on a node.
+    pub fn product_home(&self, node: &str) -> Utf8PathBuf {
+        let home = self.lab.product().bigdata_home();
+        self.lab.node_root(node).unwrap().join(home.trim_start_matches('/'))
+    }
+
     pub fn cert_ha(&self, node: &str) -> Utf8PathBuf {
-        self.lab.node_root(node).unwrap().join(CERT_HA)
+        self.product_home(node).join(self.lab.product().cert_ha())
     }
 
     pub fn home(&self, node: &str) -> Utf8PathBuf {

@@ -6,11 +6,22 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
-/// Fails unless both nodes hold, serve and trust one new root, and nothing is left that should not be.
+/// Fails unless both nodes hold, serve and trust one new root, and nothing is left that should not be; the JDK
+/// reads the certificates too.
 ///
 /// `before` is `Pair::content` before the run.
 #[track_caller]
 pub fn rotated(pair: &Pair, before: &BTreeMap<String, (Vec<u8>, u32, u32)>) {
+    new_consistent(pair, before);
+    for node in NODES {
+        keytool_reads(&pair.cert_ha(node).join("root-ca.crt"));
+        keytool_reads(&pair.cert_ha(node).join("server.crt"));
+    }
+}
+
+/// [`rotated`], by OpenSSL alone.
+#[track_caller]
+pub fn new_consistent(pair: &Pair, before: &BTreeMap<String, (Vec<u8>, u32, u32)>) {
     let after = pair.content();
     for file in ["root-ca.crt", "root-ca.pem"] {
         let [first, second] = NODES.map(|node| &after[&format!("{node} {file}")].0);
@@ -33,8 +44,6 @@ pub fn rotated(pair: &Pair, before: &BTreeMap<String, (Vec<u8>, u32, u32)>) {
             assert_eq!(mode, 0o600, "{key} on {node}");
             assert_eq!(owner, before[&format!("{node} {key}")].2, "owner of {key} on {node}");
         }
-        keytool_reads(&cert_ha.join("root-ca.crt"));
-        keytool_reads(&cert_ha.join("server.crt"));
         no_leftovers(pair, node);
     }
     pair.wait_normal();
@@ -101,7 +110,7 @@ fn keytool_reads(certificate: &Utf8Path) {
 /// Nothing beside the product's files, and in `.windlass` only what docs/nodes.md lists for a run that is over.
 #[track_caller]
 fn no_leftovers(pair: &Pair, node: &str) {
-    let product = pair.lab.node_root(node).unwrap().join("opt/Bigdata");
+    let product = pair.product_home(node);
     let beside: Vec<_> =
         files(&product).into_iter().filter(|path| path.as_str().contains(".windlass-")).collect();
     // The lab's own folder is called so too.

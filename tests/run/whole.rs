@@ -1,22 +1,22 @@
 //! Whole runs: every way to make the root, every way to make the leaves, over both transports.
 
-use super::e2e::{NODES, PLAIN, Pair, Taste, up};
+use super::e2e::{NODES, PLAIN, Pair, Taste, up, up_as};
 use super::proof;
-use windlass::lab::{Switch, Transport};
+use windlass::lab::{Product, Switch, Transport};
 use windlass::model::{Event, RunState};
 
 const CAS: [&str; 3] = ["host", "product", "supplied"];
 const LEAVES: [&str; 2] = ["product", "host"];
 
 /// How often gen-cert, replacehaSSLCert and restart-oms run on each node.
-fn expected(taste: Taste) -> [[usize; 3]; 2] {
+pub fn expected(taste: Taste) -> [[usize; 3]; 2] {
     let replaced = usize::from(taste.leaf == "product");
     [[usize::from(taste.ca == "product"), replaced, 1], [0, replaced, 1]]
 }
 
 /// One run, from the fresh pair to `runs close`, and what a second one does.
-fn check(transport: Transport, taste: Taste) {
-    let Some(pair) = up(transport, taste) else { return };
+fn check(product: Product, transport: Transport, taste: Taste) {
+    let Some(pair) = up_as(product, transport, taste) else { return };
     if taste.ca == "supplied" {
         pair.generate_supplied();
     }
@@ -98,37 +98,66 @@ fn listed_and_shown(pair: &Pair) {
     }
 }
 
-fn every_leaf(transport: Transport, ca: &'static str) {
+fn every_leaf(product: Product, transport: Transport, ca: &'static str) {
     for leaf in LEAVES {
-        check(transport, Taste { ca, leaf, ..PLAIN });
+        check(product, transport, Taste { ca, leaf, ..PLAIN });
     }
 }
 
 #[test]
 fn a_root_by_windlass_on_local_nodes() {
-    every_leaf(Transport::Local, CAS[0]);
+    every_leaf(Product::Mrs2, Transport::Local, CAS[0]);
 }
 
 #[test]
 fn a_root_by_the_product_on_local_nodes() {
-    every_leaf(Transport::Local, CAS[1]);
+    every_leaf(Product::Mrs2, Transport::Local, CAS[1]);
 }
 
 #[test]
 fn a_supplied_root_on_local_nodes() {
-    every_leaf(Transport::Local, CAS[2]);
+    every_leaf(Product::Mrs2, Transport::Local, CAS[2]);
 }
 
 #[test]
 fn roots_by_windlass_and_the_product_over_ssh() {
     for ca in ["host", "product"] {
-        check(Transport::Ssh, Taste { ca, ..PLAIN });
+        check(Product::Mrs2, Transport::Ssh, Taste { ca, ..PLAIN });
     }
 }
 
 #[test]
 fn a_supplied_root_with_leaves_by_windlass_over_ssh() {
-    check(Transport::Ssh, Taste { ca: "supplied", leaf: "host", ..PLAIN });
+    check(Product::Mrs2, Transport::Ssh, Taste { ca: "supplied", leaf: "host", ..PLAIN });
+}
+
+#[test]
+fn a_root_by_windlass_on_local_nodes_of_3_x() {
+    every_leaf(Product::Mrs3, Transport::Local, CAS[0]);
+}
+
+#[test]
+fn a_root_by_the_product_behind_its_prompt_on_local_nodes_of_3_x() {
+    every_leaf(Product::Mrs3, Transport::Local, CAS[1]);
+}
+
+#[test]
+fn a_root_by_the_product_behind_its_prompt_over_ssh_of_3_x() {
+    check(Product::Mrs3, Transport::Ssh, Taste { ca: "product", ..PLAIN });
+}
+
+#[test]
+fn tables_that_show_null_after_a_restart_are_waited_for() {
+    for product in [Product::Mrs2, Product::Mrs3] {
+        let Some(pair) = up_as(product, Transport::Local, PLAIN) else { return };
+        let before = pair.content();
+        pair.lab.break_for(Switch::NullAfterRestart, None, false, &[], 5).unwrap();
+        let ran = pair.windlass(&["--json", "run", "ha-cert", "--yes"]).expect(0);
+        tells_a_whole_story(&ran.out);
+        let waits = ran.out.lines().filter(|line| line.contains(r#""effect":"clock.sleep""#)).count();
+        assert!(waits > 3, "nothing was waited for");
+        proof::rotated(&pair, &before);
+    }
 }
 
 #[test]
@@ -141,4 +170,17 @@ fn a_step_that_lies_is_taken_back_by_itself_where_the_site_says_so() {
     let ran = pair.windlass(&["run", "ha-cert", "--yes"]).expect(1);
     assert!(ran.out.contains("rolled back"), "{ran:?}");
     proof::as_it_was(&pair, &before);
+}
+
+#[test]
+fn a_newcomer_sees_a_run_and_one_that_is_killed_and_resumed() {
+    for arguments in [&["demo"][..], &["demo", "--kill"]] {
+        let Some(ran) = super::e2e::demo(&[arguments, &["--transport", "local"]].concat()) else { return };
+        let ran = ran.expect(0);
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(said.contains("HAAllResOK is normal on both nodes"), "{said}");
+        assert!(said.contains("windlass lab up practice"), "{said}");
+        assert_eq!(said.contains("killed, as by SIGKILL"), arguments.len() == 2, "{said}");
+        assert_eq!(said.contains("resumed"), arguments.len() == 2, "{said}");
+    }
 }

@@ -2,11 +2,19 @@
 //!
 //! Neighbours: `effect` hands permits in; a backend calls `capability`, which calls `transport`.
 
+mod detail;
+mod label;
 pub mod live;
+mod look;
+pub mod plan;
+mod supplied;
+
+pub(crate) use look::{Look, unfit};
 
 use crate::journal::{Journal, KeptObject, Settlement, Trace};
-use crate::model::{Answer, Effect, EffectClass, Fault, PluginName, Stop};
+use crate::model::{Answer, Detail, Effect, EffectClass, Fault, PluginName, Stop};
 use crate::policy::{Facts, Permit};
+use crate::site::{CommandKind, Profile};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
@@ -63,6 +71,12 @@ pub trait Backend: Facts {
         sequence: i64,
     ) -> BoxFuture<'a, Result<(Acted, Settlement), Stop>>;
 
+    /// Returns what the names of an effect stand for, without acting and without a secret.
+    fn detail<'a>(&'a self, effect: &'a Effect) -> BoxFuture<'a, Result<Detail, Fault>> {
+        let _ = effect;
+        Box::pin(std::future::ready(Ok(Detail::default())))
+    }
+
     /// Takes an effect that is done, from the journal, into what the run remembers.
     fn recall(
         &self,
@@ -72,4 +86,46 @@ pub trait Backend: Facts {
         kept: &[KeptObject],
         traces: &[Trace],
     ) -> Result<(), Stop>;
+}
+
+/// How the journal treats an effect: a named command observes or changes as the profile declares.
+fn class_of(effect: &Effect, profile: &Profile) -> EffectClass {
+    use Effect::*;
+    match effect {
+        NodesRun { command, .. } | NodesRunEach { command, .. } => {
+            match profile.commands.get(command).map(|command| command.kind) {
+                Some(CommandKind::Observe) | None => EffectClass::Observe,
+                Some(CommandKind::Change | CommandKind::Manual | CommandKind::Http) => EffectClass::Change,
+            }
+        }
+        FilesPut { .. }
+        | FilesStage { .. }
+        | FilesSwap { .. }
+        | FilesDiscard { .. }
+        | FilesRemove { .. }
+        | FilesRestore { .. } => EffectClass::Change,
+        CryptoGenerateKey { .. }
+        | CryptoSelfSign { .. }
+        | CryptoIssue { .. }
+        | CryptoSuppliedCa { .. }
+        | SecretsAsk { .. }
+        | SecretsGenerate { .. }
+        | OperatorConfirm { .. }
+        | OperatorAcknowledge { .. }
+        | StateSet { .. } => EffectClass::Keep,
+        _ => EffectClass::Observe,
+    }
+}
+
+/// Makes a fault of an error, with the error's own words and causes.
+fn fault<E: std::error::Error>(code: &'static str) -> impl Fn(E) -> Fault {
+    move |error| {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        Fault::new(code, message)
+    }
 }

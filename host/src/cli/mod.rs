@@ -23,6 +23,8 @@ pub struct Context {
     pub site_dir: Utf8PathBuf,
     /// Where runs and the identity are kept, if there is a place: see [`Context::state_dir`].
     pub state: Option<Utf8PathBuf>,
+    /// The operator's own configuration, if there is a place: who is trusted to approve.
+    pub config: Option<Utf8PathBuf>,
     /// The bundled procedures' images; none in a binary built without them.
     pub bundle: Option<Embedded>,
 }
@@ -90,6 +92,10 @@ enum Command {
     Init(commands::init::Args),
     /// Check a site, or explain a name in it
     Site(commands::site::Args),
+    /// Show what a procedure would do, and change nothing
+    Plan(commands::plan::Args),
+    /// Show a plan and sign it
+    Approve(commands::approve::Args),
     /// Run a procedure
     Run(commands::run::Args),
     /// Go on with a run that was interrupted or paused
@@ -142,6 +148,8 @@ pub fn main(bundle: Option<Embedded>) -> ExitCode {
         Command::Demo(args) => commands::demo::run(args, &context),
         Command::Init(args) => commands::init::run(args, &context),
         Command::Site(args) => session::site(args, &context),
+        Command::Plan(args) => commands::plan::run(args, &context),
+        Command::Approve(args) => commands::approve::run(args, &context),
         Command::Run(args) => commands::run::run(args, &context),
         Command::Resume(args) => commands::resume::run(args, &context),
         Command::Rollback(args) => commands::rollback::run(args, &context),
@@ -182,5 +190,8 @@ fn context(ui: ui::Ui, site: Utf8PathBuf, bundle: Option<Embedded>) -> error::Re
     let state = folder("WINDLASS_STATE_DIR")
         .or_else(|| folder("XDG_STATE_HOME").map(|state| state.join("windlass")))
         .or_else(|| folder("HOME").map(|home| home.join(".local/state/windlass")));
-    Ok(Context { ui, site_dir: here.join(site), state: state.map(|state| here.join(state)), bundle })
+    let config = folder("XDG_CONFIG_HOME")
+        .or_else(|| folder("HOME").map(|home| home.join(".config")))
+        .map(|config| here.join(config).join("windlass"));
+    Ok(Context { ui, site_dir: here.join(site), state: state.map(|state| here.join(state)), config, bundle })
 }

@@ -37,6 +37,10 @@ impl Ui {
         self.format == Format::Json
     }
 
+    pub fn is_verbose(&self) -> bool {
+        self.loudness == Loudness::Verbose
+    }
+
     /// Data: a line to stdout. A reader that went away is no error.
     pub fn out(&self, line: impl AsRef<str>) {
         let _ = writeln!(anstream::stdout(), "{}", line.as_ref());

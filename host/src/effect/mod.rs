@@ -6,9 +6,11 @@
 //! Neighbours: `plugin` calls it, `policy` gates, `journal` keeps, a `backend` acts.
 
 mod each;
+mod expected;
 mod path;
 mod replay;
 
+pub use expected::Expected;
 pub(crate) use path::journal_stop;
 pub use path::{CallPath, Events, Interrupt, Surroundings};
 pub use replay::{Past, PastChild, Replay};

@@ -1,7 +1,9 @@
 //! Gate → journal intent → act → journal outcome → answer.
 
+use super::expected::Expected;
 use super::replay::Replay;
 use crate::backend::{Acted, Backend};
+use crate::fuse::{self, Place};
 use crate::journal::{CallName, Journal, JournalError, Row};
 use crate::model::{Answer, Effect, EffectClass, Event, Fault, PauseReason, PluginName, Stop, code};
 use crate::policy::Gate;
@@ -37,6 +39,8 @@ pub struct Surroundings {
     pub backend: Arc<dyn Backend>,
     pub events: Events,
     pub interrupt: Interrupt,
+    /// What the plan allows, where the run follows one.
+    pub expected: Option<Arc<Expected>>,
 }
 
 /// The path of one exported call of one plugin.
@@ -45,11 +49,13 @@ pub struct CallPath {
     call: CallName,
     replay: Replay,
     performed: u32,
+    /// Effects so far that were more than looks.
+    done: usize,
 }
 
 impl CallPath {
     pub fn new(around: Surroundings, call: CallName, replay: Replay) -> Self {
-        Self { around, call, replay, performed: 0 }
+        Self { around, call, replay, performed: 0, done: 0 }
     }
 
     /// Performs one effect: the only way a plugin reaches anything.
@@ -65,6 +71,7 @@ impl CallPath {
         }
         let began = Instant::now();
         let class = self.around.backend.class(&effect);
+        fuse::begin(&self.call, &effect, class);
         let permit = match self.around.gate.check(effect.clone(), self.around.backend.as_facts()) {
             Ok(permit) => permit,
             Err(denial) => {
@@ -80,6 +87,9 @@ impl CallPath {
             }
         };
 
+        if class != EffectClass::Observe {
+            self.compare_with_plan(&effect).await?;
+        }
         if let Some(past) = self.replay.next() {
             if past.effect != effect {
                 return Err(Stop::new(
@@ -108,6 +118,7 @@ impl CallPath {
         if self.around.interrupt.is_raised() {
             return Err(Stop::new(PauseReason::Interrupted, "interrupted by the operator"));
         }
+        fuse::pass(Place::BeforeIntent);
         let intent = Row::Intent { plugin: self.around.plugin.clone(), effect: effect.clone(), class };
         let each = matches!(effect, Effect::NodesRunEach { .. });
         let sequence = match class {
@@ -119,6 +130,7 @@ impl CallPath {
         if class == EffectClass::Change && !each {
             self.around.backend.mirror(&self.around.journal).await?;
         }
+        fuse::pass(Place::BeforeAct);
         if class != EffectClass::Observe {
             (self.around.events)(&Event::EffectBegan { effect: effect.clone() });
         }
@@ -127,6 +139,24 @@ impl CallPath {
             false => self.around.backend.act(&self.around.plugin, permit, sequence).await?,
         };
         self.record(sequence, effect, class, acted, None, began)
+    }
+
+    /// Before anything acts: is this what the plan has here?
+    async fn compare_with_plan(&mut self, effect: &Effect) -> Result<(), Stop> {
+        let at = self.done;
+        self.done += 1;
+        let Some(expected) = &self.around.expected else { return Ok(()) };
+        // What has acted was compared then, with what its names stood for then.
+        let detail = match self.replay.next().is_some_and(|past| past.outcome.is_some()) {
+            true => None,
+            false => Some(self.around.backend.detail(effect).await.map_err(|fault| {
+                Stop::new(
+                    PauseReason::Unreachable,
+                    format!("whether \"{effect}\" is as it was approved cannot be told: {}", fault.message),
+                )
+            })?),
+        };
+        expected.admit(&self.around.plugin, &self.call, at, effect, detail.as_ref())
     }
 
     fn record(
@@ -138,6 +168,7 @@ impl CallPath {
         settled: Option<crate::journal::Settlement>,
         began: Instant,
     ) -> Result<Result<Answer, Fault>, Stop> {
+        fuse::pass(Place::BeforeOutcome);
         let Acted { answer, kept, traces } = acted;
         let written = match &answer {
             // Each child has its own.
@@ -151,6 +182,7 @@ impl CallPath {
             EffectClass::Change | EffectClass::Observe => self.around.journal.note(&row),
         }
         .map_err(journal_stop)?;
+        fuse::pass(Place::BeforeAnswer);
         self.tell(effect, class, answer.as_ref().err().cloned(), false, began);
         Ok(answer)
     }

@@ -1,8 +1,8 @@
 //! What a row says.
 
 use crate::model::{
-    Answer, Check, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, PlannedStep, PluginName,
-    RunId, RunState, StepId,
+    Answer, Check, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, Plan, PlannedStep, PluginName,
+    RunId, RunState, Signer, StepId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +90,13 @@ pub enum Row {
         controller: String,
         parameters: Vec<(String, String)>,
     },
+    /// The site left its profile to the nodes, which were asked before the run began: what goes on with the
+    /// run takes it from here.
+    ProfileFound {
+        profile: String,
+        /// A line a manager.
+        told: Vec<String>,
+    },
     Resumed {
         controller: String,
     },
@@ -119,9 +126,26 @@ pub enum Row {
     RolesBound {
         first: NodeName,
         second: NodeName,
+        /// Where they are not simply the active and the standby node: why these.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        how: Option<String>,
     },
     Planned {
         steps: Vec<PlannedStep>,
+    },
+    /// The run follows a plan: what it may do, and who signed that. A plan's nonce is in no two of these.
+    PlanTaken {
+        /// SHA-256 of the plan's file.
+        digest: String,
+        requester: Option<Signer>,
+        approvers: Vec<Signer>,
+        /// Without what only looks.
+        plan: Box<Plan>,
+    },
+    /// The operator went on without the approvals that the run needs.
+    GlassBroken {
+        why: String,
+        by: String,
     },
     Confirmed,
     CallBegan {

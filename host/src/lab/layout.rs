@@ -1,15 +1,12 @@
 //! What a practice cluster is made of, and where its parts lie in its folder.
 
 use super::error::{LabError, Result};
+use super::product::Product;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-pub(super) const BIGDATA_HOME: &str = "/opt/Bigdata";
-pub(super) const OMS_RUN_FOLDER: &str = "OMSV100R001C00x8664";
-/// Below BIGDATA_HOME.
-pub(super) const CERT_HA: &str = "om-0.0.1/security/certHA";
-/// Below BIGDATA_HOME: the node's state, shared with the lab.
+/// Below `BIGDATA_HOME`: the node's state, shared with the lab.
 pub(super) const LAB_STATE: &str = ".windlass-lab";
 pub(super) const SERVICE_USER: &str = "omm";
 pub(super) const LOGIN_USER: &str = "admin";
@@ -35,6 +32,7 @@ pub enum Transport {
 pub struct Spec {
     pub version: u32,
     pub transport: Transport,
+    pub product: Product,
     pub nodes: Vec<NodeSpec>,
     /// Where the manager's page is.
     pub manager: SocketAddrV4,
@@ -58,12 +56,14 @@ impl NodeSpec {
 }
 
 impl Spec {
-    pub(super) const VERSION: u32 = 1;
+    /// 2: it names the product.
+    pub(super) const VERSION: u32 = 2;
 
     /// Plans a pair and `members` further nodes. On ssh the network is the lab's own, so addresses are fixed;
     /// on local, `network` is the third octet of free loopback addresses.
     pub(super) fn new(
         transport: Transport,
+        product: Product,
         members: usize,
         binary: Utf8PathBuf,
         network: impl FnOnce() -> Result<u8>,
@@ -108,6 +108,7 @@ impl Spec {
         Ok(Self {
             version: Self::VERSION,
             transport,
+            product,
             nodes,
             manager: SocketAddrV4::new(manager, MANAGER_PORT),
             binary,

@@ -13,6 +13,7 @@ mod manager;
 mod namespace;
 mod pki;
 mod process;
+mod product;
 mod service;
 mod site_files;
 mod supervisor;
@@ -24,8 +25,9 @@ pub use enter::enter;
 pub use error::LabError;
 pub use ha::{Role, Seen};
 pub use layout::Transport;
+pub use product::Product;
 pub use service::Service;
-pub use switch::{Double, Switch};
+pub use switch::{Double, NULL_SECONDS, Switch};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use error::Result;
@@ -57,6 +59,7 @@ pub struct Lab {
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub transport: Transport,
+    pub product: Product,
     /// Nodes besides the pair.
     pub members: usize,
     /// The `windlass` that runs the cluster's services; this program where absent.
@@ -70,7 +73,9 @@ pub struct NodeStatus {
     pub address: Ipv4Addr,
     /// One of the pair.
     pub manager: bool,
-    /// What the node's own HA service says of it; None where it does not run or the node is no manager.
+    /// Its HA service runs.
+    pub running: bool,
+    /// What that service says of its own node; None where it does not run, or shows NULL.
     pub role: Option<Role>,
     pub all_normal: Option<bool>,
     pub switches: Vec<Switch>,
@@ -106,7 +111,7 @@ impl Lab {
             None => this_program()?,
         };
         let mut page = None;
-        let spec = Spec::new(plan.transport, plan.members, binary, || {
+        let spec = Spec::new(plan.transport, plan.product, plan.members, binary, || {
             let (network, listener) = reserve_network()?;
             page = Some(listener);
             Ok(network)
@@ -152,6 +157,10 @@ impl Lab {
         self.spec.transport
     }
 
+    pub fn product(&self) -> Product {
+        self.spec.product
+    }
+
     /// The manager's page.
     pub fn manager_url(&self) -> String {
         format!("https://{}/web", self.spec.manager)
@@ -170,6 +179,7 @@ impl Lab {
                 name: node.name.clone(),
                 address: node.address,
                 manager: node.manager,
+                running: node.manager && ha::is_running(&state),
                 role: seen.map(|seen| seen.role),
                 all_normal: seen.map(|seen| seen.all_normal),
                 switches: Switch::all_on(&state),
@@ -194,8 +204,21 @@ impl Lab {
         off: bool,
         scripts: &[Double],
     ) -> Result<Vec<String>> {
+        self.break_for(switch, node, off, scripts, NULL_SECONDS)
+    }
+
+    /// As [`break_with`](Self::break_with); `seconds` for the switch that lasts so long.
+    pub fn break_for(
+        &self,
+        switch: Switch,
+        node: Option<&str>,
+        off: bool,
+        scripts: &[Double],
+        seconds: u32,
+    ) -> Result<Vec<String>> {
         self.demand_up()?;
-        let order = Order { switch, node: node.map(str::to_owned), off, doubles: scripts.to_vec() };
+        let (node_name, doubles) = (node.map(str::to_owned), scripts.to_vec());
+        let order = Order { switch, node: node_name, off, doubles, seconds };
         // What can be refused here is, so that it has its own kind of error.
         if let Some(name) = node {
             self.spec.node(name)?;
@@ -258,7 +281,7 @@ impl Lab {
             // Without namespaces these have lives of their own.
             for node in self.spec.managers() {
                 let state = self.layout.state(&node.name);
-                Switch::Hang.mark(&state, false, &[])?;
+                Switch::Hang.mark(&state, false, &[], 0)?;
                 ha::stop(&state)?;
             }
         }

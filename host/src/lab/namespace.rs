@@ -7,8 +7,7 @@
 use super::error::{LabError, Result};
 use super::ha;
 use super::layout::{
-    BIGDATA_HOME, LAB_STATE, LOGIN_USER, LOGIN_USER_ID, Layout, NODE_BINARY, NodeSpec, SERVICE_USER,
-    SERVICE_USER_ID, Spec,
+    LAB_STATE, LOGIN_USER, LOGIN_USER_ID, Layout, NODE_BINARY, NodeSpec, SERVICE_USER, SERVICE_USER_ID, Spec,
 };
 use super::process::spawn_isolated;
 use super::tree::{self, folder, inside, login_environment, own, put};
@@ -35,6 +34,8 @@ pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 #[derive(Serialize, Deserialize)]
 struct Start {
     node: NodeSpec,
+    /// The lab's state as the node sees it.
+    state_inside: Utf8PathBuf,
     /// Layers: below, above, work; and where they are put together.
     base: Utf8PathBuf,
     upper: Utf8PathBuf,
@@ -63,8 +64,13 @@ pub(super) fn prepare(layout: &Layout, spec: &Spec) -> Result<()> {
     ))
 }
 
+fn state_inside(spec: &Spec) -> Utf8PathBuf {
+    Utf8Path::new(spec.product.bigdata_home()).join(LAB_STATE)
+}
+
 /// Writes the layer that all nodes share: users, login, sudo, sshd.
 pub(super) fn write_base(layout: &Layout, spec: &Spec) -> Result<()> {
+    let state = state_inside(spec);
     let base = layout.filesystems().join("base");
     let at = |path: &str| inside(&base, path);
     // Nothing of this machine's homes and products, and nothing of the lab's own folder, is seen inside.
@@ -102,7 +108,7 @@ pub(super) fn write_base(layout: &Layout, spec: &Spec) -> Result<()> {
         &at(SSHD_CONFIG),
         0o644,
         format!(
-            "Port 22\nHostKey {HOST_KEY}\nPidFile {BIGDATA_HOME}/{LAB_STATE}/{SSHD_PID}\nUsePAM no\n\
+            "Port 22\nHostKey {HOST_KEY}\nPidFile {state}/{SSHD_PID}\nUsePAM no\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\nPrintMotd no\n\
              UseDNS no\nMaxStartups 200\nMaxSessions 64\nAuthorizedKeysFile .ssh/authorized_keys\n\
              Subsystem sftp internal-sftp\n"
@@ -117,10 +123,10 @@ pub(super) fn write_base(layout: &Layout, spec: &Spec) -> Result<()> {
             put(&at("/home").join(name).join(".ssh/authorized_keys"), 0o600, &key)?;
         } else {
             let mut profile = String::from("umask 0077\n");
-            for (variable, value) in login_environment(BIGDATA_HOME.into()) {
+            for (variable, value) in login_environment(spec.product, spec.product.bigdata_home().into()) {
                 let _ = writeln!(profile, "export {variable}={value}");
             }
-            let _ = writeln!(profile, "PATH={BIGDATA_HOME}/{LAB_STATE}/bin:$PATH");
+            let _ = writeln!(profile, "PATH={state}/bin:$PATH");
             put(&at("/home").join(name).join(".profile"), 0o600, profile)?;
         }
         own(&at("/home").join(name), id)?;
@@ -167,6 +173,7 @@ pub(super) fn start_nodes(
         let place = layout.filesystems().join("nodes").join(&node.name);
         let start = Start {
             node: node.clone(),
+            state_inside: state_inside(spec),
             base: layout.filesystems().join("base"),
             upper: place.join("upper"),
             work: place.join("work"),
@@ -178,8 +185,8 @@ pub(super) fn start_nodes(
             folder(part, 0o755)?;
         }
         install(node, &start.upper)?;
-        own(&inside(&start.upper, BIGDATA_HOME), SERVICE_USER_ID)?;
-        folder(&inside(&start.upper, BIGDATA_HOME).join(LAB_STATE), 0o755)?;
+        own(&inside(&start.upper, spec.product.bigdata_home()), SERVICE_USER_ID)?;
+        folder(&inside(&start.upper, start.state_inside.as_str()), 0o755)?;
         tree::state(layout, spec, node, NODE_BINARY.into())?;
         own(&start.state, SERVICE_USER_ID)?;
         put(&inside(&start.upper, "/etc/hostname"), 0o644, format!("{}\n", node.name))?;
@@ -248,11 +255,11 @@ pub(super) fn become_node() -> Result<()> {
     quiet_ipv6();
     ip(&format!("link set lo up\naddr add {}/16 dev eth0\nlink set eth0 up\n", node.address))?;
 
-    let state = format!("{BIGDATA_HOME}/{LAB_STATE}");
+    let state = &start.state_inside;
     if node.manager {
         let mut command = Command::new(NODE_BINARY);
         command
-            .args(["lab-service", "ha-start", &state])
+            .args(["lab-service", "ha-start", state.as_str()])
             .env_clear()
             .env("PATH", PATH)
             .uid(SERVICE_USER_ID)
@@ -288,8 +295,7 @@ fn mount_root(start: &Start) -> Result<()> {
         attach(Some("tmpfs"), &at(place), Some("tmpfs"), none, Some(options))?;
     }
     folder(&at("/run/sshd"), 0o755)?;
-    let state = at(BIGDATA_HOME).join(LAB_STATE);
-    attach(Some(start.state.as_str()), &state, None, MsFlags::MS_BIND, None)?;
+    attach(Some(start.state.as_str()), &at(start.state_inside.as_str()), None, MsFlags::MS_BIND, None)?;
     attach(Some(start.binary.as_str()), &at(NODE_BINARY), None, MsFlags::MS_BIND, None)?;
 
     // The old root is stacked below the new one and let go of, which needs no folder to put it in.

@@ -1,6 +1,7 @@
 //! The site that a practice cluster writes: complete, commented, and ready for `windlass -C DIR run ha-cert`.
 
 use super::layout::{Spec, Transport};
+use super::product::Product;
 use std::fmt::Write as _;
 
 /// The first line of every site this room wrote; a site without it is somebody's own.
@@ -13,9 +14,10 @@ pub(super) fn site(spec: &Spec) -> String {
          \n\
          [site]\n\
          name = \"practice\"\n\
-         profile = \"mrs-2\"\n\
+         profile = \"{}\"\n\
          trust = \"dev\"                          # a real site says \"locked\" or more\n\
-         \n"
+         \n",
+        spec.product.as_str()
     );
     // Writing to a String cannot fail, here and below.
     match spec.transport {
@@ -60,7 +62,7 @@ pub(super) fn site(spec: &Spec) -> String {
          \n\
          [procedures.ha-cert]\n\
          strategy = \"sequential\"\n\
-         ca = \"host\"                            # \"product\" also needs allow_secret_in_argv = true\n\
+         ca = \"host\"                            # {}\n\
          on_failure = \"pause\"                   # or \"rollback\"\n\
          [procedures.ha-cert.params]\n\
          country = \"DE\"\n\
@@ -70,7 +72,11 @@ pub(super) fn site(spec: &Spec) -> String {
          organize = \"IT\"\n\
          common_name = \"HADOOP.COM\"\n\
          email = \"abc@dt.com\"\n",
-        spec.manager
+        spec.manager,
+        match spec.product {
+            Product::Mrs2 => "\"product\" also needs allow_secret_in_argv = true",
+            Product::Mrs3 => "or \"product\": its script asks for the password",
+        }
     );
     text
 }
@@ -111,14 +117,15 @@ mod tests {
 
     #[test]
     fn both_sites_are_toml_and_name_every_node() {
-        for transport in [Transport::Ssh, Transport::Local] {
-            let spec = Spec::new(transport, 2, "/x".into(), || Ok(7)).unwrap();
+        for (transport, product) in [(Transport::Ssh, Product::Mrs2), (Transport::Local, Product::Mrs3)] {
+            let spec = Spec::new(transport, product, 2, "/x".into(), || Ok(7)).unwrap();
             let site: toml::Table = site(&spec).parse().unwrap();
             let nodes = site["nodes"].as_table().unwrap();
             assert_eq!(
                 nodes.keys().map(String::as_str).collect::<Vec<_>>(),
                 ["master1", "master2", "member1", "member2"]
             );
+            assert_eq!(site["site"]["profile"].as_str(), Some(product.as_str()));
             assert_eq!(site.contains_key("lab"), transport == Transport::Ssh);
             assert_eq!(site.contains_key("become"), transport == Transport::Ssh);
             grants().parse::<toml::Table>().unwrap();

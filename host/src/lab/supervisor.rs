@@ -67,11 +67,11 @@ fn bring_up(layout: Arc<Layout>, spec: Arc<Spec>) -> Result<Cluster> {
         |name: &str| managers.iter().position(|manager| *manager == name).and_then(|n| initial.leaves.get(n));
     let nodes = match spec.transport {
         Transport::Ssh => namespace::start_nodes(&layout, &spec, |node, root| {
-            tree::install(root, &initial, pair(&node.name))
+            tree::install(root, spec.product, &initial, pair(&node.name))
         })?,
         Transport::Local => {
             for node in &spec.nodes {
-                tree::local(&layout, node, &initial, pair(&node.name))?;
+                tree::local(&layout, spec.product, node, &initial, pair(&node.name))?;
                 tree::state(&layout, &spec, node, &spec.binary)?;
             }
             Vec::new()

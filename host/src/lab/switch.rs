@@ -4,6 +4,7 @@ use super::error::{LabError, Result};
 use super::layout::Transport;
 use super::process::replace_file;
 use camino::Utf8Path;
+use std::time::Duration;
 
 /// What `windlass lab break` can do to a practice cluster.
 #[derive(
@@ -39,9 +40,14 @@ pub enum Switch {
     TwoActive,
     /// Neither service is active
     NoneActive,
+    /// After a restart, the node's table shows NULL for a minute (or --seconds)
+    NullAfterRestart,
     /// The node's sshd shows another host key (ssh)
     HostKeyChanged,
 }
+
+/// How long the product shows NULL after a restart, as operators tell it; no figure of the product's is public.
+pub const NULL_SECONDS: u32 = 60;
 
 /// A double of a script of the product, as switches and the journal name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
@@ -99,6 +105,7 @@ impl Switch {
             Self::StandbyDown => "standby-down",
             Self::TwoActive => "two-active",
             Self::NoneActive => "none-active",
+            Self::NullAfterRestart => "null-after-restart",
             Self::HostKeyChanged => "host-key-changed",
         }
     }
@@ -111,7 +118,8 @@ impl Switch {
             | Self::PromptDifferent
             | Self::Hang
             | Self::Slow
-            | Self::RoleMoves => Reach::Managers,
+            | Self::RoleMoves
+            | Self::NullAfterRestart => Reach::Managers,
             Self::DiskFull | Self::ClockOff | Self::LinkDown | Self::StandbyDown | Self::HostKeyChanged => {
                 Reach::Standby
             }
@@ -146,12 +154,16 @@ impl Switch {
         state.join("switches").join(self.as_str()).exists()
     }
 
-    /// Marks it as on or off in a node's state; a script looks for its own name in the file.
-    pub(super) fn mark(self, state: &Utf8Path, on: bool, doubles: &[Double]) -> Result<()> {
+    /// Marks it as on or off in a node's state. A script looks for its own name in the file, the HA service
+    /// for a number of seconds.
+    pub(super) fn mark(self, state: &Utf8Path, on: bool, doubles: &[Double], seconds: u32) -> Result<()> {
         let path = state.join("switches").join(self.as_str());
         if on {
-            let names: String = doubles.iter().map(|double| format!("{}\n", double.as_str())).collect();
-            return replace_file(&path, names.as_bytes());
+            let text: String = match self {
+                Self::NullAfterRestart => format!("{seconds}\n"),
+                _ => doubles.iter().map(|double| format!("{}\n", double.as_str())).collect(),
+            };
+            return replace_file(&path, text.as_bytes());
         }
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -159,6 +171,13 @@ impl Switch {
             }
             _ => Ok(()),
         }
+    }
+
+    /// How long a service that starts now shows NULL; None where the switch is off.
+    pub(super) fn null_after_restart(state: &Utf8Path) -> Option<Duration> {
+        let path = state.join("switches").join(Self::NullAfterRestart.as_str());
+        let text = std::fs::read_to_string(path).ok()?;
+        Some(Duration::from_secs(text.trim().parse().unwrap_or(NULL_SECONDS).into()))
     }
 
     /// The switches that are on in a node's state.
@@ -188,11 +207,15 @@ mod tests {
         let state = Utf8Path::from_path(folder.path()).unwrap();
         std::fs::create_dir(state.join("switches")).unwrap();
         assert!(Switch::all_on(state).is_empty());
-        Switch::Hang.mark(state, true, &[Double::RestartOms]).unwrap();
+        Switch::Hang.mark(state, true, &[Double::RestartOms], 0).unwrap();
         assert_eq!(Switch::all_on(state), [Switch::Hang]);
         assert_eq!(std::fs::read_to_string(state.join("switches/hang")).unwrap(), "restart-oms\n");
-        Switch::Hang.mark(state, false, &[]).unwrap();
-        Switch::Hang.mark(state, false, &[]).unwrap();
+        Switch::Hang.mark(state, false, &[], 0).unwrap();
+        Switch::Hang.mark(state, false, &[], 0).unwrap();
         assert!(Switch::all_on(state).is_empty());
+
+        assert_eq!(Switch::null_after_restart(state), None);
+        Switch::NullAfterRestart.mark(state, true, &[], 7).unwrap();
+        assert_eq!(Switch::null_after_restart(state), Some(Duration::from_secs(7)));
     }
 }

@@ -3,9 +3,7 @@
 
 use super::error::{LabError, Result};
 use super::ha::{self, Role};
-use super::layout::{
-    BIGDATA_HOME, CERT_HA, LAB_STATE, Layout, NodeSpec, SERVICE_USER, SERVICE_USER_ID, Spec, Transport,
-};
+use super::layout::{LAB_STATE, Layout, NodeSpec, SERVICE_USER, SERVICE_USER_ID, Spec, Transport};
 use super::namespace::{self, HOST_KEY, PATH, SSHD_PID, interface, succeeded};
 use super::process::{Process, output_inside};
 use super::switch::{Double, Reach, Switch};
@@ -30,6 +28,7 @@ pub(super) struct Order {
     pub node: Option<String>,
     pub off: bool,
     pub doubles: Vec<Double>,
+    pub seconds: u32,
 }
 
 /// The answer to it.
@@ -98,7 +97,7 @@ impl Cluster {
             if on && changes {
                 self.act(switch, node, on)?;
             }
-            switch.mark(&state, on, doubles)?;
+            switch.mark(&state, on, doubles, order.seconds)?;
             if !on && changes {
                 self.act(switch, node, on)?;
             }
@@ -188,7 +187,9 @@ impl Cluster {
             Switch::DiskFull => {
                 let mut command = Command::new("/bin/sh");
                 command.args(["-c", DISK_FULL, "disk-full", if on { "on" } else { "off" }]);
-                command.args([format!("{BIGDATA_HOME}/{CERT_HA}"), SERVICE_USER_ID.to_string()]);
+                let product = self.spec.product;
+                let cert_ha = format!("{}/{}", product.bigdata_home(), product.cert_ha());
+                command.args([cert_ha, SERVICE_USER_ID.to_string()]);
                 command.env_clear().env("PATH", PATH);
                 self.run_inside(node, &mut command, "fill the disk")
             }

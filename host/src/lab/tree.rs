@@ -1,8 +1,9 @@
 //! The files of a node "as installed": the product's folders, the doubles of its scripts, its certificates.
 
 use super::error::{LabError, Result};
-use super::layout::{BIGDATA_HOME, CERT_HA, LAB_STATE, Layout, NodeSpec, OMS_RUN_FOLDER, Spec};
+use super::layout::{LAB_STATE, Layout, NodeSpec, Spec};
 use super::pki::{Initial, Pair};
+use super::product::Product;
 use crate::lab::ha;
 use camino::{Utf8Path, Utf8PathBuf};
 use std::fs;
@@ -50,27 +51,32 @@ pub(super) fn own(path: &Utf8Path, id: u32) -> Result<()> {
 }
 
 /// Returns the login environment of a node's service user, whose product lies in `bigdata_home`.
-pub(super) fn login_environment(bigdata_home: &Utf8Path) -> [(&'static str, String); 2] {
+pub(super) fn login_environment(product: Product, bigdata_home: &Utf8Path) -> [(&'static str, String); 2] {
     [
         ("BIGDATA_HOME", bigdata_home.to_string()),
-        ("OMS_RUN_PATH", bigdata_home.join(OMS_RUN_FOLDER).to_string()),
+        ("OMS_RUN_PATH", bigdata_home.join(product.oms_run_folder()).to_string()),
     ]
 }
 
 /// Writes what the product has on a node, below `root`. `pair` is that of a manager.
-pub(super) fn install(root: &Utf8Path, initial: &Initial, pair: Option<&Pair>) -> Result<()> {
-    let home = inside(root, BIGDATA_HOME);
+pub(super) fn install(
+    root: &Utf8Path,
+    product: Product,
+    initial: &Initial,
+    pair: Option<&Pair>,
+) -> Result<()> {
+    let home = inside(root, product.bigdata_home());
     folder(&home, 0o755)?;
     let Some(pair) = pair else { return Ok(()) };
-    let oms = home.join(OMS_RUN_FOLDER);
+    let oms = home.join(product.oms_run_folder());
     put(&oms.join("workspace/ha/module/hacom/script/gen-cert.sh"), 0o700, GEN_CERT)?;
     for (name, text) in
         [("replacehaSSLCert.sh", REPLACE), ("restart-oms.sh", RESTART), ("status-oms.sh", STATUS)]
     {
-        put(&home.join("om-0.0.1/sbin").join(name), 0o700, text)?;
+        put(&home.join(product.om()).join("sbin").join(name), 0o700, text)?;
     }
     let local_cert = oms.join("workspace0/ha/local/cert");
-    let cert_ha = home.join(CERT_HA);
+    let cert_ha = home.join(product.cert_ha());
     for place in [&local_cert, &cert_ha] {
         folder(place, 0o700)?;
         put(&place.join("root-ca.crt"), 0o600, &initial.root.certificate)?;
@@ -93,7 +99,7 @@ pub(super) fn state(layout: &Layout, spec: &Spec, node: &NodeSpec, binary: &Utf8
     for part in ["", "switches", "bin"] {
         folder(&state.join(part), 0o755)?;
     }
-    put(&state.join("common.sh"), 0o644, COMMON)?;
+    put(&state.join("common.sh"), 0o644, spec.product.fill(COMMON)?)?;
     put(&state.join("journal"), 0o644, "")?;
     symlink(binary, state.join("windlass")).map_err(LabError::file("link", state.join("windlass")))?;
     if !node.manager {
@@ -108,23 +114,30 @@ pub(super) fn state(layout: &Layout, spec: &Spec, node: &NodeSpec, binary: &Utf8
         // In namespaces a lab's end is the end of all its processes; elsewhere the service looks for itself.
         super::Transport::Local => (layout.local_root(&node.name), Some(layout.pid())),
     };
-    let config = ha::Config::new(node, peer, inside(&root, BIGDATA_HOME).join(CERT_HA), watch);
+    let certificates = inside(&root, spec.product.bigdata_home()).join(spec.product.cert_ha());
+    let config = ha::Config::new(node, peer, spec.product, certificates, watch);
     config.write(&state)?;
     put(&state.join(ha::STOPPED_STATUS_FILE), 0o644, ha::stopped_table(&config))?;
     put(&state.join(ha::ROLE_FILE), 0o644, if first { "active\n" } else { "standby\n" })
 }
 
 /// Writes a node of the local transport: its root folder, with the login environment beside it.
-pub(super) fn local(layout: &Layout, node: &NodeSpec, initial: &Initial, pair: Option<&Pair>) -> Result<()> {
+pub(super) fn local(
+    layout: &Layout,
+    product: Product,
+    node: &NodeSpec,
+    initial: &Initial,
+    pair: Option<&Pair>,
+) -> Result<()> {
     let root = layout.local_root(&node.name);
-    install(&root, initial, pair)?;
+    install(&root, product, initial, pair)?;
     let home = inside(&root, "/home/omm");
     folder(&home, 0o700)?;
-    let bigdata_home = inside(&root, BIGDATA_HOME);
+    let bigdata_home = inside(&root, product.bigdata_home());
     let link = bigdata_home.join(LAB_STATE);
     symlink(layout.state(&node.name), &link).map_err(LabError::file("link", &link))?;
     let mut text = format!("HOME={home}\nUSER=omm\nLOGNAME=omm\n");
-    for (name, value) in login_environment(&bigdata_home) {
+    for (name, value) in login_environment(product, &bigdata_home) {
         text.push_str(&format!("{name}={value}\n"));
     }
     text.push_str(&format!("PATH={link}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin\n"));

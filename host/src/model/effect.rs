@@ -67,6 +67,9 @@ pub enum Effect {
     #[serde(rename = "crypto.verify-chain")]
     CryptoVerifyChain { leaf: CertificateSource, root: CertificateSource },
 
+    #[serde(rename = "crypto.check-key")]
+    CryptoCheckKey { node: NodeName, file: FileName, passphrase: ObjectName, certificate: CertificateSource },
+
     #[serde(rename = "secrets.ask")]
     SecretsAsk { name: ObjectName, prompt: String, confirm: bool },
     #[serde(rename = "secrets.generate")]
@@ -78,6 +81,8 @@ pub enum Effect {
     OperatorParameter { name: String },
     #[serde(rename = "operator.confirm")]
     OperatorConfirm { question: String, impact: String },
+    #[serde(rename = "operator.acknowledge")]
+    OperatorAcknowledge { question: String, impact: String },
     #[serde(rename = "operator.note")]
     OperatorNote { text: String },
     #[serde(rename = "operator.progress")]
@@ -167,11 +172,13 @@ impl Effect {
             CryptoSuppliedCa { .. } => "crypto.supplied-ca",
             CryptoInspect { .. } => "crypto.inspect",
             CryptoVerifyChain { .. } => "crypto.verify-chain",
+            CryptoCheckKey { .. } => "crypto.check-key",
             SecretsAsk { .. } => "secrets.ask",
             SecretsGenerate { .. } => "secrets.generate",
             SecretsCheck { .. } => "secrets.check",
             OperatorParameter { .. } => "operator.parameter",
             OperatorConfirm { .. } => "operator.confirm",
+            OperatorAcknowledge { .. } => "operator.acknowledge",
             OperatorNote { .. } => "operator.note",
             OperatorProgress { .. } => "operator.progress",
             StateGet { .. } => "state.get",
@@ -208,6 +215,7 @@ impl Effect {
             | FilesDiscard { node, .. }
             | FilesRemove { node, .. }
             | FilesRestore { node, .. }
+            | CryptoCheckKey { node, .. }
             | ClusterServed { node, .. } => vec![node],
             FilesPut { node, content, .. } | FilesStage { node, content, .. } => match content {
                 Content::File { node: from, .. } if from != node => vec![node, from],
@@ -257,11 +265,15 @@ impl fmt::Display for Effect {
             CryptoSuppliedCa { name, .. } => write!(f, "open the supplied CA as {name}"),
             CryptoInspect { source } => write!(f, "inspect {source}"),
             CryptoVerifyChain { leaf, root } => write!(f, "verify {leaf} against {root}"),
+            CryptoCheckKey { node, file, .. } => {
+                write!(f, "see whether {file} on {node} is its certificate's key")
+            }
             SecretsAsk { name, .. } => write!(f, "ask for the secret {name}"),
             SecretsGenerate { name, .. } => write!(f, "generate the secret {name}"),
             SecretsCheck { name } => write!(f, "check {name} against the password policy"),
             OperatorParameter { name } => write!(f, "read the parameter {name}"),
             OperatorConfirm { .. } => write!(f, "ask the operator to confirm"),
+            OperatorAcknowledge { .. } => write!(f, "ask the operator to acknowledge the impact"),
             OperatorNote { .. } => write!(f, "note"),
             OperatorProgress { done, total, .. } => write!(f, "progress {done}/{total}"),
             StateGet { name } => write!(f, "recall {name}"),

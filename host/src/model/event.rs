@@ -31,9 +31,17 @@ pub enum Event {
     RunResumed {
         run: RunId,
     },
+    /// The run goes on without the approvals that it needs.
+    GlassBroken {
+        why: String,
+        by: String,
+    },
     RolesBound {
         first: NodeName,
         second: NodeName,
+        /// Where they are not simply the active and the standby node: why these.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        how: Option<String>,
     },
     Planned {
         title: String,

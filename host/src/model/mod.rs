@@ -8,6 +8,7 @@ mod effect;
 mod event;
 mod fault;
 mod names;
+mod plan;
 mod stop;
 
 pub use answer::{Answer, Certificate, Check, Entry, FileStat, Health, Member, MemberOutcome, Outcome};
@@ -17,4 +18,18 @@ pub use fault::{Fault, code};
 pub use names::{
     CommandName, EndpointName, FileName, NameError, NodeName, ObjectName, PluginName, RunId, StepId,
 };
+pub use plan::{
+    Covers, Detail, Digested, HookCover, PLAN_FORMAT, Plan, PlannedCommand, PlannedEffect, PlannedFile,
+    PlannedPrompt, PlannedRequest, RolesCover, Shape, Signer, StepPlan, SuppliedCover, Symbol,
+};
 pub use stop::{PauseReason, Stop};
+
+/// Writes bytes as lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -11,6 +11,8 @@ pub enum PauseReason {
     StepFailed,
     /// The result could not be proven.
     NotVerified,
+    /// The run asked for something that is not in the plan that was approved.
+    NotApproved,
     /// On resume, the plugin asked for something else than the journal says it did.
     Divergence,
     /// A change was under way when the controller died, and neither its record nor a probe can tell.
@@ -32,9 +34,10 @@ pub enum PauseReason {
 }
 
 impl PauseReason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::StepFailed,
         Self::NotVerified,
+        Self::NotApproved,
         Self::Divergence,
         Self::Unsettled,
         Self::Disagreement,
@@ -51,6 +54,7 @@ impl PauseReason {
         match self {
             Self::StepFailed => "step-failed",
             Self::NotVerified => "not-verified",
+            Self::NotApproved => "not-approved",
             Self::Divergence => "divergence",
             Self::Unsettled => "unsettled",
             Self::Disagreement => "disagreement",

@@ -1,6 +1,6 @@
 //! The gate: the one place that says yes, and the only maker of [`Permit`].
 
-use super::pattern::Rules;
+use super::pattern::{Rules, UNCLEAR_ROLES};
 use super::requirement::{Requirement, requirements};
 use crate::model::{CommandName, Effect, Fault, FileName, NodeName, ObjectName, PluginName, code};
 
@@ -109,6 +109,13 @@ impl Gate {
         Self { plugin, needs, grants, allow_secret_in_argv }
     }
 
+    /// Whether the plugin judges by itself a pair whose roles are unclear, and may: its run is not refused
+    /// for that before it is asked.
+    pub fn bears_unclear_roles(&self) -> bool {
+        let requirement = Requirement::General(UNCLEAR_ROLES);
+        self.needs.allow(&requirement, &[]) && self.grants.allow(&requirement, &[])
+    }
+
     /// Lets an effect through, or says what is missing.
     pub fn check(&self, effect: Effect, facts: &dyn Facts) -> Result<Permit, Box<Denial>> {
         let members = |set: &ObjectName, node: &NodeName| facts.set_members(set, node);
@@ -150,5 +157,26 @@ fn secret_on_the_command_line(effect: &Effect) -> Option<&CommandName> {
                 .then_some(command)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::GrantBlock;
+
+    #[test]
+    fn unclear_roles_are_borne_only_where_asked_for_and_granted() {
+        let rules = |words: &[&str]| {
+            let general = words.iter().map(|word| (*word).to_owned()).collect();
+            Rules::parse(&GrantBlock { general, ..GrantBlock::default() }).unwrap()
+        };
+        let bears = |needs: &[&str], grants: &[&str]| {
+            let plugin = PluginName::new("p").unwrap();
+            Gate::new(plugin, rules(needs), rules(grants), false).bears_unclear_roles()
+        };
+        assert!(bears(&["note", "unclear-roles"], &["unclear-roles"]));
+        assert!(!bears(&["note"], &["unclear-roles"]));
+        assert!(!bears(&["unclear-roles"], &["nodes", "health"]));
     }
 }

@@ -47,10 +47,12 @@ pub struct Rules {
 }
 
 /// What `crypto` operations and `general` words there are; a typing error is an error, not a denial at night.
-pub const CRYPTO: [&str; 6] =
-    ["generate-key", "self-sign", "issue", "supplied-ca", "inspect", "verify-chain"];
-pub const GENERAL: [&str; 8] =
-    ["nodes", "health", "manager", "parameters", "confirm", "note", "state", "clock"];
+pub const CRYPTO: [&str; 7] =
+    ["generate-key", "self-sign", "issue", "supplied-ca", "inspect", "verify-chain", "check-key"];
+pub const GENERAL: [&str; 9] =
+    ["nodes", "health", "manager", "parameters", "confirm", "note", "state", "clock", UNCLEAR_ROLES];
+/// The general grant that lets a run begin where the roles of its pair are unclear.
+pub const UNCLEAR_ROLES: &str = "unclear-roles";
 
 impl Rules {
     /// Reads every pattern; all mistakes at once.
@@ -200,11 +202,15 @@ fn parse_secret(text: &str) -> Result<SecretRule, PatternError> {
         return Err(error(LIST, text, "write NAME, or NAME -> COMMAND.PLACEHOLDER, or NAME -> file:FILE"));
     }
     if let Some(sink) = sink {
-        let shaped = sink == "supplied-ca"
+        let shaped = ["supplied-ca", "check-key"].contains(&sink)
             || sink.strip_prefix("file:").is_some_and(is_name)
             || sink.split_once('.').is_some_and(|(command, name)| is_name(command) && is_name(name));
         if !shaped {
-            return Err(error(LIST, text, "a sink is COMMAND.PLACEHOLDER, file:FILE or supplied-ca"));
+            return Err(error(
+                LIST,
+                text,
+                "a sink is COMMAND.PLACEHOLDER, file:FILE, supplied-ca or check-key",
+            ));
         }
     }
     Ok(SecretRule { secret: secret.into(), sink: sink.map(str::to_string) })

@@ -150,11 +150,16 @@ pub(super) fn requirements(
         ],
         CryptoInspect { .. } => vec![Requirement::Crypto("inspect")],
         CryptoVerifyChain { .. } => vec![Requirement::Crypto("verify-chain")],
+        CryptoCheckKey { node, file: name, passphrase, .. } => vec![
+            Requirement::Crypto("check-key"),
+            file(Verb::Stat, name, node),
+            Requirement::Secret { secret: passphrase.clone(), sink: Some("check-key".into()) },
+        ],
         SecretsAsk { name, .. } | SecretsGenerate { name, .. } | SecretsCheck { name } => {
             vec![Requirement::Secret { secret: name.clone(), sink: None }]
         }
         OperatorParameter { .. } => general("parameters"),
-        OperatorConfirm { .. } => general("confirm"),
+        OperatorConfirm { .. } | OperatorAcknowledge { .. } => general("confirm"),
         OperatorNote { .. } | OperatorProgress { .. } => general("note"),
         StateGet { .. } | StateSet { .. } => general("state"),
         ClockNow | ClockSleep { .. } => general("clock"),

@@ -1,6 +1,9 @@
-//! Views of a run's events and journal: lines for people. JSON is the events themselves.
+//! Views of a run's events and journal, and of plans: lines for people. JSON is the events themselves.
 
+mod plan;
 mod text;
 
+pub(crate) use plan::harmless;
+pub use plan::plan_lines;
 pub use text::{event_line, moment, report, row_lines};
-pub(crate) use text::{on, state_word};
+pub(crate) use text::{glass, on, state_word};

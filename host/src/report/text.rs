@@ -1,7 +1,7 @@
 //! Lines as an operator reads them.
 
 use crate::journal::{Row, Settlement, StoredRow};
-use crate::model::{Check, EffectClass, Event, NodeName, RunState};
+use crate::model::{Check, EffectClass, Event, NodeName, RunState, Signer};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -11,8 +11,12 @@ pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
     Some(match event {
         Event::RunBegan { run, procedure, site } => format!("run {run}: {procedure} on {site}"),
         Event::RunResumed { run } => format!("run {run}: resumed"),
-        Event::RolesBound { first, second } => {
+        Event::GlassBroken { why, by } => glass(why, by),
+        Event::RolesBound { first, second, how: None } => {
             format!("roles: first (active) is {first}, second (standby) is {second}")
+        }
+        Event::RolesBound { first, second, how: Some(how) } => {
+            format!("roles: first is {first}, second is {second}: {how}")
         }
         Event::StepBegan { step, title, nodes } => {
             format!("{step}: {title}{}", on(nodes))
@@ -45,6 +49,14 @@ pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
         | Event::Verified { .. }
         | Event::RunEnded { .. } => return None,
     })
+}
+
+/// What is said, each time, of a run that goes on without its approvals.
+pub(crate) fn glass(why: &str, by: &str) -> String {
+    format!(
+        "THE GLASS IS BROKEN: {by} goes on without the approvals that this run needs: {}",
+        super::harmless(why)
+    )
 }
 
 /// Returns the nodes of a step as ` [master1, master2]`; nothing where it has none.
@@ -92,6 +104,7 @@ fn row_line(stored: &StoredRow, child: Option<&NodeName>) -> Option<String> {
         Row::Began { procedure, site, controller, version, .. } => {
             format!("{procedure} on {site}, from {controller}, windlass {version}")
         }
+        Row::ProfileFound { profile, told } => format!("profile {profile}: {}", told.join("; ")),
         Row::Resumed { controller } => format!("resumed from {controller}"),
         Row::LeaseTaken { manager, token } => format!("lease on {manager}, token {token}"),
         Row::LeaseTakenOver { manager, holder, token, .. } => {
@@ -101,8 +114,21 @@ fn row_line(stored: &StoredRow, child: Option<&NodeName>) -> Option<String> {
         Row::Adopted { controller, from, rows } => {
             format!("adopted by {controller}, with the {rows} rows that {from} held")
         }
-        Row::RolesBound { first, second } => format!("first is {first}, second is {second}"),
+        Row::RolesBound { first, second, how } => {
+            let how = how.as_ref().map(|how| format!(": {how}")).unwrap_or_default();
+            format!("first is {first}, second is {second}{how}")
+        }
         Row::Planned { steps } => format!("planned {} steps", steps.len()),
+        Row::PlanTaken { digest, requester, approvers, .. } => {
+            let by = |signer: &Signer| format!("{} ({})", signer.principal, signer.key);
+            let approvers: Vec<_> = approvers.iter().map(by).collect();
+            format!(
+                "follows the plan {digest:.12}, asked for by {}, approved by {}",
+                requester.as_ref().map_or_else(|| "nobody who signed".into(), by),
+                if approvers.is_empty() { "nobody".into() } else { approvers.join(", ") }
+            )
+        }
+        Row::GlassBroken { why, by } => glass(why, by),
         Row::Confirmed => "confirmed".into(),
         Row::CallBegan { call } => format!("{call}: began"),
         Row::Intent { effect, class, .. } => match class {

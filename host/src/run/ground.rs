@@ -82,6 +82,12 @@ pub trait Ground: Backend {
     /// None: the profile has no health command.
     fn observe_roles<'a>(&'a self) -> BoxFuture<'a, Result<Option<Roles>, GroundError>>;
 
+    /// Orders a pair that does not consist of one active and one standby node: the same way each time, with the
+    /// reason. `unclear` is what was observed instead, and the answer where nothing can be ordered.
+    fn order_pair<'a>(&'a self, unclear: GroundError) -> BoxFuture<'a, Result<(Roles, String), GroundError>> {
+        Box::pin(async { Err(unclear) })
+    }
+
     /// Binds the roles for the run: placeholders, grants and the plugin see them.
     fn bind_roles(&self, roles: &Roles);
 

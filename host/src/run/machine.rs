@@ -3,10 +3,10 @@
 use super::ground::{Ground, GroundError, GroundErrorKind};
 use super::position::{Position, Tracked};
 use super::procedure::{CallError, Procedure};
-use crate::effect::{CallPath, Events, Interrupt, Replay, Surroundings};
+use crate::effect::{CallPath, Events, Expected, Interrupt, Replay, Surroundings};
 use crate::journal::{CallName, Journal, JournalError, Row, StoredRow};
 use crate::model::{
-    Check, Entry, Event, Fault, PauseReason, PlannedStep, PluginName, RunId, RunState, Stop, code,
+    Check, Entry, Event, Fault, PauseReason, PlannedStep, PluginName, Roles, RunId, RunState, Stop, code,
 };
 use crate::policy::Gate;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub enum Ending {
     Failed {
         fault: Fault,
     },
-    /// A grant is missing; nothing was changed.
+    /// A grant or an approval is missing; nothing was changed.
     Denied {
         fault: Fault,
     },
@@ -47,9 +47,20 @@ pub enum Ending {
     },
 }
 
-/// Asks the operator once, with the plan in front of them. None: there is nobody to ask.
+/// Asks the operator once, with the plan in front of them.
 pub trait Asker: Send + Sync {
-    fn go_ahead(&self, steps: &[PlannedStep]) -> Option<bool>;
+    fn go_ahead(&self, roles: Option<&Roles>, steps: &[PlannedStep]) -> GoAhead;
+}
+
+/// What came of asking.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GoAhead {
+    Yes,
+    No,
+    /// There is nobody to ask.
+    Nobody,
+    /// What is about to be done is not what was approved.
+    Refused(Fault),
 }
 
 /// What the machine is told besides its parts.
@@ -73,6 +84,8 @@ pub struct Machine {
     pub events: Events,
     pub interrupt: Interrupt,
     pub asker: Arc<dyn Asker>,
+    /// What the plan allows, where the run follows one.
+    pub expected: Option<Arc<Expected>>,
     /// What the journal held when it was opened.
     pub rows: Vec<StoredRow>,
     /// Where the run is now.
@@ -111,7 +124,7 @@ impl Machine {
     pub async fn roll_back(&self) -> Ending {
         let position = self.position.now();
         let driven = match self.take_ground(&position).await {
-            Ok(()) => self.back(position, "the operator asked for it").await,
+            Ok(_) => self.back(position, "the operator asked for it").await,
             Err(halt) => Err(halt),
         };
         self.settle(driven).await
@@ -131,7 +144,7 @@ impl Machine {
     }
 
     async fn forward(&self, position: Position) -> Result<Ending, Halt> {
-        self.take_ground(&position).await?;
+        let roles = self.take_ground(&position).await?;
         let steps = match position.planned.clone() {
             Some(steps) => steps,
             None => self.preflight().await?,
@@ -140,12 +153,13 @@ impl Machine {
             return Ok(Ending::NothingToDo { why: "every node is already as asked".into() });
         }
         if !position.confirmed {
-            match self.asker.go_ahead(&steps) {
-                Some(true) => {
+            match self.asker.go_ahead(roles.as_ref(), &steps) {
+                GoAhead::Yes => {
                     self.journal.commit(&Row::Confirmed)?;
                 }
-                Some(false) => return Ok(Ending::Declined),
-                None => {
+                GoAhead::No => return Ok(Ending::Declined),
+                GoAhead::Refused(fault) => return Ok(Ending::Denied { fault }),
+                GoAhead::Nobody => {
                     return Ok(Ending::Preflight {
                         message: "there is nobody to ask whether to go ahead".into(),
                         hint: "say --yes to go ahead unasked".into(),
@@ -160,7 +174,7 @@ impl Machine {
     }
 
     /// The lease and the roles; on resume, what the journal says they were.
-    async fn take_ground(&self, position: &Position) -> Result<(), Halt> {
+    async fn take_ground(&self, position: &Position) -> Result<Option<Roles>, Halt> {
         if position.tokens.is_empty() || position.lease_released || self.ground.takes_over() {
             let tokens =
                 self.ground.take_lease(&self.settings.run, &self.settings.plugin).await.map_err(|error| {
@@ -185,24 +199,37 @@ impl Machine {
         if !self.rows.is_empty() {
             self.check_mirror(position).await?;
         }
-        let roles = match &position.roles {
-            Some(roles) => Some(roles.clone()),
+        let bound = match &position.roles {
+            Some(roles) => Some((roles.clone(), Some("as bound when the run began".into()))),
             None => {
-                let seen = self.ground.observe_roles().await.map_err(|error| Halt::End(preflight(error)))?;
-                if let Some(roles) = &seen {
-                    self.journal.note(&Row::RolesBound {
-                        first: roles.first.clone(),
-                        second: roles.second.clone(),
-                    })?;
+                let seen = self.see_roles().await.map_err(|error| Halt::End(preflight(error)))?;
+                if let Some((Roles { first, second }, how)) = seen.clone() {
+                    self.journal.note(&Row::RolesBound { first, second, how })?;
                 }
                 seen
             }
         };
-        if let Some(roles) = roles {
+        let roles = bound.as_ref().map(|(roles, _)| roles.clone());
+        if let Some((roles, how)) = bound {
+            if let Some(expected) = &self.expected {
+                expected.admit_roles(&roles).map_err(|stop| self.halt(position, Halt::Stop(stop)))?;
+            }
             self.ground.bind_roles(&roles);
-            (self.events)(&Event::RolesBound { first: roles.first, second: roles.second });
+            (self.events)(&Event::RolesBound { first: roles.first, second: roles.second, how });
         }
-        Ok(())
+        Ok(roles)
+    }
+
+    /// The active and the standby node; a plugin that judges unclear roles by itself gets the pair in an order,
+    /// with the reason for it.
+    async fn see_roles(&self) -> Result<Option<(Roles, Option<String>)>, GroundError> {
+        match self.ground.observe_roles().await {
+            Ok(seen) => Ok(seen.map(|roles| (roles, None))),
+            Err(unclear) if self.gate.bears_unclear_roles() => {
+                self.ground.order_pair(unclear).await.map(|(roles, how)| Some((roles, Some(how))))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The journal of a resumed run is the one that the managers know, and they know all of it.
@@ -396,6 +423,10 @@ impl Machine {
         match halt {
             Halt::Stop(stop) if !position.changed => Halt::End(match stop.reason {
                 PauseReason::Interrupted => Ending::Declined,
+                PauseReason::NotApproved => {
+                    let hint = "make a new plan with `windlass plan`, and have it approved";
+                    Ending::Denied { fault: Fault::new(code::REFUSED, stop.message).hint(hint) }
+                }
                 PauseReason::RolesChanged
                 | PauseReason::ClocksApart
                 | PauseReason::Unreachable
@@ -425,6 +456,7 @@ impl Machine {
             backend: self.ground.clone().as_backend(),
             events: self.events.clone(),
             interrupt: self.interrupt.clone(),
+            expected: self.expected.clone(),
         };
         CallPath::new(around, call.clone(), Replay::of(call, &self.rows))
     }

@@ -9,7 +9,9 @@
 mod ground;
 mod lease;
 mod live;
+mod looks;
 mod machine;
+mod planning;
 mod plugin;
 mod position;
 mod procedure;
@@ -18,7 +20,7 @@ mod tests;
 
 pub use ground::{Ground, GroundError, GroundErrorKind};
 pub use lease::{Taken, take};
-pub use machine::{Asker, Ending, Machine, Settings};
+pub use machine::{Asker, Ending, GoAhead, Machine, Settings};
 pub use plugin::PluginProcedure;
 pub use position::{Position, Tracked};
 pub use procedure::{CallError, Procedure};

@@ -48,7 +48,7 @@ impl Position {
             // Its lease is no part of the run's any more.
             Row::DeclaredDead { node } => self.tokens.retain(|(name, _)| name != node),
             Row::LeaseReleased => self.lease_released = true,
-            Row::RolesBound { first, second } => {
+            Row::RolesBound { first, second, .. } => {
                 self.roles = Some(Roles { first: first.clone(), second: second.clone() });
             }
             Row::Planned { steps } => self.planned = Some(steps.clone()),
@@ -74,6 +74,9 @@ impl Position {
             Row::Closed => self.closed = true,
             Row::Began { .. }
             | Row::LeaseTakenOver { .. }
+            | Row::ProfileFound { .. }
+            | Row::PlanTaken { .. }
+            | Row::GlassBroken { .. }
             | Row::Child { .. }
             | Row::Outcome { .. }
             | Row::Denied { .. }

@@ -1,6 +1,10 @@
 //! The profiles that Windlass ships.
 
-const PROFILES: &[(&str, &str)] = &[("mrs-2", include_str!("profiles/mrs-2.toml"))];
+/// What a site says that leaves it to its nodes which bundled profile it has.
+pub const AUTO: &str = "auto";
+
+const PROFILES: &[(&str, &str)] =
+    &[("mrs-2", include_str!("profiles/mrs-2.toml")), ("mrs-3", include_str!("profiles/mrs-3.toml"))];
 
 /// Returns the text of a bundled profile.
 pub(super) fn text(name: &str) -> Option<&'static str> {

@@ -15,6 +15,7 @@ pub(super) struct Composed {
     pub profile: Profile,
     pub references: Vec<Reference>,
     pub health: Option<Located<CommandName>>,
+    pub known_by: Vec<Located<String>>,
     /// Where each named path is declared.
     pub paths: IndexMap<String, super::mistake::Place>,
 }
@@ -37,6 +38,7 @@ pub(super) fn lay(reading: &Reading, base: Layer, over: Layer) -> Layer {
         service_user: over.service_user.or(merged.service_user),
         managers: over.managers.or(merged.managers),
         health: over.health.or(merged.health),
+        known_by: if over.known_by.is_empty() { merged.known_by } else { over.known_by },
         ..merged
     }
 }
@@ -116,11 +118,12 @@ pub(super) fn profile(reading: &Reading, layer: Layer) -> Composed {
             .collect(),
         endpoints: values(layer.endpoints, &mut kept).collect(),
         health: layer.health.as_ref().map(|health| health.value.clone()),
+        known_by: layer.known_by.iter().map(|path| path.value.clone()).collect(),
         defaults: values(layer.defaults, &mut kept).collect(),
         managers: layer.managers.unwrap_or_else(|| "managers".to_owned()),
         service_user,
     };
-    Composed { profile, references, health: layer.health, paths: paths_places }
+    Composed { profile, references, health: layer.health, known_by: layer.known_by, paths: paths_places }
 }
 
 fn values<'a, K: 'a, T: 'a>(
@@ -176,6 +179,15 @@ pub(super) fn check(reading: &Reading, composed: &Composed, vars: &IndexMap<Stri
                 );
             }
             Some(_) => {}
+        }
+    }
+    for path in &composed.known_by {
+        if !profile.paths.contains_key(&path.value) {
+            reading.mistake_near(
+                &path.place,
+                format!("known_by names no path of the profile: {}", shown(&path.value)),
+                nearest(&path.value, profile.paths.keys().map(String::as_str)),
+            );
         }
     }
     for command in profile.commands.values() {

@@ -11,7 +11,7 @@ use std::fmt;
 /// What one name stands for. A name of several kinds has several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// `command`, `file`, `endpoint`, `node`, `procedure`, `variable`, `path`, `secret`.
+    /// `command`, `file`, `endpoint`, `node`, `procedure`, `variable`, `path`, `secret`, `profile`.
     pub kind: &'static str,
     pub name: String,
     pub facts: Vec<Entry>,
@@ -72,6 +72,9 @@ pub fn explain(site: &Site, name: &str) -> Result<Vec<Explanation>, Unknown> {
     if let Some(source) = site.secrets.get(name) {
         add("secret", secret(site, name, source));
     }
+    if profile.name == name {
+        add("profile", self::profile(site));
+    }
     if site.procedures.contains_key(name)
         || profile.defaults.contains_key(name)
         || site.grants.contains_key(name)
@@ -105,6 +108,7 @@ pub(crate) fn names(site: &Site) -> Vec<&str> {
     names.extend(site.procedures.keys().chain(profile.defaults.keys()).map(|name| name.as_str()));
     names.extend(site.grants.keys().map(|name| name.as_str()));
     names.extend(site.hooks.iter().map(|hook| hook.plugin.as_str()));
+    names.push(&profile.name);
     names
 }
 
@@ -221,6 +225,7 @@ fn plugin(site: &Site, name: &str) -> Vec<Entry> {
             facts.add("parameter", format!("{key} = {value:?}"));
         }
         facts.add("approvals", settings.approvals.to_string());
+        facts.add_if(!settings.approvers.is_empty(), "approvers", &settings.approvers.join(", "));
         facts.add(
             "after a failure",
             match settings.on_failure {
@@ -301,6 +306,20 @@ fn path(site: &Site, name: &str, path: &Template) -> Vec<Entry> {
                 .any(|written| matches!(written, Written::Folder(folder) if folder == name))
         }),
     );
+    facts.0
+}
+
+fn profile(site: &Site) -> Vec<Entry> {
+    let profile = &site.profile;
+    let mut facts = Facts::default();
+    facts.add("product", profile.title.clone());
+    facts.add("service user", profile.service_user.clone());
+    facts.add("managers", format!("the group {}", profile.managers));
+    facts.add("health", profile.health.as_ref().map(ToString::to_string).unwrap_or_default());
+    for path in &profile.known_by {
+        let folder = profile.paths.get(path).map(|path| unfolded(site, path)).unwrap_or_default();
+        facts.add("known by", folder);
+    }
     facts.0
 }
 

@@ -8,9 +8,11 @@ use crate::model::{NodeName, PluginName};
 use indexmap::IndexMap;
 
 /// The operations of the `crypto` interface.
-const CRYPTO: &[&str] = &["generate-key", "self-sign", "issue", "supplied-ca", "inspect", "verify-chain"];
+const CRYPTO: &[&str] =
+    &["generate-key", "self-sign", "issue", "supplied-ca", "inspect", "verify-chain", "check-key"];
 /// What has no name of its own.
-const GENERAL: &[&str] = &["nodes", "health", "manager", "parameters", "confirm", "note", "state", "clock"];
+const GENERAL: &[&str] =
+    &["nodes", "health", "manager", "parameters", "confirm", "note", "state", "clock", "unclear-roles"];
 const VERBS: &[&str] = &["stat", "read", "copy", "write"];
 /// The roles that `first` and `second` are bound to for a run.
 pub(super) const ROLES: &[&str] = &["first", "second"];
@@ -157,10 +159,15 @@ impl Words<'_> {
         name
     }
 
-    /// `NAME`, or `NAME -> COMMAND.PLACEHOLDER`, or `NAME -> file:FILE`; sinks are marked secret.
+    /// `NAME`, or `NAME -> COMMAND.PLACEHOLDER`, `NAME -> file:FILE`, `NAME -> supplied-ca`; sinks are marked
+    /// secret.
     fn secret(&self, pattern: &Located<String>, profile: &Profile) {
         let Some((_, sink)) = pattern.value.split_once("->") else { return };
         let sink = sink.trim();
+        // What opens the site's own CA goes to no node.
+        if sink == "supplied-ca" {
+            return;
+        }
         if let Some(file) = sink.strip_prefix("file:") {
             let file = self.at_node(pattern, file);
             self.declared(pattern, file, "file", profile.files.keys().map(|name| name.as_str()));
@@ -179,7 +186,7 @@ impl Words<'_> {
             self.reading.mistake(
                 &pattern.place,
                 format!(
-                    "{} names no sink: it reads \"NAME -> COMMAND.PLACEHOLDER\" or \"NAME -> file:FILE\"",
+                    "{} names no sink: it reads \"NAME -> COMMAND.PLACEHOLDER\", \"NAME -> file:FILE\" or \"NAME -> supplied-ca\"",
                     shown(&pattern.value)
                 ),
             );

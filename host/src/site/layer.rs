@@ -30,6 +30,7 @@ pub(super) struct Layer {
     pub service_user: Option<String>,
     pub managers: Option<String>,
     pub health: Option<Located<CommandName>>,
+    pub known_by: Vec<Located<String>>,
     pub vars: Entries<String, Var>,
     pub paths: Entries<String, Template>,
     pub files: Entries<FileName, FileDeclaration>,
@@ -49,6 +50,7 @@ pub(super) fn read(mut top: Table<'_>, name: &str) -> Layer {
         health: top.field("health").and_then(|field| {
             Some(Located { value: field.name::<CommandName>()?, place: field.place.clone() })
         }),
+        known_by: top.texts("known_by"),
         vars: read_vars(&mut top),
         paths: read_paths(&mut top),
         files: read_entries(&mut top, "files", |name: &FileName, table| read_file(name.clone(), table)),

@@ -1,10 +1,12 @@
 //! A site's folder → a validated [`Site`], or every mistake in it.
 
+use super::bundled::AUTO;
 use super::layer::Layer;
 use super::mistake::{Place, Reading, SiteErrors, Target, nearest, shown};
 use super::reader::{LONGEST_FILE, Located, Source};
 use super::types::*;
 use super::{bundled, check, compose, grants_file, layer, site_file};
+use crate::model::Digested;
 use camino::Utf8Path;
 use std::io::Read as _;
 use std::sync::Arc;
@@ -17,16 +19,43 @@ impl Site {
     /// profile. Files are at most 1 MiB.
     ///
     /// # Errors
-    /// All mistakes at once, in the order of files and lines.
+    /// All mistakes at once, in the order of files and lines. One of them is a profile that the site leaves
+    /// open: whoever can ask the nodes loads it by [`load_as`](Self::load_as).
     pub fn load(dir: &Utf8Path) -> Result<Self, SiteErrors> {
+        Self::read(dir, None)
+    }
+
+    /// As [`load`](Self::load), with the bundled profile that the nodes were found to have, where the site
+    /// leaves it to them. A site that names its profile keeps it.
+    pub fn load_as(dir: &Utf8Path, found: &str) -> Result<Self, SiteErrors> {
+        Self::read(dir, Some(found))
+    }
+
+    fn read(dir: &Utf8Path, found: Option<&str>) -> Result<Self, SiteErrors> {
         let dir = camino::absolute_utf8(dir).unwrap_or_else(|_| dir.to_owned());
-        let mut loading =
-            Loading { dir: &dir, reading: Reading::default(), files: Vec::new(), digest: digest() };
+        let mut loading = Loading {
+            dir: &dir,
+            found,
+            reading: Reading::default(),
+            files: Vec::new(),
+            digest: digest(),
+            digests: Digests::default(),
+        };
         match loading.site() {
             Some(site) if loading.reading.is_clean() => Ok(site),
             _ => Err(SiteErrors { mistakes: loading.reading.into_mistakes(&loading.files), dir }),
         }
     }
+}
+
+/// Whether the site in `dir` leaves its profile to be found on its nodes. One that cannot be read does not.
+pub fn leaves_profile_open(dir: &Utf8Path) -> bool {
+    let Ok(text) = read_text(&dir.join("site.toml"), "") else { return false };
+    let reading = Reading::default();
+    Source::new(&reading, "site.toml", &text)
+        .read(|top| site_file::read(top, dir))
+        .and_then(|file| file.profile)
+        .is_some_and(|profile| profile.value == AUTO)
 }
 
 fn digest() -> aws_lc_rs::digest::Context {
@@ -35,18 +64,20 @@ fn digest() -> aws_lc_rs::digest::Context {
 
 struct Loading<'a> {
     dir: &'a Utf8Path,
+    /// The profile for a site that names none.
+    found: Option<&'a str>,
     reading: Reading,
     /// In the order read, for the order of mistakes.
     files: Vec<Arc<str>>,
     digest: aws_lc_rs::digest::Context,
+    digests: Digests,
 }
 
 impl Loading<'_> {
     /// None, or a site, with mistakes recorded either way.
     fn site(&mut self) -> Option<Site> {
         let dir = self.dir;
-        let text =
-            self.open("site.toml", "there is no site here; `windlass init DIR --profile P` makes one")?;
+        let text = self.open("site.toml", "there is no site here; `windlass init DIR` makes one")?;
         let file = self.source("site.toml", &text, |top| site_file::read(top, dir));
         let grants = match self.open_optional("grants.toml") {
             Some(text) => self.source("grants.toml", &text, grants_file::read),
@@ -56,8 +87,8 @@ impl Loading<'_> {
         let file = file?;
         check::inventory(&self.reading, &file);
         check::hooks(&self.reading, &file);
-        let wanted = file.profile.as_ref()?;
-        let layer = self.layers(wanted)?;
+        let wanted = self.wanted(file.profile.as_ref()?)?;
+        let layer = self.layers(&wanted)?;
         let composed = compose::profile(&self.reading, layer);
         let profile = &composed.profile;
 
@@ -94,8 +125,36 @@ impl Loading<'_> {
             vars,
             ssh: file.ssh,
             digest: hex(self.digest.clone().finish().as_ref()),
+            digests: self.digests.clone(),
             lab: file.lab,
         })
+    }
+
+    fn wanted(&self, named: &Located<String>) -> Option<Located<String>> {
+        if named.value != AUTO {
+            return Some(named.clone());
+        }
+        let own = format!("profiles/{AUTO}.toml");
+        if self.dir.join(&own).exists() {
+            self.reading.mistake(
+                &named.place,
+                format!(
+                    "{own} cannot be told from {AUTO:?}, which leaves the profile to the nodes; rename it"
+                ),
+            );
+            return None;
+        }
+        let Some(found) = self.found else {
+            self.reading.mistake(
+                &named.place,
+                format!(
+                    "the profile is left to the nodes, which were not asked; name one: {}",
+                    self.profile_names().join(", ")
+                ),
+            );
+            return None;
+        };
+        Some(Located { value: found.to_owned(), place: named.place.clone() })
     }
 
     fn source<T>(
@@ -198,7 +257,7 @@ impl Loading<'_> {
         // A link that leads nowhere is a mistake, not an absent file.
         match self.dir.join(file).symlink_metadata() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                self.add_to_digest(file, &[]);
+                self.hash(file, &[]);
                 None
             }
             _ => self.open(file, "there is no such file"),
@@ -218,8 +277,21 @@ impl Loading<'_> {
         }
     }
 
-    /// Names and lengths are part of it, so that no text can be moved from one file to the next unseen.
+    /// Counts a file in: alone, and with the others.
     fn add_to_digest(&mut self, name: &str, bytes: &[u8]) {
+        let mut alone = digest();
+        alone.update(bytes);
+        let digested = Digested { name: name.to_owned(), sha256: hex(alone.finish().as_ref()) };
+        match name {
+            "site.toml" => self.digests.site = Some(digested),
+            "grants.toml" => self.digests.grants = Some(digested),
+            _ => self.digests.profile.push(digested),
+        }
+        self.hash(name, bytes);
+    }
+
+    /// Names and lengths are part of it, so that no text can be moved from one file to the next unseen.
+    fn hash(&mut self, name: &str, bytes: &[u8]) {
         for part in [name.as_bytes(), bytes] {
             self.digest.update(&(part.len() as u64).to_be_bytes());
             self.digest.update(part);

@@ -26,8 +26,9 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub use bundled::profile_names;
+pub use bundled::{AUTO, profile_names};
 pub use explain::{Explanation, explain};
+pub use load::leaves_profile_open;
 pub use login::vars_needed;
 pub(crate) use mistake::count;
 pub use mistake::{Mistake, Place, SiteErrors};

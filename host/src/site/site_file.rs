@@ -1,5 +1,6 @@
 //! Reads `site.toml`. What needs the profile to be judged is left to `check`.
 
+use super::bundled::AUTO;
 use super::field::Field;
 use super::inventory::{read_become, read_nodes, read_ssh};
 use super::mistake::{Place, nearest, shown};
@@ -13,6 +14,7 @@ use indexmap::IndexMap;
 pub(super) struct SiteFile {
     pub place: Place,
     pub name: Option<String>,
+    /// [`AUTO`] where the site names none.
     pub profile: Option<Located<String>>,
     pub trust: Trust,
     pub outside_envelope: OutsideEnvelope,
@@ -43,9 +45,10 @@ pub(super) fn read(mut top: Table<'_>, dir: &Utf8Path) -> SiteFile {
             .required("name", "what this cluster is called")
             .and_then(|field| field.name::<NodeName>())
             .map(String::from);
-        profile = site
-            .required("profile", "what the product calls its commands and files, as \"mrs-2\"")
-            .and_then(|field| field.text());
+        profile = match site.field("profile") {
+            Some(field) => field.text(),
+            None => Some(Located { value: AUTO.to_owned(), place: site.place.clone() }),
+        };
         trust = site.word(
             "trust",
             &[
@@ -289,6 +292,7 @@ fn read_procedures(top: &mut Table<'_>, dir: &Utf8Path) -> IndexMap<PluginName, 
             .field("approvals")
             .and_then(|field| field.number(0..=20))
             .and_then(|n| u32::try_from(n).ok());
+        let approvers = read_approvers(&mut table);
         let on_failure =
             table.word("on_failure", &[("pause", OnFailure::Pause), ("rollback", OnFailure::Rollback)]);
         let allow_secret_in_argv = table.flag("allow_secret_in_argv").unwrap_or(false);
@@ -330,6 +334,7 @@ fn read_procedures(top: &mut Table<'_>, dir: &Utf8Path) -> IndexMap<PluginName, 
             let settings = ProcedureSettings {
                 params,
                 approvals: approvals.unwrap_or(0),
+                approvers,
                 on_failure: on_failure.unwrap_or_default(),
                 allow_secret_in_argv,
                 supplied,
@@ -338,6 +343,26 @@ fn read_procedures(top: &mut Table<'_>, dir: &Utf8Path) -> IndexMap<PluginName, 
         }
     }
     procedures
+}
+
+/// Principals, as `allowed_signers` names them.
+fn read_approvers(table: &mut Table<'_>) -> Vec<String> {
+    let mut approvers = Vec::new();
+    for approver in table.texts("approvers") {
+        let plain = |c: char| !c.is_whitespace() && !c.is_control() && !",*?!\"".contains(c);
+        if !approver.value.is_empty() && approver.value.chars().all(plain) {
+            approvers.push(approver.value);
+        } else {
+            table.source.reading.mistake(
+                &approver.place,
+                format!(
+                    "{} is not a principal's name (no spaces, commas or patterns)",
+                    shown(&approver.value)
+                ),
+            );
+        }
+    }
+    approvers
 }
 
 fn read_hooks(top: &mut Table<'_>) -> Vec<Located<HookBinding>> {

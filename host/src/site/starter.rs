@@ -1,6 +1,6 @@
 //! A new site's folder: commented files with the addresses left to fill in.
 
-use super::bundled;
+use super::bundled::{self, AUTO};
 use super::mistake::nearest;
 use crate::model::NodeName;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -20,11 +20,12 @@ pub enum StarterError {
 }
 
 /// Writes a new site into `dir`, which must be absent or empty; returns the files, to be edited in order.
+/// `profile` is a bundled one, or [`AUTO`], which leaves it to the nodes.
 ///
 /// # Errors
 /// As [`StarterError`]; with an unknown profile or a folder in use, nothing was written.
 pub fn write(dir: &Utf8Path, profile: &str) -> Result<Vec<Utf8PathBuf>, StarterError> {
-    if bundled::text(profile).is_none() {
+    if profile != AUTO && bundled::text(profile).is_none() {
         return Err(StarterError::UnknownProfile {
             name: profile.to_owned(),
             valid: bundled::profile_names().collect(),
@@ -47,7 +48,11 @@ pub fn write(dir: &Utf8Path, profile: &str) -> Result<Vec<Utf8PathBuf>, StarterE
     for folder in [dir.to_owned(), dir.join("hooks"), dir.join("profiles")] {
         std::fs::create_dir_all(&folder).map_err(failed(&folder))?;
     }
-    let site = SITE.replace("NEW-SITE", &name_of(dir)).replace("NEW-PROFILE", profile);
+    let bundled = bundled::profile_names().collect::<Vec<_>>().join(", ");
+    let site = SITE
+        .replace("NEW-SITE", &name_of(dir))
+        .replace("NEW-PROFILE", profile)
+        .replace("BUNDLED-PROFILES", &bundled);
     let mut written = Vec::new();
     for (file, text) in [("site.toml", site.as_str()), ("grants.toml", GRANTS)] {
         let path = dir.join(file);
@@ -71,7 +76,7 @@ fn name_of(dir: &Utf8Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::site::Site;
+    use crate::site::{Site, leaves_profile_open};
 
     fn new_site() -> (tempfile::TempDir, Utf8PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -107,6 +112,32 @@ mod tests {
         std::fs::write(dir.join("site.toml"), filled).unwrap();
         let site = Site::load(&dir).unwrap();
         assert_eq!((site.name.as_str(), site.nodes.len()), ("prod-eu", 2));
+    }
+
+    #[test]
+    fn a_new_site_that_leaves_its_profile_to_the_nodes_is_one_under_each_bundled_profile() {
+        let (_folder, dir) = new_site();
+        write(&dir, AUTO).unwrap();
+        assert!(leaves_profile_open(&dir));
+        let text = std::fs::read_to_string(dir.join("site.toml")).unwrap();
+        assert!(text.contains("mrs-2, mrs-3"), "{text}");
+        let mut number = 10;
+        let filled: Vec<String> = text
+            .lines()
+            .map(|line| {
+                number += 1;
+                line.replace("ssh = \"\"", &format!("ssh = \"admin@10.0.0.{number}\""))
+            })
+            .collect();
+        std::fs::write(dir.join("site.toml"), filled.join("\n")).unwrap();
+        let mut digests = std::collections::BTreeSet::new();
+        for name in bundled::profile_names() {
+            let site = Site::load_as(&dir, name).unwrap();
+            assert_eq!(site.profile.name, name);
+            digests.insert(site.digest);
+        }
+        assert_eq!(digests.len(), bundled::profile_names().count(), "the digest tells which one it is");
+        assert!(Site::load(&dir).unwrap_err().to_string().contains("left to the nodes"));
     }
 
     #[test]

@@ -220,16 +220,27 @@ fn name<T: std::str::FromStr<Err = crate::model::NameError>>(text: &str) -> T {
     text.parse().unwrap()
 }
 
-#[test]
-fn the_bundled_profile_declares_what_other_rooms_rely_on() {
-    let files = IndexMap::from([(
-        "site.toml".to_owned(),
-        "site = { name = \"x\", profile = \"mrs-2\" }\n[nodes.a]\nlocal = \"a\"\ngroups = [\"managers\"]\n"
-            .to_owned(),
-    )]);
+/// A site of one node under a bundled profile.
+fn bundled(profile: &str) -> Site {
+    let text = "[site]\nname = \"x\"\n[nodes.a]\nlocal = \"a\"\ngroups = [\"managers\"]\n";
     // No grants.toml: nothing is granted, and that is no mistake.
-    let site = Folder::new(&files).load().unwrap_or_else(|errors| panic!("{errors}"));
+    let folder = Folder::new(&IndexMap::from([("site.toml".to_owned(), text.to_owned())]));
+    Site::load_as(&folder.dir, profile).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+#[test]
+fn every_bundled_profile_declares_what_other_rooms_rely_on() {
+    for name in profile_names() {
+        declares_what_other_rooms_rely_on(&bundled(name));
+    }
+}
+
+fn declares_what_other_rooms_rely_on(site: &Site) {
     let profile = &site.profile;
+    assert!(!profile.known_by.is_empty(), "{} cannot be found", profile.name);
+    let policy = profile.defaults["ha-cert"]["password_policy"].as_str();
+    assert!(policy.parse::<crate::capability::secrets::PasswordPolicy>().is_ok(), "{policy}");
+    assert_eq!(policy, profile.name);
     for command in profile.commands.values().filter(|command| command.kind == CommandKind::Change) {
         let Consequences { writes, restarts, serves, settle, rerun, .. } = &command.consequences;
         assert!(!writes.is_empty() || !restarts.is_empty() || !serves.is_empty(), "{}", command.name);
@@ -252,12 +263,33 @@ fn the_bundled_profile_declares_what_other_rooms_rely_on() {
     assert_eq!(profile.health, Some(name("ha-status")));
     assert_eq!(profile.endpoints["ha"].port, 20012);
     let root = &profile.commands["generate-ha-root"];
-    assert!(root.secret_in_argv && root.args["password"].secret);
+    assert!(root.args["password"].secret);
     assert_eq!(
         root.args.keys().collect::<Vec<_>>(),
         ["country", "state", "city", "company", "organize", "common_name", "email", "password"]
     );
     assert_eq!(vars_needed(&site.vars), IndexMap::from([("omm", vec!["BIGDATA_HOME", "OMS_RUN_PATH"])]));
+}
+
+#[test]
+fn only_2_x_has_the_password_among_the_arguments_and_no_two_profiles_have_one_om_folder() {
+    let [two, three] = ["mrs-2", "mrs-3"].map(|name| bundled(name).profile);
+    let (old, new) = (&two.commands["generate-ha-root"], &three.commands["generate-ha-root"]);
+    assert!(old.secret_in_argv && old.prompts.is_empty());
+    assert!(!new.secret_in_argv && new.prompts.len() == 1);
+    let names = |command: &CommandDeclaration| -> Vec<String> {
+        command.argv.iter().flat_map(|part| part.placeholders()).map(str::to_owned).collect()
+    };
+    assert!(names(old).contains(&"password".to_owned()) && !names(new).contains(&"password".to_owned()));
+    assert_eq!(new.args.keys().collect::<Vec<_>>(), old.args.keys().collect::<Vec<_>>());
+    let om = |profile: &Profile| profile.paths["om"].to_string();
+    assert_eq!(
+        (om(&two), om(&three)),
+        ("${bigdata_home}/om-0.0.1".into(), "${bigdata_home}/om-server/om".into())
+    );
+    // What hangs on it moves with it.
+    assert_eq!(two.paths["cert_ha"], three.paths["cert_ha"]);
+    assert!(three.paths["cert_ha"].variables().any(|name| name == "om"));
 }
 
 #[test]
@@ -301,10 +333,7 @@ fn a_file_that_cannot_be_text_is_a_mistake_and_never_read_for_ever() {
     assert!(folder.mistakes().starts_with("grants.toml: there is no such file\n"));
     std::fs::remove_file(&path).unwrap();
     std::fs::remove_file(folder.dir.join("site.toml")).unwrap();
-    assert_eq!(
-        folder.mistakes(),
-        "site.toml: there is no site here; `windlass init DIR --profile P` makes one\n"
-    );
+    assert_eq!(folder.mistakes(), "site.toml: there is no site here; `windlass init DIR` makes one\n");
 }
 
 #[test]
@@ -323,6 +352,7 @@ fn explaining_says_what_runs_as_whom_and_how_it_settles() {
         "bigdata_home",
         "cert_ha",
         "ha-key",
+        "prod",
     ] {
         for explanation in explain(&site, name).unwrap() {
             said.push_str(&format!("{explanation}\n\n"));

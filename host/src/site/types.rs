@@ -1,6 +1,6 @@
 //! A site and its profile as the rest of the host sees them: read, merged, validated.
 
-use crate::model::{CommandName, EndpointName, FileName, NodeName, PluginName};
+use crate::model::{CommandName, Digested, EndpointName, FileName, NodeName, PluginName};
 use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub struct Site {
     pub ssh: SshSettings,
     /// SHA-256 over `site.toml`, `grants.toml` and the profile, lower-case hex.
     pub digest: String,
+    /// The same, file by file.
+    pub digests: Digests,
     /// Set on a practice cluster: the file that holds the pid whose network namespace is entered.
     pub lab: Option<Utf8PathBuf>,
 }
@@ -42,6 +44,16 @@ impl Site {
         managers.sort();
         managers
     }
+}
+
+/// What a site was read from, by name and SHA-256.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Digests {
+    pub site: Option<Digested>,
+    /// None: there is no such file.
+    pub grants: Option<Digested>,
+    /// The profile, then what it extends.
+    pub profile: Vec<Digested>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +164,8 @@ pub struct ProcedureSettings {
     /// Parameters of the procedure by name (`strategy`, `ca`, `country` …), as text.
     pub params: IndexMap<String, String>,
     pub approvals: u32,
+    /// Whose approval counts; empty: that of everybody who is trusted outside the site.
+    pub approvers: Vec<String>,
     pub on_failure: OnFailure,
     pub allow_secret_in_argv: bool,
     /// With `ca = "supplied"`: certificate and key on the controller, relative to the site.
@@ -214,6 +228,8 @@ pub struct Profile {
     pub endpoints: IndexMap<EndpointName, Endpoint>,
     /// The command whose parser gives health records.
     pub health: Option<CommandName>,
+    /// Named paths whose folders every manager of this product has, and no manager of another.
+    pub known_by: Vec<String>,
     /// Settings by procedure that are the profile's to give (`leaf_days`, `password_policy` …).
     pub defaults: IndexMap<PluginName, IndexMap<String, String>>,
     /// The group whose nodes carry the lease; `managers`.

@@ -2,6 +2,7 @@
 
 use super::OnOutput;
 use super::wire::{self, MARKER};
+use crate::fuse::{self, Place};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -204,6 +205,7 @@ pub(super) async fn exchange(
             }
         }
         let _ = stdin.shutdown().await;
+        fuse::pass(Place::Sent);
     };
     let reading = async {
         tokio::join!(drain(stdout.0, stdout.1), drain(stderr.0, stderr.1));

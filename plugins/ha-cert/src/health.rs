@@ -97,6 +97,12 @@ fn judge_state(reporter: &str, view: &[&HealthRecord], node: &str, findings: &mu
             "where the product prints another host name for it, set `alias` in its [nodes] table",
         ),
         Some(row) if row.state == "normal" => {}
+        Some(row) if row.state == "null" => findings.add(
+            reporter,
+            format!("HAAllResOK of {node} is NULL"),
+            "a service shows NULL for about a minute after it was started: wait, then start again; if it stays, \
+             repair what status-oms.sh shows",
+        ),
         Some(row) => findings.add(
             reporter,
             format!("HAAllResOK of {node} is {} ({} {})", row.state, row.role, row.phase),

@@ -80,7 +80,8 @@ pub fn declared() -> Vec<Parameter> {
         Parameter::new("algorithm", "rsa-3072", "Key algorithm of what Windlass makes").choices(&ALGORITHMS),
         Parameter::new(
             "patience",
-            "60",
+            // The product shows NULL for a minute after a restart; as long again for a slow machine.
+            "120",
             "Seconds that a restarted service may take to present its certificate and to report normal",
         ),
     ]);

@@ -34,7 +34,7 @@ fn used() -> BTreeSet<String> {
     for way in ways {
         let cluster = way(&[]).with(Switch::RoleMoves);
         cluster.apply_all().unwrap();
-        cluster.change().transient = 1;
+        cluster.show_null(1);
         cluster.verify();
         cluster.undo_from("restart@second").unwrap();
         used.extend(cluster.look().used.iter().cloned());

@@ -107,6 +107,8 @@ host_functions! {
         fn supplied_ca(name: &str, key: &str, passphrase: &str) -> Certificate;
         /// Reads a certificate.
         fn inspect(source: &CertificateSource) -> Certificate;
+        /// Says whether the private key in a file of a node is a certificate's: `fits`, `other`, `shut`, `none`.
+        fn check_key(node: &str, file: &str, passphrase: &str, certificate: &CertificateSource) -> String;
         /// Checks that `leaf` chains to `root` now.
         fn verify_chain(leaf: &CertificateSource, root: &CertificateSource) -> ();
     }
@@ -127,6 +129,8 @@ host_functions! {
         fn parameter(name: &str) -> Option<String>;
         /// Asks a yes-or-no question, showing the impact.
         fn confirm(question: &str, impact: &str) -> bool;
+        /// Asks for the acknowledgement of an impact, which `--yes` does not give.
+        fn acknowledge(question: &str, impact: &str) -> bool;
         /// Writes a note into the run's report, at most 4,096 characters.
         fn note(text: &str) -> ();
         /// Shows how far a long piece of work is.

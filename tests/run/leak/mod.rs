@@ -11,7 +11,7 @@ use scanner::{Scanner, contains};
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use watch::Watch;
-use windlass::lab::Transport;
+use windlass::lab::{Product, Transport};
 
 /// Where the product's doubles keep the key's password, as their service reads it: the profile's
 /// `ha-key-password`, and what was saved of it. Key files are no exception: they are encrypted.
@@ -34,7 +34,7 @@ fn check(transport: Transport, taste: Taste) {
         Transport::Local => binary,
         Transport::Ssh => trace::supervisor(&binary, folder, &of_nodes),
     };
-    let Some(pair) = up_by(transport, taste, supervised) else { return };
+    let Some(pair) = up_by(Product::Mrs2, transport, taste, supervised) else { return };
     let before = keys(&pair);
     // The shell waits, so that nothing of the run is before the watch.
     let mut command = std::process::Command::new("sh");

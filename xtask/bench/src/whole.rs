@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Instant;
-use windlass::lab::{Lab, Plan, Transport, best_transport};
+use windlass::lab::{Lab, Plan, Product, Transport, best_transport};
 
 const COUNT: usize = 7;
 const NODES: [&str; 2] = ["master1", "master2"];
@@ -19,7 +19,12 @@ const SCRIPTS: [&str; 3] = ["replacehaSSLCert", "restart-oms", "status-oms"];
 
 pub fn measure(binary: &Utf8Path, folder: &Utf8Path) -> Result<()> {
     let site = folder.join("whole");
-    let plan = Plan { transport: best_transport(), members: 0, binary: Some(binary.to_path_buf()) };
+    let plan = Plan {
+        transport: best_transport(),
+        product: Product::Mrs2,
+        members: 0,
+        binary: Some(binary.to_path_buf()),
+    };
     let lab = Lab::up(&site, &plan)?;
     let measured = on(&lab, binary, folder);
     let down = lab.down();

@@ -1,8 +1,10 @@
 //! Keys and certificates, made here and kept as objects of the run.
 
+use super::files::{missing, to_fault};
 use super::{Live, der_of, fault};
 use crate::backend::Acted;
-use crate::capability::crypto::{self, KeyAlgorithm, LeafRequest, PrivateKey};
+use crate::backend::supplied::{self, SuppliedFiles};
+use crate::capability::crypto::{self, KeyAlgorithm, LeafRequest, PrivateKey, key_fit};
 use crate::capability::objects::Object;
 use crate::journal::{KeptObject, ObjectKind};
 use crate::model::{Answer, CertificateSource, Effect, Fault, ObjectName, PluginName, code};
@@ -62,6 +64,19 @@ impl Live {
                 crypto::verify_chain(&leaf, &root, self.now()).map_err(fault(code::FAILED))?;
                 Ok(Ok(Answer::Done).into())
             }
+            Effect::CryptoCheckKey { node, file, passphrase, certificate } => {
+                let passphrase = self.objects.secret(plugin, passphrase)?;
+                let certificate = self.certificate_bytes(plugin, certificate)?;
+                let (files, file) = self.file(node, file).await?;
+                let bytes = files.read_secret(&file).await.map_err(to_fault)?;
+                let bytes = bytes.ok_or_else(|| missing(&file, node))?;
+                // A passphrase is stretched for a tenth of a second, or as long as the file wants.
+                let fit = tokio::task::spawn_blocking(move || key_fit(&bytes, &passphrase, &certificate))
+                    .await
+                    .map_err(fault(code::FAILED))?
+                    .map_err(fault(code::INVALID))?;
+                Ok(Ok(Answer::Text(Some(fit.as_str().into()))).into())
+            }
             other => Err(Fault::new(code::INVALID, format!("{other} is no effect of crypto"))),
         }
     }
@@ -73,19 +88,8 @@ impl Live {
         key_name: &ObjectName,
         passphrase: &ObjectName,
     ) -> Result<Acted, Fault> {
-        let Some(supplied) = &self.settings.supplied else {
-            return Err(Fault::new(code::UNKNOWN, format!("the site supplies no CA for {plugin}")).hint(format!(
-                "in site.toml, under [procedures.{plugin}]: supplied = {{ certificate = \"root-ca.crt\", key = \"root-ca.pem\" }}"
-            )));
-        };
-        let read = |path: &camino::Utf8Path| {
-            let path = self.site.dir.join(path);
-            std::fs::read(&path).map_err(|error| {
-                Fault::new(code::REFUSED, format!("the supplied {path} cannot be read: {error}"))
-            })
-        };
-        let certificate = read(&supplied.certificate)?;
-        let key_file = zeroize::Zeroizing::new(read(&supplied.key)?);
+        let SuppliedFiles { certificate, key: key_file } =
+            supplied::files(&self.site, &self.settings, plugin)?;
         let passphrase = self.objects.secret(plugin, passphrase)?;
         let key = PrivateKey::from_pem(&key_file, Some(&passphrase)).map_err(fault(code::REFUSED))?;
         crypto::check_supplied_ca(&certificate, &key, self.now()).map_err(fault(code::REFUSED))?;

@@ -2,6 +2,7 @@
 
 use super::{Live, fault};
 use crate::backend::Acted;
+use crate::backend::label::check_label;
 use crate::capability::crypto;
 use crate::capability::files::{FilesError, NodeFiles, Problem, ResolvedFile, SAVE_LIMIT, Saved, Target};
 use crate::capability::nodes::NodeContext;
@@ -9,7 +10,6 @@ use crate::journal::Trace;
 use crate::model::{
     Answer, Content, Effect, Fault, FileName, NodeName, ObjectName, PauseReason, PluginName, Stop, code,
 };
-use crate::site::FileDeclaration;
 use crate::transport::Transports;
 use std::sync::PoisonError;
 use zeroize::Zeroizing;
@@ -134,7 +134,7 @@ impl Live {
         })
     }
 
-    async fn file<'a>(
+    pub(super) async fn file<'a>(
         &'a self,
         node: &'a NodeName,
         file: &FileName,
@@ -145,14 +145,7 @@ impl Live {
     }
 
     fn resolve(&self, context: &NodeContext, file: &FileName) -> Result<ResolvedFile, Fault> {
-        let declaration = self.declaration(file)?;
-        context.resolve_file(declaration).map_err(|error| error.to_fault())
-    }
-
-    fn declaration(&self, file: &FileName) -> Result<&FileDeclaration, Fault> {
-        self.site.profile.files.get(file).ok_or_else(|| {
-            Fault::new(code::UNKNOWN, format!("profile {} has no file {file}", self.site.profile.name))
-        })
+        self.look().resolve(context, file)
     }
 
     async fn set<'a>(
@@ -180,47 +173,20 @@ impl Live {
         file: &ResolvedFile,
         content: &Content,
     ) -> Result<Zeroizing<Vec<u8>>, Fault> {
-        let only_secret = |what: &str| {
-            if file.secret {
-                Ok(())
-            } else {
-                Err(Fault::new(
-                    code::REFUSED,
-                    format!("{what} is secret, and {} is not marked so in the profile", file.name),
-                ))
-            }
-        };
+        check_label(self.look(), file, content)?;
         match content {
-            Content::Bytes(bytes) => {
-                if file.secret {
-                    return Err(Fault::new(
-                        code::REFUSED,
-                        format!(
-                            "{} is marked secret: it takes keys and secrets of the run, not bytes",
-                            file.name
-                        ),
-                    ));
-                }
-                Ok(Zeroizing::new(bytes.clone()))
-            }
+            Content::Bytes(bytes) => Ok(Zeroizing::new(bytes.clone())),
             Content::Certificate(name) => {
                 let der = self.objects.certificate(plugin, name)?;
                 let der = crypto::read_certificate(&der).map_err(fault(code::FAILED))?;
                 Ok(Zeroizing::new(crypto::to_pem(&der).into_bytes()))
             }
             Content::Key { key, passphrase } => {
-                only_secret(&format!("the key {key}"))?;
                 let pem = self.objects.key_file(plugin, key, passphrase)?;
                 Ok(Zeroizing::new(pem.as_bytes().to_vec()))
             }
-            Content::Secret(name) => {
-                only_secret(&format!("the secret {name}"))?;
-                Ok(Zeroizing::new(self.objects.secret(plugin, name)?.expose().to_vec()))
-            }
+            Content::Secret(name) => Ok(Zeroizing::new(self.objects.secret(plugin, name)?.expose().to_vec())),
             Content::File { node, file: from } => {
-                if self.declaration(from)?.secret {
-                    only_secret(&format!("{from} of {node}"))?;
-                }
                 let (files, source) = self.file(node, from).await?;
                 let bytes = files.read_secret(&source).await.map_err(to_fault)?;
                 bytes.ok_or_else(|| missing(&source, node))
@@ -273,7 +239,13 @@ impl Live {
         }
     }
 
-    fn staged_before(&self, set: &ObjectName, node: &NodeName, file: &FileName, sha256: Option<String>) {
+    pub(super) fn staged_before(
+        &self,
+        set: &ObjectName,
+        node: &NodeName,
+        file: &FileName,
+        sha256: Option<String>,
+    ) {
         let context = self.contexts.known(node);
         // Resolved before recall: a node whose variables cannot be asked stops the resume earlier.
         if let Some(Ok(file)) = context.map(|context| self.resolve(&context, file)) {
@@ -282,12 +254,12 @@ impl Live {
     }
 }
 
-fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {
+pub(super) fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {
     Fault::new(code::UNKNOWN, format!("{} ({}) does not exist on {node}", file.name, file.path))
 }
 
 /// A node that another run holds now refused the write. Never reaches a guest: the run stops.
-fn to_fault(error: FilesError) -> Fault {
+pub(super) fn to_fault(error: FilesError) -> Fault {
     let fault = error.to_fault();
     match error.problem {
         Problem::Fenced { .. } => Fault { code: FENCED.into(), ..fault },

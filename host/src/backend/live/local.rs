@@ -4,6 +4,7 @@ use super::crypto::kept;
 use super::{Live, fault};
 use crate::backend::Acted;
 use crate::capability::objects::Object;
+use crate::capability::operator::{Acknowledged, acknowledgement_token};
 use crate::capability::secrets::{self, Secret, source};
 use crate::journal::ObjectKind;
 use crate::model::{Answer, Effect, Event, Fault, ObjectName, PluginName, code};
@@ -41,6 +42,25 @@ impl Live {
                     Some(answer) => Ok(Answer::Yes(answer)),
                     None => Err(Fault::new(code::UNKNOWN, "there is nobody to ask")
                         .hint("say --yes to answer yes unasked")),
+                }
+            }
+            Effect::OperatorAcknowledge { question, impact } => {
+                let (question, impact) = (clean(question), clean(impact));
+                let token = acknowledgement_token(&self.site.name, plugin, &question, &impact);
+                let to_give = format!("what is said here is acknowledged unasked by: --ack {token}");
+                match self.operator.acknowledge(&question, &impact, &token) {
+                    Acknowledged::Yes => Ok(Answer::Yes(true)),
+                    Acknowledged::No => Ok(Answer::Yes(false)),
+                    Acknowledged::Nobody => Err(Fault::new(
+                        code::UNKNOWN,
+                        format!("there is nobody to ask for the acknowledgement, and --yes does not give it: {impact}"),
+                    )
+                    .hint(to_give)),
+                    Acknowledged::OtherToken => Err(Fault::new(
+                        code::REFUSED,
+                        format!("the token of --ack acknowledges something else than this: {impact}"),
+                    )
+                    .hint(to_give)),
                 }
             }
             Effect::OperatorNote { text } => {

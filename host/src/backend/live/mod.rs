@@ -1,10 +1,10 @@
 //! Acting for real: on the nodes of the site, with the operator, with the run's own objects.
 //!
 //! `mod` sorts effects to the files beside it, one for each kind of neighbour: `nodes` and `files` go to
-//! the cluster, `cluster` asks it, `crypto` and `local` stay on the controller. `settle` finds out what
-//! came of an intent that was open when a controller died. `mirror` keeps the journal on the managers too.
+//! the cluster, `crypto` and `local` stay on the controller; what only asks the cluster is [`Look`]'s. `settle`
+//! finds out what came of an intent that was open when a controller died. `mirror` keeps the journal on the
+//! managers too.
 
-mod cluster;
 mod crypto;
 mod files;
 mod local;
@@ -12,9 +12,8 @@ mod mirror;
 mod nodes;
 mod settle;
 
-pub(crate) use nodes::unfit;
-
-use super::{Acted, Backend};
+use super::look::Look;
+use super::{Acted, Backend, class_of, fault};
 use crate::capability::crypto::read_certificate;
 use crate::capability::files::Saved;
 use crate::capability::nodes::{NodeContext, NodeContexts};
@@ -24,11 +23,11 @@ use crate::capability::secrets::{PasswordPolicy, Secret};
 use crate::journal::sealed::{Identity, Recipients};
 use crate::journal::{Journal, KeptObject, ObjectKind, Row, Settlement, Trace};
 use crate::model::{
-    Answer, CommandName, Effect, EffectClass, Event, Fault, FileName, NodeName, ObjectName, PauseReason,
-    PluginName, Roles, RunId, Stop, code,
+    Answer, CommandName, Detail, Effect, EffectClass, Event, Fault, FileName, NodeName, ObjectName,
+    PauseReason, PluginName, Roles, RunId, Stop, code,
 };
 use crate::policy::{Facts, Permit};
-use crate::site::{CommandDeclaration, CommandKind, ProcedureSettings, SecretSource, Site};
+use crate::site::{CommandDeclaration, ProcedureSettings, SecretSource, Site};
 use crate::transport::Transports;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -143,33 +142,20 @@ impl Live {
         self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(node).copied()
     }
 
-    pub(crate) fn role(&self, node: &NodeName) -> &'static str {
-        match &*self.roles.read().unwrap_or_else(PoisonError::into_inner) {
-            Some(roles) if roles.first == *node => "first",
-            Some(roles) if roles.second == *node => "second",
-            _ => "",
-        }
+    pub(crate) fn look(&self) -> Look<'_> {
+        Look { site: &self.site, transports: &self.transports, contexts: &self.contexts, roles: &self.roles }
     }
 
-    /// The managers, in name order: who carries the lease and answers for health.
     pub(crate) fn managers(&self) -> Vec<&NodeName> {
-        self.site.managers()
+        self.look().managers()
     }
 
-    /// Returns what a node's variables are; asked once a run.
     pub(crate) async fn context(&self, node: &NodeName) -> Result<Arc<NodeContext>, Fault> {
-        if !self.site.nodes.contains_key(node) {
-            let known: Vec<_> = self.site.nodes.keys().map(NodeName::as_str).collect();
-            return Err(Fault::new(code::UNKNOWN, format!("the site has no node {node}"))
-                .hint(format!("there are {}", known.join(", "))));
-        }
-        self.contexts.of(&self.transports, &self.site, node).await.map_err(|error| error.to_fault())
+        self.look().context(node).await
     }
 
     fn command(&self, name: &CommandName) -> Result<&CommandDeclaration, Fault> {
-        self.site.profile.commands.get(name).ok_or_else(|| {
-            Fault::new(code::UNKNOWN, format!("profile {} has no command {name}", self.site.profile.name))
-        })
+        self.look().command(name)
     }
 
     fn now(&self) -> i64 {
@@ -186,23 +172,10 @@ impl Live {
         Ok(match effect.interface() {
             "nodes" => self.nodes(plugin, effect, sequence).await?,
             "files" => self.files(plugin, effect).await?,
-            "cluster" => self.cluster(effect).await.into(),
+            "cluster" => self.look().cluster(effect).await.into(),
             "crypto" => self.crypto(plugin, effect).await,
             _ => self.local(plugin, effect).await,
         })
-    }
-}
-
-/// Makes a fault of an error, with the error's own words and causes.
-fn fault<E: std::error::Error>(code: &'static str) -> impl Fn(E) -> Fault {
-    move |error| {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            message.push_str(&format!(": {cause}"));
-            source = cause.source();
-        }
-        Fault::new(code, message)
     }
 }
 
@@ -212,21 +185,16 @@ fn der_of(certificate: &[u8]) -> Result<Vec<u8>, Fault> {
 
 impl Facts for Live {
     fn places(&self, node: &NodeName) -> Vec<String> {
-        let mut places = self.site.nodes.get(node).map_or_else(Vec::new, |node| node.groups.clone());
-        let role = self.role(node);
-        if !role.is_empty() {
-            places.push(role.to_string());
-        }
-        places
+        self.look().places(node)
     }
     fn set_members(&self, set: &ObjectName, node: &NodeName) -> Vec<FileName> {
         self.objects.staged(set, node).into_iter().map(|staged| staged.file.name).collect()
     }
     fn is_command(&self, name: &str) -> bool {
-        self.site.profile.commands.keys().any(|command| command.as_str() == name)
+        self.look().is_command(name)
     }
     fn secret_in_argv(&self, command: &CommandName) -> bool {
-        self.site.profile.commands.get(command).is_some_and(|command| command.secret_in_argv)
+        self.look().command(command).is_ok_and(|command| command.secret_in_argv)
     }
 }
 
@@ -236,32 +204,7 @@ impl Backend for Live {
     }
 
     fn class(&self, effect: &Effect) -> EffectClass {
-        use Effect::*;
-        match effect {
-            NodesRun { command, .. } | NodesRunEach { command, .. } => {
-                match self.site.profile.commands.get(command).map(|command| command.kind) {
-                    Some(CommandKind::Observe) | None => EffectClass::Observe,
-                    Some(CommandKind::Change | CommandKind::Manual | CommandKind::Http) => {
-                        EffectClass::Change
-                    }
-                }
-            }
-            FilesPut { .. }
-            | FilesStage { .. }
-            | FilesSwap { .. }
-            | FilesDiscard { .. }
-            | FilesRemove { .. }
-            | FilesRestore { .. } => EffectClass::Change,
-            CryptoGenerateKey { .. }
-            | CryptoSelfSign { .. }
-            | CryptoIssue { .. }
-            | CryptoSuppliedCa { .. }
-            | SecretsAsk { .. }
-            | SecretsGenerate { .. }
-            | OperatorConfirm { .. }
-            | StateSet { .. } => EffectClass::Keep,
-            _ => EffectClass::Observe,
-        }
+        class_of(effect, &self.site.profile)
     }
 
     fn concurrency(&self) -> usize {
@@ -288,6 +231,16 @@ impl Backend for Live {
         sequence: i64,
     ) -> BoxFuture<'a, Result<(Acted, Settlement), Stop>> {
         async move { self.settle_effect(plugin, permit.effect(), sequence).await }.boxed()
+    }
+
+    fn detail<'a>(&'a self, effect: &'a Effect) -> BoxFuture<'a, Result<Detail, Fault>> {
+        let members = match effect {
+            Effect::FilesSwap { set, node } | Effect::FilesDiscard { set, node } => {
+                self.set_members(set, node)
+            }
+            _ => Vec::new(),
+        };
+        self.look().detail(effect, members, self.settings.allow_secret_in_argv).boxed()
     }
 
     fn recall(

@@ -2,14 +2,13 @@
 
 use super::{Live, fault};
 use crate::backend::Acted;
-use crate::capability::nodes::{self, ArgumentValue, JobKey, NodeContext, NodesError, ResolvedCommand};
+use crate::capability::nodes::{self, ArgumentValue, JobKey, NodesError, ResolvedCommand};
 use crate::journal::Trace;
 use crate::model::{
-    Answer, Argument, CommandName, Effect, Event, Fault, Member, NodeName, Outcome, PauseReason, PluginName,
-    Stop, Value, code,
+    Answer, Argument, CommandName, Effect, Event, Fault, NodeName, Outcome, PauseReason, PluginName, Stop,
+    Value, code,
 };
-use crate::site::{CommandDeclaration, CommandKind, Settle, Site};
-use crate::transport::Transports;
+use crate::site::{CommandDeclaration, CommandKind, Settle};
 use crate::transport::jobs::{self, JobError};
 use futures::future::try_join_all;
 use std::sync::Arc;
@@ -26,7 +25,7 @@ impl Live {
         sequence: i64,
     ) -> Result<Acted, Stop> {
         match effect {
-            Effect::NodesMembers => Ok(Ok(Answer::Members(self.members())).into()),
+            Effect::NodesMembers => Ok(Ok(Answer::Members(self.look().members())).into()),
             Effect::NodesClockOffset { node } => {
                 let asked = self.transports.clock_offset(node, &self.site.profile.service_user).await;
                 Ok(asked.map(Answer::Milliseconds).map_err(fault(code::UNREACHABLE)).into())
@@ -40,15 +39,6 @@ impl Live {
             }
             other => Ok(Err(Fault::new(code::INVALID, format!("{other} is no effect of nodes"))).into()),
         }
-    }
-
-    fn members(&self) -> Vec<Member> {
-        let member = |node: &crate::site::Node| Member {
-            name: node.name.clone(),
-            role: self.role(&node.name).to_string(),
-            groups: node.groups.clone(),
-        };
-        self.site.nodes.values().map(member).collect()
     }
 
     async fn run(
@@ -77,7 +67,7 @@ impl Live {
                 Ok(self.manual(node, declaration).await.map(|outcome| (outcome, Vec::new())))
             }
             CommandKind::Http => {
-                let ca = match self.manager_ca() {
+                let ca = match self.look().manager_ca() {
                     Ok(ca) => ca,
                     Err(fault) => return Ok(Err(fault)),
                 };
@@ -165,14 +155,10 @@ impl Live {
             None => Ok(None),
             Some(Settle::Command(name)) => {
                 let observing = self.command(name).map_err(unreachable)?;
-                let resolved = self.resolve_observing(node, observing).await.map_err(unreachable)?;
-                let ended = nodes::observe(&self.transports, &resolved)
-                    .await
-                    .map_err(|error| unreachable(to_fault(error)))?;
-                Ok(Some(nodes::outcome(&resolved, &ended).succeeded))
+                Ok(Some(self.look().observe(node, observing).await.map_err(unreachable)?.succeeded))
             }
             Some(Settle::Served(endpoint)) => {
-                let Ok(served) = self.served(node, endpoint).await else { return Ok(Some(false)) };
+                let Ok(served) = self.look().served(node, endpoint).await else { return Ok(Some(false)) };
                 let file =
                     self.site.profile.endpoints.get(endpoint).and_then(|endpoint| endpoint.file.clone());
                 let Some(file) = file else { return Ok(None) };
@@ -230,33 +216,6 @@ impl Live {
             .map_err(|error| error.to_fault())
     }
 
-    async fn resolve_observing(
-        &self,
-        node: &NodeName,
-        declaration: &CommandDeclaration,
-    ) -> Result<ResolvedCommand, Fault> {
-        let context = self.context(node).await?;
-        context.resolve_command(declaration, Vec::new(), false).map_err(|error| error.to_fault())
-    }
-
-    /// The raw output of an observing command, for a parser of the host's own.
-    pub(super) async fn observe_raw(
-        &self,
-        node: &NodeName,
-        declaration: &CommandDeclaration,
-    ) -> Result<Vec<u8>, Fault> {
-        let resolved = self.resolve_observing(node, declaration).await?;
-        let ended = nodes::observe(&self.transports, &resolved).await.map_err(to_fault)?;
-        let outcome = nodes::outcome(&resolved, &ended);
-        if !outcome.succeeded && ended.output.is_empty() {
-            return Err(Fault::new(
-                code::FAILED,
-                format!("{} on {node}: {}", declaration.name, outcome.reason),
-            ));
-        }
-        Ok(ended.output.to_vec())
-    }
-
     /// Removes the job records of the run from every node that has any.
     pub(crate) async fn purge_jobs(&self) -> Result<(), Fault> {
         let users: std::collections::BTreeSet<&str> =
@@ -272,43 +231,6 @@ impl Live {
         }
         Ok(())
     }
-}
-
-/// Why nothing should be begun on a node: a file of the profile has no path there, or jobs would not outlive
-/// their connection.
-pub(crate) async fn unfit(
-    transports: &Transports,
-    site: &Site,
-    node: &NodeName,
-    context: &NodeContext,
-) -> Option<Fault> {
-    if let Some(fault) = unresolved(site, context) {
-        return Some(fault);
-    }
-    match transports.ends_jobs_of(node, &site.profile.service_user).await {
-        Ok(None) => None,
-        Ok(Some(user)) => Some(
-            Fault::new(
-                code::INVALID,
-                format!(
-                    "{node} would end a running script with the connection that started it: systemd-logind has KillUserProcesses=yes for {user}"
-                ),
-            )
-            .hint(format!(
-                "on {node}, add {user} to KillExcludeUsers= in /etc/systemd/logind.conf and restart systemd-logind, or log in as another user"
-            )),
-        ),
-        Err(error) => Some(fault(code::UNREACHABLE)(error)),
-    }
-}
-
-/// The first file of the profile that has no path on this node, with the reason.
-fn unresolved(site: &Site, context: &NodeContext) -> Option<Fault> {
-    site.profile
-        .files
-        .values()
-        .find_map(|file| context.resolve_file(file).err())
-        .map(|error| error.to_fault())
 }
 
 /// The id of an effect's job: the same on resume, and never that of another effect of the run.

@@ -5,7 +5,7 @@ use super::nodes::{found_done, job_id};
 use crate::backend::Acted;
 use crate::capability::files::SwapState;
 use crate::capability::nodes::{self, Ended};
-use crate::journal::{Row, Settlement, StoredRow, Trace};
+use crate::journal::{Row, Settlement, StoredRow};
 use crate::model::{Answer, Effect, Fault, NodeName, PauseReason, PluginName, Stop};
 use crate::site::{CommandKind, Rerun};
 use crate::transport::jobs::{self, JobName, JobState};
@@ -116,16 +116,13 @@ impl Live {
     /// Takes what a run has made and left so far from its journal.
     pub async fn recall_run(&self, rows: &[StoredRow]) -> Result<(), Stop> {
         use crate::backend::Backend as _;
+        // Whatever came of it, an intent to stage may have left a file there: what is staged is resolved for
+        // its node, so that it can be swapped in or discarded.
         let staged_on: BTreeSet<&NodeName> = rows
             .iter()
             .filter_map(|stored| match &stored.row {
-                Row::Outcome { traces, .. } => Some(traces),
+                Row::Intent { effect: Effect::FilesStage { node, .. }, .. } => Some(node),
                 _ => None,
-            })
-            .flatten()
-            .filter_map(|trace| match trace {
-                Trace::Staged { node, .. } => Some(node),
-                Trace::Saved { .. } => None,
             })
             .collect();
         let dead = |node: &NodeName| {
@@ -140,6 +137,9 @@ impl Live {
         for stored in rows {
             match &stored.row {
                 Row::Intent { plugin, effect, .. } => {
+                    if let Effect::FilesStage { set, node, file, .. } = effect {
+                        self.staged_before(set, node, file, None);
+                    }
                     intents.insert(stored.sequence, (plugin, Cow::Borrowed(effect)));
                 }
                 Row::Child { of, node } => {

@@ -13,6 +13,7 @@ use rcgen::{
 };
 use rustls_pki_types::CertificateDer;
 use std::net::IpAddr;
+use x509_parser::certificate::X509Certificate;
 use x509_parser::time::ASN1Time;
 
 /// Certificates begin this long before they are made, in seconds: nodes' clocks differ.
@@ -70,15 +71,7 @@ pub fn issue(
     if !ca_key.matches(&ca_der)? {
         return Err(CryptoError::KeyMismatch { subject: super::name::rfc4514(ca.subject()) });
     }
-    let ca_until = ca.validity().not_after.timestamp();
-    let until = now.saturating_add(i64::from(request.days).saturating_mul(DAY));
-    if until > ca_until {
-        return Err(CryptoError::OutlivesCa {
-            until: date(until),
-            ca_until: date(ca_until),
-            days: (ca_until - now) / DAY,
-        });
-    }
+    outlived_by(&ca, request.days, now)?;
 
     let mut params = parameters(request.subject, request.days, now)?;
     params.is_ca = IsCa::ExplicitNoCa;
@@ -98,6 +91,34 @@ pub fn issue(
     let unsigned =
         params.signed_by(request.key, &Issuer::from_params(&issuer, Unsigned(ca_key))).map_err(|_| FAILED)?;
     sign_as(unsigned.der(), ca.subject().as_raw(), ca_key)
+}
+
+/// Checks all that [`issue`] asks of a CA (PEM or DER) but for its key.
+pub fn check_issuer(ca: &[u8], days: u32, now: i64) -> Result<(), CryptoError> {
+    let der = certificate::read_certificate(ca)?;
+    let ca = certificate::parse(&der)?;
+    verify::may_issue(&ca, &Extensions::of(&ca)?)?;
+    verify::in_date(&ca, now)?;
+    outlived_by(&ca, days, now)
+}
+
+/// Checks what a certificate is asked to say, as making it would.
+pub fn check_request(subject: &[Entry], names: &[String], days: u32, now: i64) -> Result<(), CryptoError> {
+    parameters(subject, days, now)?;
+    alternative_names(names).map(drop)
+}
+
+fn outlived_by(ca: &X509Certificate<'_>, days: u32, now: i64) -> Result<(), CryptoError> {
+    let ca_until = ca.validity().not_after.timestamp();
+    let until = now.saturating_add(i64::from(days).saturating_mul(DAY));
+    if until > ca_until {
+        return Err(CryptoError::OutlivesCa {
+            until: date(until),
+            ca_until: date(ca_until),
+            days: (ca_until - now) / DAY,
+        });
+    }
+    Ok(())
 }
 
 const FAILED: CryptoError = CryptoError::Library { what: "write a certificate" };

@@ -172,6 +172,46 @@ impl PrivateKey {
     }
 }
 
+/// Whether the key in a file is a certificate's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFit {
+    Fits,
+    /// It is another certificate's.
+    Other,
+    /// The passphrase does not open it, or it is of a kind that is not read here.
+    Shut,
+    /// There is no private key in the file.
+    NoKey,
+}
+
+impl KeyFit {
+    /// Returns the code of the contract.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fits => "fits",
+            Self::Other => "other",
+            Self::Shut => "shut",
+            Self::NoKey => "none",
+        }
+    }
+}
+
+/// Opens the key of a PEM file and compares it with a certificate, PEM or DER. Only a certificate that cannot be
+/// read is an error: what is in the file is the answer.
+pub fn key_fit(file: &[u8], passphrase: &Secret, certificate: &[u8]) -> Result<KeyFit, CryptoError> {
+    const MARK: &[u8] = b"PRIVATE KEY-----";
+    certificate::read_certificate(certificate)?;
+    // A block that is marked as a key and cannot be read may still be one, of a kind that is old or damaged.
+    // What is over the cap is none.
+    if file.len() > MAX_INPUT || !file.windows(MARK.len()).any(|window| window == MARK) {
+        return Ok(KeyFit::NoKey);
+    }
+    match PrivateKey::from_pem(file, Some(passphrase)) {
+        Ok(key) => Ok(if key.matches(certificate)? { KeyFit::Fits } else { KeyFit::Other }),
+        Err(_) => Ok(KeyFit::Shut),
+    }
+}
+
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<{} key>", self.algorithm)

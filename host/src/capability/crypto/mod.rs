@@ -22,9 +22,9 @@ pub use algorithm::KeyAlgorithm;
 pub use certificate::{MAX_INPUT, read_certificate, to_pem};
 pub use error::CryptoError;
 pub use inspect::inspect;
-pub use issue::{LeafRequest, issue, self_sign};
-pub use key::PrivateKey;
-pub use verify::{check_supplied_ca, verify_chain};
+pub use issue::{LeafRequest, check_issuer, check_request, issue, self_sign};
+pub use key::{KeyFit, PrivateKey, key_fit};
+pub use verify::{check_supplied_ca, check_supplied_certificate, verify_chain};
 
 pub(crate) use verify::verify_with_key_of;
 
@@ -35,12 +35,4 @@ mod proofs;
 #[cfg(test)]
 pub(crate) mod testing;
 
-/// Writes bytes as lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
+pub(crate) use crate::model::hex;

@@ -48,6 +48,28 @@ fn a_forged_signature_is_told_from_another_key() {
 }
 
 #[test]
+fn what_a_key_file_is_to_a_certificate_is_told_in_every_case() {
+    let (right, wrong) = (Secret::from_text("right".into()), Secret::from_text("wrong".into()));
+    let (root, other) = (&*ROOT, root("another"));
+    let sealed = |key: &PrivateKey| key.to_encrypted_pem(&right).unwrap().as_bytes().to_vec();
+    let traditional = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+    for (file, passphrase, expected) in [
+        (sealed(&root.1), &right, KeyFit::Fits),
+        (sealed(&other.1), &right, KeyFit::Other),
+        (sealed(&root.1), &wrong, KeyFit::Shut),
+        (traditional.to_vec(), &right, KeyFit::Shut),
+        (to_pem(&root.0).into_bytes(), &right, KeyFit::NoKey),
+        (b"garbage".to_vec(), &right, KeyFit::NoKey),
+        (Vec::new(), &right, KeyFit::NoKey),
+        (vec![b'x'; MAX_INPUT + 1], &right, KeyFit::NoKey),
+    ] {
+        assert_eq!(key_fit(&file, passphrase, &root.0).unwrap(), expected, "{}", file.len());
+        // What cannot be compared with is no verdict on the key.
+        assert!(key_fit(&file, passphrase, b"no certificate").is_err());
+    }
+}
+
+#[test]
 fn issue_refuses_what_would_not_verify() {
     let key = key("ecdsa-p256");
     let subject = subject(&[("common-name", "leaf")]);

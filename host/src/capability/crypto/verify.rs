@@ -68,8 +68,19 @@ pub fn verify_chain(leaf: &[u8], root: &[u8], now: i64) -> Result<(), CryptoErro
 /// Checks that a site's own CA will do: strong, allowed to issue, in date, and `key` is its key. Errors are
 /// [`CryptoError::SuppliedCa`], which says what to supply instead.
 pub fn check_supplied_ca(ca: &[u8], key: &PrivateKey, now: i64) -> Result<(), CryptoError> {
-    let refused =
-        |next: &'static str| move |source| CryptoError::SuppliedCa { source: Box::new(source), next };
+    check_supplied_certificate(ca, now)?;
+    let der = certificate::read_certificate(ca)?;
+    if !key.matches(&der)? {
+        let subject = name::rfc4514(certificate::parse(&der)?.subject());
+        return Err(refused("supply the key that was made with this certificate, or its certificate")(
+            CryptoError::KeyMismatch { subject },
+        ));
+    }
+    Ok(())
+}
+
+/// As [`check_supplied_ca`], as far as it goes without the key.
+pub fn check_supplied_certificate(ca: &[u8], now: i64) -> Result<(), CryptoError> {
     let der = certificate::read_certificate(ca).map_err(refused(
         "supply the CA certificate as PEM or DER (`openssl x509 -in FILE -text` reads it)",
     ))?;
@@ -83,14 +94,11 @@ pub fn check_supplied_ca(ca: &[u8], key: &PrivateKey, now: i64) -> Result<(), Cr
     may_issue(&parsed, &says).map_err(refused(
         "supply a CA made with basicConstraints=critical,CA:TRUE and keyUsage=keyCertSign,cRLSign",
     ))?;
-    in_date(&parsed, now).map_err(refused("supply a CA that is valid now, or set the clock right"))?;
-    if !key.matches(&der)? {
-        let subject = name::rfc4514(parsed.subject());
-        return Err(refused("supply the key that was made with this certificate, or its certificate")(
-            CryptoError::KeyMismatch { subject },
-        ));
-    }
-    Ok(())
+    in_date(&parsed, now).map_err(refused("supply a CA that is valid now, or set the clock right"))
+}
+
+fn refused(next: &'static str) -> impl Fn(CryptoError) -> CryptoError {
+    move |source| CryptoError::SuppliedCa { source: Box::new(source), next }
 }
 
 pub(super) fn may_issue(ca: &X509Certificate<'_>, says: &Extensions) -> Result<(), CryptoError> {

@@ -26,6 +26,10 @@ pub enum NodesError {
     Start { command: CommandName, node: NodeName, why: String },
     #[error("{command} on {node} did not finish within {timeout:?}")]
     TimedOut { command: CommandName, node: NodeName, timeout: Duration },
+    #[error("look for the product's folders on {node}: {cause}")]
+    Folders { node: NodeName, cause: TransportError },
+    #[error("which profile the site has cannot be told: {why}")]
+    NoProfile { why: String },
     #[error("{command} asks {url}: {why}")]
     Request { command: CommandName, url: String, why: String },
 }
@@ -48,7 +52,12 @@ impl NodesError {
             Transport { cause: TransportError::Lost { .. } | TransportError::Unexpected { .. }, .. } => {
                 fault(code::FAILED)
             }
-            Transport { .. } | Environment { .. } | Request { .. } => fault(code::UNREACHABLE),
+            Transport { .. } | Environment { .. } | Folders { .. } | Request { .. } => {
+                fault(code::UNREACHABLE)
+            }
+            NoProfile { .. } => {
+                fault(code::INVALID).hint("name it in site.toml, as profile = \"mrs-3\" under [site]")
+            }
             Job { cause, .. } => match **cause {
                 JobError::Transport(
                     TransportError::Unreachable { .. }

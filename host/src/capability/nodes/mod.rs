@@ -3,7 +3,7 @@
 //! `resolve` binds declarations of the profile to one node: variables, paths, arguments. `observe` runs
 //! a command that only looks, `change` one that changes (as a job of `transport`), `http` a request of
 //! the controller's own. `evaluate` is pure: it says whether what came back is the declared success,
-//! and what of the output a guest may see. Files themselves are `capability::files`' business.
+//! and what of the output a guest may see. `recognise` tells which bundled profile the managers fit. Files themselves are `capability::files`' business.
 
 mod change;
 mod contexts;
@@ -11,6 +11,7 @@ mod error;
 mod evaluate;
 mod http;
 mod observe;
+mod recognise;
 mod resolve;
 
 pub use change::{JobKey, run_change};
@@ -19,6 +20,7 @@ pub use error::NodesError;
 pub use evaluate::{Ended, OUTPUT_LIMIT, is_unprintable, outcome, printable};
 pub use http::request;
 pub use observe::observe;
+pub use recognise::{Looked, look_for, recognise};
 pub use resolve::{
     ArgumentValue, NodeContext, RequestBody, ResolvedCommand, ResolvedPrompt, ResolvedRequest,
 };

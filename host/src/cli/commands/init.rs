@@ -2,6 +2,7 @@
 
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
+use crate::site::AUTO;
 use crate::site::starter::{self, StarterError};
 use camino::Utf8PathBuf;
 
@@ -10,8 +11,8 @@ use camino::Utf8PathBuf;
 pub struct Args {
     /// Folder to make; it must be new or empty
     pub dir: Utf8PathBuf,
-    /// What the product calls its commands and files, as mrs-2
-    #[arg(long, short, value_name = "PROFILE")]
+    /// What the product calls its commands and files, as mrs-2; auto: the nodes are asked which fits
+    #[arg(long, short, value_name = "PROFILE", default_value = AUTO)]
     pub profile: String,
 }
 
@@ -59,6 +60,7 @@ mod tests {
             ui: Ui::new(Format::Json, Loudness::Quiet, true),
             site_dir: dir.to_owned(),
             state: None,
+            config: None,
             bundle: None,
         };
         run(Args { dir: dir.to_owned(), profile: profile.to_owned() }, &context)
@@ -73,5 +75,6 @@ mod tests {
         assert_eq!(error.hints, [format!("windlass init {dir} --profile mrs-2")]);
         assert_eq!(init(&dir, "mrs-2").unwrap(), Exit::Done);
         assert_eq!(init(&dir, "mrs-2").unwrap_err().exit, Exit::Usage);
+        assert_eq!(init(&dir.with_file_name("beside"), AUTO).unwrap(), Exit::Done);
     }
 }

@@ -4,7 +4,10 @@
 
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
-use crate::lab::{Double, Lab, LabError, NodeStatus, Plan, Role, Service, Switch, Transport, best_transport};
+use crate::lab::{
+    Double, Lab, LabError, NULL_SECONDS, NodeStatus, Plan, Product, Role, Service, Switch, Transport,
+    best_transport,
+};
 use camino::Utf8PathBuf;
 use std::error::Error as _;
 
@@ -27,6 +30,9 @@ enum Action {
         /// How nodes are reached; ssh for root, else local
         #[arg(long)]
         transport: Option<Transport>,
+        /// Which product the nodes have, as the profile that fits it
+        #[arg(long, value_name = "PROFILE", default_value = "mrs-2")]
+        profile: Product,
     },
     /// Show its nodes, their roles, and the switches that are on
     Status {
@@ -45,6 +51,9 @@ enum Action {
         /// Only in these scripts, for a switch that scripts look at
         #[arg(long = "script", value_name = "SCRIPT")]
         scripts: Vec<Double>,
+        /// How long, for a switch that lasts
+        #[arg(long, default_value_t = NULL_SECONDS)]
+        seconds: u32,
         /// Heal it
         #[arg(long)]
         off: bool,
@@ -66,14 +75,15 @@ pub struct ServiceArgs {
 pub fn run(args: &Args, context: &Context) -> Result {
     let ui = &context.ui;
     match &args.action {
-        Action::Up { dir, members, transport } => {
+        Action::Up { dir, members, transport, profile } => {
             let transport = transport.unwrap_or_else(best_transport);
             let started = std::time::Instant::now();
-            let lab = Lab::up(dir, &Plan { transport, members: *members, binary: None }).map_err(edge)?;
+            let plan = Plan { transport, product: *profile, members: *members, binary: None };
+            let lab = Lab::up(dir, &plan).map_err(edge)?;
             let status = lab.status().map_err(edge)?;
             if ui.is_json() {
                 ui.json(&serde_json::json!({
-                    "dir": lab.dir(), "transport": transport, "manager": lab.manager_url(), "nodes": status,
+                    "dir": lab.dir(), "transport": transport, "profile": profile, "manager": lab.manager_url(), "nodes": status,
                 }));
                 return Ok(Exit::Done);
             }
@@ -100,9 +110,9 @@ pub fn run(args: &Args, context: &Context) -> Result {
             }
             ui.out(format!("manager    {}", lab.manager_url()));
         }
-        Action::Break { dir, switch, node, scripts, off } => {
+        Action::Break { dir, switch, node, scripts, seconds, off } => {
             let lab = Lab::open(dir).map_err(edge)?;
-            let nodes = lab.break_with(*switch, node.as_deref(), *off, scripts).map_err(edge)?;
+            let nodes = lab.break_for(*switch, node.as_deref(), *off, scripts, *seconds).map_err(edge)?;
             if ui.is_json() {
                 ui.json(&serde_json::json!({ "switch": switch, "off": off, "nodes": nodes }));
             } else if nodes.is_empty() {
@@ -135,10 +145,11 @@ pub async fn run_service(args: &ServiceArgs) -> Result {
 }
 
 fn line(node: &NodeStatus) -> String {
-    let role = match (node.manager, node.role) {
-        (false, _) => "member",
-        (true, None) => "stopped",
-        (true, Some(role)) => Role::as_str(role),
+    let role = match node.role {
+        _ if !node.manager => "member",
+        _ if !node.running => "stopped",
+        None => "NULL",
+        Some(role) => Role::as_str(role),
     };
     let health = match node.all_normal {
         Some(true) => "normal",

@@ -1,11 +1,13 @@
 //! One file a subcommand: `Args`, and `run(args, &Context) -> Result<Exit>`.
 
+pub mod approve;
 pub mod completions;
 pub mod demo;
 pub mod gen_cert;
 pub mod init;
 pub mod lab;
 pub mod man;
+pub mod plan;
 pub mod resume;
 pub mod rollback;
 pub mod run;

@@ -16,6 +16,9 @@ pub struct Args {
     accept: Vec<session::Difference>,
     #[command(flatten)]
     lease: session::LeaseArgs,
+    /// Go on without the approval of what is different now; the reason is in the journal and in the report
+    #[arg(long, value_name = "WHY")]
+    break_glass: Option<String>,
     /// Where a secret comes from, where the run had not asked for it yet
     #[arg(long = "secret", value_name = "NAME=file:…|fd:…|prompt")]
     secrets: Vec<String>,
@@ -30,6 +33,7 @@ pub fn run(args: Args, context: &Context) -> Result {
             accept: args.accept,
             lease: args.lease,
             secrets: args.secrets,
+            break_glass: args.break_glass,
             back: false,
         },
     )

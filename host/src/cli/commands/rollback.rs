@@ -24,6 +24,7 @@ pub fn run(args: Args, context: &Context) -> Result {
             accept: args.accept,
             lease: args.lease,
             secrets: Vec::new(),
+            break_glass: None,
             back: true,
         },
     )

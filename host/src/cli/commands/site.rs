@@ -1,9 +1,10 @@
-//! `windlass site check` and `windlass site explain`; and how every command loads its site.
+//! `windlass site check` and `windlass site explain`.
 
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
-use crate::model::NodeName;
-use crate::site::{Site, SiteErrors, count, explain};
+use crate::cli::session::{Found, candidates, load};
+use crate::model::{Entry, NodeName};
+use crate::site::{AUTO, Site, SiteErrors, count, explain, leaves_profile_open};
 use serde::Serialize;
 
 /// Check the site's files, or explain a name in them
@@ -40,31 +41,35 @@ pub struct Reached {
 
 /// Runs `site …`. `connect` goes to every node of the site, for `check --connect`; this module knows no
 /// transport.
-pub async fn run(args: Args, context: &Context, connect: impl AsyncFnOnce(&Site) -> Vec<Reached>) -> Result {
+pub fn run(
+    args: Args,
+    context: &Context,
+    connect: impl FnOnce(&Site) -> std::result::Result<Vec<Reached>, Error>,
+) -> Result {
     match args.command {
-        Command::Check { connect: wanted } => check(context, wanted.then_some(connect)).await,
+        Command::Check { connect: wanted } => check(context, wanted.then_some(connect)),
         Command::Explain { name } => explain_name(context, &name),
     }
 }
 
-/// Loads the site that the context names; its mistakes are a usage error that lists them all.
-pub fn load(context: &Context) -> std::result::Result<Site, Error> {
-    Site::load(&context.site_dir).map_err(|errors| site_error(context, &errors))
-}
-
-fn site_error(context: &Context, errors: &SiteErrors) -> Error {
+/// The mistakes of a site as a usage error that lists them all.
+pub fn site_error(context: &Context, errors: &SiteErrors) -> Error {
     let error = Error::from_error(Exit::Usage, errors);
     if context.site_dir.join("site.toml").exists() {
         error.hint(format!("correct them, then `windlass -C {} site check`", context.site_dir))
     } else {
-        error.hint("name the site's folder with -C or WINDLASS_SITE, or make one: `windlass init DIR --profile mrs-2`")
+        error.hint("name the site's folder with -C or WINDLASS_SITE, or make one: `windlass init DIR`")
     }
 }
 
 #[derive(Serialize)]
 struct Checked<'a> {
     site: &'a str,
+    /// `auto` where the site leaves it to the nodes and they were not asked.
     profile: &'a str,
+    /// What told the profile, where the nodes were asked for it.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    told: &'a [String],
     digest: &'a str,
     mistakes: [(); 0],
     nodes: usize,
@@ -79,23 +84,32 @@ struct Checked<'a> {
     reached: Option<&'a [Reached]>,
 }
 
-async fn check(context: &Context, connect: Option<impl AsyncFnOnce(&Site) -> Vec<Reached>>) -> Result {
-    let site = match Site::load(&context.site_dir) {
-        Ok(site) => site,
-        Err(errors) => {
-            if context.ui.is_json() {
-                context.ui.json(&serde_json::json!({ "dir": errors.dir, "mistakes": errors.mistakes }));
-            }
-            return Err(site_error(context, &errors));
-        }
+fn check(
+    context: &Context,
+    connect: Option<impl FnOnce(&Site) -> std::result::Result<Vec<Reached>, Error>>,
+) -> Result {
+    let right = match leaves_profile_open(&context.site_dir) {
+        true => candidates(context).map(Some),
+        false => Site::load(&context.site_dir).map(|_| None),
     };
+    let open = right.map_err(|errors| {
+        if context.ui.is_json() {
+            context.ui.json(&serde_json::json!({ "dir": errors.dir, "mistakes": errors.mistakes }));
+        }
+        site_error(context, &errors)
+    })?;
+    if let (Some((sites, wrong)), None) = (open, &connect) {
+        return check_open(context, &sites, &wrong);
+    }
+    let Found { site, told } = load(context)?;
     let reached = match connect {
-        Some(connect) => Some(connect(&site).await),
+        Some(connect) => Some(connect(&site)?),
         None => None,
     };
     let checked = Checked {
         site: &site.name,
         profile: &site.profile.name,
+        told: &told,
         digest: &site.digest,
         mistakes: [],
         nodes: site.nodes.len(),
@@ -130,6 +144,35 @@ async fn check(context: &Context, connect: Option<impl AsyncFnOnce(&Site) -> Vec
     Err(error)
 }
 
+/// Without asking the nodes, a site that leaves its profile to them is checked under each that there is.
+fn check_open(context: &Context, sites: &[Site], wrong: &[(&'static str, SiteErrors)]) -> Result {
+    let names: Vec<&str> = sites.iter().map(|site| site.profile.name.as_str()).collect();
+    if context.ui.is_json() {
+        let site = sites.first().map(|site| &site.name);
+        let wrong: serde_json::Map<_, _> = wrong
+            .iter()
+            .map(|(name, errors)| ((*name).to_owned(), serde_json::json!(errors.mistakes)))
+            .collect();
+        context.ui.json(&serde_json::json!({
+            "site": site, "profile": AUTO, "fits": names, "mistakes": [], "mistakes_under": wrong,
+        }));
+        return Ok(Exit::Done);
+    }
+    let ui = &context.ui;
+    if let Some(site) = sites.first() {
+        ui.out(format!("site {}: no mistakes", site.name));
+    }
+    ui.out(format!("  profile      left to the nodes; the site is right under {}", names.join(", ")));
+    for (name, errors) in wrong {
+        ui.out(format!("  not under {name}: {}", count(errors.mistakes.len(), "mistake")));
+        for mistake in &errors.mistakes {
+            ui.out(format!("    {mistake}"));
+        }
+    }
+    ui.say("no node was asked which it is; --connect does");
+    Ok(Exit::Done)
+}
+
 fn print_checked(context: &Context, site: &Site, checked: &Checked<'_>) {
     let ui = &context.ui;
     ui.out(format!("site {}: no mistakes", checked.site));
@@ -149,6 +192,9 @@ fn print_checked(context: &Context, site: &Site, checked: &Checked<'_>) {
         count(checked.endpoints, "endpoint"),
         count(checked.variables, "variable")
     ));
+    for line in checked.told {
+        ui.out(format!("    {line}"));
+    }
     match checked.reached {
         None => ui.say("no node was asked; --connect does"),
         Some(reached) => {
@@ -160,8 +206,10 @@ fn print_checked(context: &Context, site: &Site, checked: &Checked<'_>) {
 }
 
 fn explain_name(context: &Context, name: &str) -> Result {
-    let site = load(context)?;
-    let explanations = explain(&site, name).map_err(|unknown| {
+    let Found { site, told } = load(context)?;
+    // What the nodes were asked for can also be asked for under the word that left it to them.
+    let wanted = if name == AUTO && !told.is_empty() { site.profile.name.as_str() } else { name };
+    let mut explanations = explain(&site, wanted).map_err(|unknown| {
         let error = Error::from_error(Exit::Usage, &unknown);
         match &unknown.nearest {
             Some(near) => error.hint(format!("did you mean `windlass site explain {near}`?")),
@@ -169,6 +217,11 @@ fn explain_name(context: &Context, name: &str) -> Result {
                 .hint("names stand in site.toml and in the profile; `windlass site check` lists their files"),
         }
     })?;
+    for explanation in explanations.iter_mut().filter(|one| one.kind == "profile") {
+        explanation
+            .facts
+            .extend(told.iter().map(|line| Entry { name: "told by".into(), value: line.clone() }));
+    }
     if context.ui.is_json() {
         context.ui.json(&explanations);
         return Ok(Exit::Done);
@@ -199,17 +252,16 @@ groups = ["managers"]
         let dir = Utf8Path::from_path(folder.path()).unwrap();
         std::fs::write(dir.join("site.toml"), site).unwrap();
         let ui = Ui::new(Format::Text, Loudness::Quiet, true);
-        let context = Context { ui, site_dir: dir.to_owned(), state: None, bundle: None };
-        let connect = async |site: &Site| {
+        let context = Context { ui, site_dir: dir.to_owned(), state: None, config: None, bundle: None };
+        let connect = |site: &Site| {
             let reached = |node: &NodeName| Reached {
                 node: node.clone(),
                 problem: found.map(str::to_owned),
                 hint: found.map(|_| "ssh to it".to_owned()),
             };
-            site.nodes.keys().map(reached).collect()
+            Ok(site.nodes.keys().map(reached).collect())
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(run(Args { command }, &context, connect))
+        run(Args { command }, &context, connect)
     }
 
     #[test]

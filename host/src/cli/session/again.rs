@@ -1,25 +1,30 @@
 //! `windlass resume` and `windlass rollback`: an earlier run, from wherever its journal says it is.
 
+use super::ask::Given;
 use super::drive::{LeaseArgs, Opened, drive};
 use super::ending::{journal_error, plugin_error};
+use super::follow::{self, Follows};
 use super::network::enter;
 use super::parameters;
 use super::plugins::load_plugin;
+use super::profile::load_for;
 use super::runs::{find_run, runs_dir};
 use crate::cli::Context;
-use crate::cli::commands::site::load;
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::{Journal, Row, RunRecord, StoredRow};
 use crate::model::{Event, RunState};
 use crate::run::Position;
 
 /// `windlass resume` and `windlass rollback`.
+#[derive(Debug, Default)]
 pub struct Again {
     pub run: Option<String>,
     pub yes: bool,
     pub accept: Vec<Difference>,
     pub lease: LeaseArgs,
     pub secrets: Vec<String>,
+    /// Why to go on although the plan was approved for something else.
+    pub break_glass: Option<String>,
     /// Take back instead of going on.
     pub back: bool,
 }
@@ -52,7 +57,17 @@ pub fn again(context: &Context, again: Again) -> Result {
     else {
         return Err(Error::new(Exit::Fault, format!("the journal of run {run} does not begin as one does")));
     };
-    let site = load(context)?;
+    let mut follows = Follows::of_stored(&rows);
+    if !again.back && again.break_glass.is_none() && follows.plan().is_some() && !again.accept.is_empty() {
+        return Err(Error::new(
+            Exit::Refused,
+            format!("run {run} follows a plan that was approved, and a difference is not part of it"),
+        )
+        .hint("put back what was changed, and resume without --accept")
+        .hint("--break-glass WHY goes on without approval; it is told everywhere"));
+    }
+    let broken = again.break_glass.as_deref().map(|why| follows.break_glass(why));
+    let site = load_for(context, &rows)?;
     if site.digest != site_digest && !again.accept.contains(&Difference::Site) {
         return Err(Error::new(
             Exit::Refused,
@@ -74,7 +89,16 @@ pub fn again(context: &Context, again: Again) -> Result {
             )
             .hint("use the windlass that began it, or, if the change is meant: --accept plugin"));
         }
+        if let (Some(plan), false) = (follows.plan(), again.back) {
+            follow::hold(plan, &site, &settings, &plugin)?;
+            if !position.confirmed {
+                follow::in_time(plan)?;
+            }
+        }
         let described = plugin.procedure_describe().await.map_err(plugin_error)?;
+        if let Some(broken) = &broken {
+            journal.commit(broken).map_err(journal_error)?;
+        }
         let opened = Opened {
             site,
             plugin,
@@ -84,8 +108,10 @@ pub fn again(context: &Context, again: Again) -> Result {
             journal,
             rows,
             terms: again.lease.into(),
+            follows,
         };
         let began = Event::RunResumed { run };
-        drive(context, opened, &described.impact, again.yes, again.back, began).await
+        let given = Given { yes: again.yes, ack: None };
+        drive(context, opened, &described.impact, given, again.back, began).await
     })
 }

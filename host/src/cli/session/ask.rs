@@ -1,29 +1,43 @@
 //! The operator at the terminal: the plan and its question, secrets, instructions.
 
+use super::follow::Agreed;
 use super::show::Shown;
-use crate::capability::operator::Operator;
+use crate::capability::operator::{Acknowledged, Operator};
 use crate::capability::secrets::{Secret, source};
 use crate::cli::ui::Ui;
-use crate::model::{Event, PlannedStep};
+use crate::model::{Event, PlannedStep, Roles};
 use crate::report;
-use crate::run::Asker;
+use crate::run::{Asker, GoAhead};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub struct TerminalOperator {
     ui: Ui,
     shown: Arc<Shown>,
-    yes: bool,
+    given: Given,
     impact: String,
+    agreed: Agreed,
+    /// The token has acknowledged something that the procedure asked.
+    acknowledged: AtomicBool,
+}
+
+/// What the operator answered beforehand, on the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// `--yes`.
+    pub yes: bool,
+    /// `--ack TOKEN`.
+    pub ack: Option<String>,
 }
 
 impl TerminalOperator {
-    pub fn new(ui: Ui, shown: Arc<Shown>, yes: bool, impact: String) -> Self {
-        Self { ui, shown, yes, impact }
+    pub fn new(ui: Ui, shown: Arc<Shown>, given: Given, impact: String, agreed: Agreed) -> Self {
+        Self { ui, shown, given, impact, agreed, acknowledged: AtomicBool::new(false) }
     }
 }
 
 impl Asker for TerminalOperator {
-    fn go_ahead(&self, steps: &[PlannedStep]) -> Option<bool> {
+    fn go_ahead(&self, roles: Option<&Roles>, steps: &[PlannedStep]) -> GoAhead {
         if self.ui.is_json() {
             self.ui.json(&Event::Planned {
                 title: String::new(),
@@ -35,10 +49,22 @@ impl Asker for TerminalOperator {
                 self.shown.line(&line);
             }
         }
-        if self.yes {
-            return Some(true);
+        // A token that acknowledged something of the procedure's own is not meant for the whole.
+        let ack = match self.acknowledged.load(Ordering::Relaxed) {
+            true => None,
+            false => self.given.ack.as_deref(),
+        };
+        if let Err(fault) = (self.agreed)(roles, steps, ack) {
+            return GoAhead::Refused(fault);
         }
-        self.shown.pause(|| self.ui.ask("Go ahead?"))
+        if self.given.yes {
+            return GoAhead::Yes;
+        }
+        match self.shown.pause(|| self.ui.ask("Go ahead?")) {
+            Some(true) => GoAhead::Yes,
+            Some(false) => GoAhead::No,
+            None => GoAhead::Nobody,
+        }
     }
 }
 
@@ -47,11 +73,28 @@ impl Operator for TerminalOperator {
         if !impact.is_empty() {
             self.shown.line(impact);
         }
-        if self.yes {
+        if self.given.yes {
             self.shown.line(&format!("{question} yes (--yes)"));
             return Some(true);
         }
         self.shown.pause(|| self.ui.ask(question))
+    }
+
+    fn acknowledge(&self, question: &str, impact: &str, token: &str) -> Acknowledged {
+        self.shown.line(impact);
+        match &self.given.ack {
+            Some(given) if given == token => {
+                self.acknowledged.store(true, Ordering::Relaxed);
+                self.shown.line(&format!("{question} acknowledged (--ack {token})"));
+                Acknowledged::Yes
+            }
+            Some(_) => Acknowledged::OtherToken,
+            None => match self.shown.pause(|| self.ui.ask(question)) {
+                Some(true) => Acknowledged::Yes,
+                Some(false) => Acknowledged::No,
+                None => Acknowledged::Nobody,
+            },
+        }
     }
 
     fn secret(&self, prompt: &str) -> Option<std::io::Result<Secret>> {

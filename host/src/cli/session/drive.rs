@@ -1,7 +1,8 @@
 //! A run with everything it needs open, driven to where it ends or stands.
 
-use super::ask::TerminalOperator;
+use super::ask::{Given, TerminalOperator};
 use super::ending::{finish, journal_error};
+use super::follow::Follows;
 use super::plugins::{gate_for, policy_for};
 use super::show::Shown;
 use crate::backend::live::{LeaseTerms, Live, Parts};
@@ -19,7 +20,7 @@ use indexmap::IndexMap;
 use std::sync::Arc;
 
 /// The code of a fault that a procedure's preflight answers with.
-const PREFLIGHT: &str = "preflight";
+pub(super) const PREFLIGHT: &str = "preflight";
 
 /// Everything a run needs, opened.
 pub(super) struct Opened {
@@ -30,6 +31,7 @@ pub(super) struct Opened {
     pub secret_sources: IndexMap<String, SecretSource>,
     pub journal: Journal,
     pub rows: Vec<StoredRow>,
+    pub follows: Follows,
     pub terms: LeaseTerms,
 }
 
@@ -54,11 +56,11 @@ pub(super) async fn drive(
     context: &Context,
     opened: Opened,
     impact: &str,
-    yes: bool,
+    given: Given,
     back: bool,
     began: Event,
 ) -> Result {
-    let Opened { site, plugin, settings, parameters, secret_sources, journal, rows, terms } = opened;
+    let Opened { site, plugin, settings, parameters, secret_sources, journal, rows, follows, terms } = opened;
     let (site, journal) = (Arc::new(site), Arc::new(journal));
     let position = Tracked::of(&journal, &rows);
     if !rows.is_empty() {
@@ -70,6 +72,9 @@ pub(super) async fn drive(
     let shown = Shown::new(&context.ui);
     let events: Events = shown.events();
     events(&began);
+    if let Some(broken) = follows.broken() {
+        events(&broken);
+    }
     let policy = policy_for(&site, &name)?;
     let identity = Identity::load_or_create(&sealed::identity_path(context.state_dir()?))
         .map_err(|error| Error::from_error(Exit::Usage, &error))?;
@@ -82,8 +87,9 @@ pub(super) async fn drive(
     crate::transport::reap_orphans().await;
     let transports =
         Transports::new(&site, journal.folder()).map_err(|error| Error::from_error(Exit::Fault, &error))?;
+    let agreed = follows.agreed(&site, &settings, &plugin, &parameters, impact);
     let operator =
-        Arc::new(TerminalOperator::new(context.ui.clone(), shown.clone(), yes, impact.to_string()));
+        Arc::new(TerminalOperator::new(context.ui.clone(), shown.clone(), given, impact.to_string(), agreed));
     let live = Live::new(Parts {
         site: site.clone(),
         run: journal.run().clone(),
@@ -118,6 +124,7 @@ pub(super) async fn drive(
         events,
         interrupt,
         asker: operator,
+        expected: follows.expected(),
         rows,
         position,
     };
@@ -125,7 +132,7 @@ pub(super) async fn drive(
     drop(machine);
     shown.finish();
     live.close().await;
-    finish(context, journal.run(), ending)
+    finish(context, journal.run(), ending, follows.broken())
 }
 
 /// Ctrl-C once: the effect in flight is finished, then the run pauses. Twice: leave at once; the journal

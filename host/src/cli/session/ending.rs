@@ -1,20 +1,26 @@
 //! How a run came out, in words and as an exit code; what errors become at the command line.
 
+use crate::approval::ApprovalError;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::JournalError;
-use crate::model::{Fault, RunId};
+use crate::model::{Event, Fault, RunId};
 use crate::plugin::PluginError;
+use crate::report;
 use crate::run::Ending;
 
 /// Prints how it ended; returns the exit code.
-pub(super) fn finish(context: &Context, run: &RunId, ending: Ending) -> Result {
+pub(super) fn finish(context: &Context, run: &RunId, ending: Ending, broken: Option<Event>) -> Result {
     let ui = &context.ui;
+    // Said at the beginning too; whoever reads only the report must not miss it.
+    if let (Some(Event::GlassBroken { why, by }), false) = (broken, ui.is_json()) {
+        ui.out(report::glass(&why, &by));
+    }
     let unchanged = |error: Error| error.hint("the cluster is as it was");
     match ending {
         Ending::Done { checks } => {
             if !ui.is_json() {
-                for line in crate::report::report(&checks) {
+                for line in report::report(&checks) {
                     ui.out(line);
                 }
                 ui.out(format!("run {run}: done and verified"));
@@ -83,6 +89,16 @@ pub fn journal_error(error: JournalError) -> Error {
         _ => &[],
     };
     hints.iter().fold(Error::from_error(exit, &error), |made, hint| made.hint(*hint))
+}
+
+pub(super) fn approval_error(error: ApprovalError) -> Error {
+    let exit = match error {
+        // Whom to trust must be beyond doubt before anything else is.
+        ApprovalError::Unsafe { .. } | ApprovalError::Trusted { .. } => Exit::Refused,
+        ApprovalError::Sign { .. } | ApprovalError::Agent { .. } => Exit::Failed,
+        _ => Exit::Usage,
+    };
+    Error::from_error(exit, &error)
 }
 
 pub(super) fn plugin_error(error: PluginError) -> Error {

@@ -1,27 +1,37 @@
 //! Puts a run together: site, plugin, journal, connections; drives it; says how it ended.
 //!
 //! `start`, `again` and `close` are how a run begins, goes on and ends; `drive` opens what all of them need
-//! and hands it to the machine of `run`; `ending` says how that came out. `plugins` finds the plugin and its
-//! gate, `network` reaches nodes, `runs` finds runs by the beginning of their ids.
+//! and hands it to the machine of `run`; `plan` does the same
+//! with a ground that only looks; `ending` says how that came out.
+//! `approve` signs a plan, and `follow` holds a run to one. `plugins` finds the plugin and its
+//! gate, `network` reaches nodes, `profile` finds a site's profile, `runs` finds runs by the beginning of their ids.
 
 mod again;
+mod approve;
 mod ask;
 mod close;
 mod drive;
 mod ending;
+mod follow;
 mod network;
 mod parameters;
+mod plan;
 mod plugins;
+mod prepare;
+mod profile;
 mod runs;
 mod show;
 mod start;
 mod verify;
 
 pub use again::{Again, Difference, again};
+pub use approve::{Approve, approve};
 pub use close::close;
 pub use drive::LeaseArgs;
 pub use ending::journal_error;
 pub use network::{one_thread, site};
+pub use plan::{Make, plan};
+pub use profile::{Found, candidates, load};
 pub use runs::{find_run, newest_or, runs_dir};
 pub use start::{Start, start};
 pub use verify::{Verdict, beside};

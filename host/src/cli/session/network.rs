@@ -2,18 +2,28 @@
 
 use crate::capability::nodes::NodeContexts;
 use crate::cli::Context;
-use crate::cli::commands::site::{Args, Command, Reached, load, run};
+use crate::cli::commands::site::{Args, Reached, run};
 use crate::cli::error::{Error, Exit, Result};
 use crate::model::NodeName;
 use crate::site::Site;
 use crate::transport::Transports;
+use camino::Utf8PathBuf;
 use std::os::unix::fs::DirBuilderExt as _;
 
 /// `windlass site`; with `--connect`, each node is asked for its variables.
 pub fn site(args: Args, context: &Context) -> Result {
-    let connects = matches!(args.command, Command::Check { connect: true });
-    let runtime = if connects { enter(&load(context)?)? } else { threads()? };
-    runtime.block_on(run(args, context, async |site| connect(context, site).await))
+    run(args, context, |site| Ok(enter(site)?.block_on(connect(context, site))))
+}
+
+/// A private folder for connections that belong to no run.
+pub(super) fn check_folder(context: &Context) -> std::result::Result<Utf8PathBuf, String> {
+    let dir = context.state_dir().map_err(|error| error.message)?.join("check");
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&dir)
+        .map_err(|error| format!("{dir}: {error}"))?;
+    Ok(dir)
 }
 
 /// Asks every node, side by side, for what its commands and files need.
@@ -23,15 +33,8 @@ async fn connect(context: &Context, site: &Site) -> Vec<Reached> {
         problem: Some(message),
         hint: (!hint.is_empty()).then_some(hint),
     };
-    let opened = context.state_dir().map_err(|error| error.message).and_then(|state| {
-        let dir = state.join("check");
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&dir)
-            .map_err(|error| format!("{dir}: {error}"))?;
-        Transports::new(site, &dir).map_err(|error| error.to_string())
-    });
+    let opened =
+        check_folder(context).and_then(|dir| Transports::new(site, &dir).map_err(|error| error.to_string()));
     let transports = match opened {
         Ok(transports) => transports,
         Err(why) => {
@@ -42,7 +45,7 @@ async fn connect(context: &Context, site: &Site) -> Vec<Reached> {
         let transports = &transports;
         async move {
             match NodeContexts::default().of(transports, site, node).await {
-                Ok(context) => match crate::backend::live::unfit(transports, site, node, &context).await {
+                Ok(context) => match crate::backend::unfit(transports, site, node, &context).await {
                     None => Reached { node: node.clone(), problem: None, hint: None },
                     Some(fault) => problem(node, fault.message, fault.hint),
                 },

@@ -46,6 +46,8 @@ impl Shown {
             self.finish();
         }
         match event {
+            // Also where everything else is to be quiet.
+            Event::GlassBroken { why, by } => return self.ui.warn(report::glass(why, by)),
             Event::EffectBegan { effect } => self.detail(effect.to_string()),
             Event::Output { node, line } => self.now().printed.push(format!("{node}: {line}")),
             Event::Note { text } if self.now().printed.contains(text) => return,

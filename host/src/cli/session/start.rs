@@ -1,61 +1,111 @@
 //! `windlass run`: a new run.
 
+use super::ask::Given;
 use super::drive::{LeaseArgs, Opened, controller, drive};
-use super::ending::{journal_error, plugin_error};
+use super::ending::journal_error;
+use super::follow::{self, Follows, Taken};
 use super::network::enter;
 use super::parameters;
 use super::plugins::load_plugin;
+use super::prepare::{procedure_name, settle};
+use super::profile::{Found, load};
 use super::runs::runs_dir;
 use crate::cli::Context;
-use crate::cli::commands::site::load;
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::{Journal, Row};
 use crate::model::{Event, PluginName, RunId};
-use crate::site::Site;
+use camino::Utf8PathBuf;
 
 /// `windlass run`.
+#[derive(Debug, Default)]
 pub struct Start {
-    pub procedure: String,
+    /// None: the plan's.
+    pub procedure: Option<String>,
     pub params: Vec<String>,
     pub secrets: Vec<String>,
     pub yes: bool,
     pub lease: LeaseArgs,
+    /// A plan to follow.
+    pub plan: Option<Utf8PathBuf>,
+    /// The impact's token.
+    pub ack: Option<String>,
+    /// Why to go on without approvals.
+    pub break_glass: Option<String>,
+    /// On a pair of this process's own making, which nobody depends on and no approval is needed for.
+    pub practice: bool,
 }
 
 /// Starts a new run.
 pub fn start(context: &Context, start: Start) -> Result {
-    let site = load(context)?;
-    let name =
-        PluginName::new(start.procedure.as_str()).map_err(|error| Error::from_error(Exit::Usage, &error))?;
+    let Found { site, told } = load(context)?;
+    let file = start.plan.as_deref().map(follow::read).transpose()?;
+    let name = match (&file, &start.procedure) {
+        (Some(file), _) => file.plan.procedure.clone(),
+        (None, Some(procedure)) => procedure_name(procedure)?,
+        (None, None) => return Err(Error::new(Exit::Usage, "name a procedure, or a plan with --plan")),
+    };
     let settings = site.procedures.get(&name).cloned().unwrap_or_default();
+    let taken = match start.practice {
+        true => Taken::Nothing,
+        false => follow::taken(context, &name, &settings, file, start.break_glass)?,
+    };
+    let secret_sources = parameters::secret_sources(&start.secrets)?;
     let runtime = enter(&site)?;
     runtime.block_on(async {
         let plugin = load_plugin(context, &site, &name, &settings)?;
-        let described = plugin.procedure_describe().await.map_err(plugin_error)?;
-        let parameters = parameters::settle(&name, &described, &site, &settings, &start.params)?;
-        let secret_sources = parameters::secret_sources(&start.secrets)?;
+        let given = match taken.plan() {
+            Some(plan) => {
+                follow::hold(plan, &site, &settings, &plugin)?;
+                follow::given(plan)
+            }
+            None => start.params,
+        };
+        let (described, parameters) = settle(&plugin, &site, &settings, &given).await?;
+        if let Some(plan) = taken.plan() {
+            follow::hold_parameters(plan, &parameters)?;
+        }
         let run = new_run_id(&name)?;
-        let journal = Journal::create(&runs_dir(context)?, &run).map_err(journal_error)?;
-        let row = Row::Began {
-            procedure: name.clone(),
-            site: site.name.clone(),
-            site_digest: site.digest.clone(),
-            plugin_digest: plugin.digest().to_string(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            controller: controller(),
-            parameters: parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        let runs = runs_dir(context)?;
+        // Two that start with one plan meet here.
+        let turn = taken.plan().map(|plan| follow::turn(context, &runs, plan)).transpose()?;
+        let journal = Journal::create(&runs, &run).map_err(journal_error)?;
+        journal
+            .note(&Row::Began {
+                procedure: name.clone(),
+                site: site.name.clone(),
+                site_digest: site.digest.clone(),
+                plugin_digest: plugin.digest().to_string(),
+                version: env!("CARGO_PKG_VERSION").into(),
+                controller: controller(),
+                parameters: parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            })
+            .map_err(journal_error)?;
+        let rows: Vec<Row> = taken.rows();
+        if !told.is_empty() {
+            let found = Row::ProfileFound { profile: site.profile.name.clone(), told: told.clone() };
+            journal.note(&found).map_err(journal_error)?;
+            context.ui.say(format!("profile {}: {}", site.profile.name, told.join("; ")));
+        }
+        for row in &rows {
+            journal.note(row).map_err(journal_error)?;
+        }
+        journal.flush().map_err(journal_error)?;
+        drop(turn);
+        let began = Event::RunBegan { run: run.clone(), procedure: name.clone(), site: site.name.clone() };
+        let follows = Follows::of(&rows);
+        let opened = Opened {
+            site,
+            plugin,
+            settings,
+            parameters,
+            secret_sources,
+            journal,
+            rows: Vec::new(),
+            follows,
+            terms: start.lease.into(),
         };
-        journal.commit(&row).map_err(journal_error)?;
-        let terms = start.lease.into();
-        let opened =
-            Opened { site, plugin, settings, parameters, secret_sources, journal, rows: Vec::new(), terms };
-        let event = |site: &Site| Event::RunBegan {
-            run: run.clone(),
-            procedure: name.clone(),
-            site: site.name.clone(),
-        };
-        let began = event(&opened.site);
-        drive(context, opened, &described.impact, start.yes, false, began).await
+        let given = Given { yes: start.yes, ack: start.ack };
+        drive(context, opened, &described.impact, given, false, began).await
     })
 }
 

@@ -1,8 +1,8 @@
 //! `windlass runs verify --nodes`: a journal beside what the managers hold of it.
 
 use super::network::enter;
+use super::profile::load_for;
 use crate::cli::Context;
-use crate::cli::commands::site::load;
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::Reading;
 use crate::journal::mirror::Head;
@@ -55,7 +55,7 @@ impl Beside {
 
 /// Asks every manager for the head of its mirror.
 pub fn beside(context: &Context, run: &RunId, reading: &Reading) -> Result<Vec<Beside>> {
-    let site = load(context)?;
+    let site = load_for(context, &reading.understood())?;
     let runtime = enter(&site)?;
     runtime.block_on(async {
         let folder = super::runs_dir(context)?.join(run.as_str());

@@ -2,9 +2,11 @@
 # here is the lab's (counting executions, switches that make a script misbehave).
 
 : "${OMS_RUN_PATH:?is not set: log in as the service user}"
-lab=$BIGDATA_HOME/.windlass-lab
-cert_ha=$BIGDATA_HOME/om-0.0.1/security/certHA
+# Which product it stands for, and where that has its OM folder; written in when the cluster is made.
+product=@product@
+cert_ha=$BIGDATA_HOME/@om@/security/certHA
 local_cert=$OMS_RUN_PATH/workspace0/ha/local/cert
+lab=$BIGDATA_HOME/.windlass-lab
 
 # begin NAME: counts the execution; nothing of it depends on switches.
 begin() {
@@ -33,6 +35,30 @@ finish() {
     printf '%s\n' "$1"
     if on wrong-exit; then exit 3; fi
     exit 0
+}
+
+# ask PROMPT: reads the password. The prompt is printed without a terminal too; with one, what is typed is not
+# shown.
+ask() {
+    if on prompt-missing; then
+        :
+    elif on prompt-different; then
+        printf 'Enter the pass phrase of another key:'
+    else
+        printf '%s' "$1"
+    fi
+    if [ -t 0 ]; then
+        terminal=$(stty -g)
+        trap 'stty "$terminal"; exit 130' INT TERM
+        stty -echo
+    fi
+    IFS= read -r password
+    if [ -t 0 ]; then
+        stty "$terminal"
+        trap - INT TERM
+    fi
+    [ -n "$password" ] || fail "No password was given."
+    printf '\n'
 }
 
 # pass PROGRAM…: runs it with the password as its standard input. printf is built into the shell, so the

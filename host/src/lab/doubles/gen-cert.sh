@@ -1,6 +1,6 @@
 #!/bin/sh
 # Double of the product's gen-cert.sh: makes a root CA and its key in workspace0/ha/local/cert.
-# Failure texts and exit codes are invented; nothing public tells the product's.
+# Failure texts and exit codes are invented, as is that 3.x asks for the password once: nothing public tells.
 . "${BIGDATA_HOME:?is not set: log in as the service user}/.windlass-lab/common.sh"
 umask 0077
 begin gen-cert
@@ -18,7 +18,11 @@ for argument in "$@"; do
         --organize=*) organize=$value ;;
         --common-name=*) common_name=$value ;;
         --email=*) email=$value ;;
-        --password=*) password=$value ;;
+        # 3.x asks for it instead.
+        --password=*)
+            [ "$product" = mrs-2 ] || fail "Unknown argument: --password"
+            password=$value
+            ;;
         # Names the option only: what follows the sign may be the password, misspelt.
         *) fail "Unknown argument: ${argument%%=*}" ;;
     esac
@@ -34,7 +38,11 @@ given company "$company"
 given organize "$organize"
 given common-name "$common_name"
 given email "$email"
-given password "$password"
+if [ "$product" = mrs-2 ]; then
+    given password "$password"
+else
+    ask "Enter pass phrase for $local_cert/root-ca.pem:"
+fi
 
 hang_if_told
 if on lying-success; then finish "$success"; fi

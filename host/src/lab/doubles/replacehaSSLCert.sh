@@ -6,26 +6,7 @@ umask 0077
 begin replacehaSSLCert
 success="[INFO] Succeed to replace ha ssl cert."
 
-# The prompt is printed without a terminal too; with one, what is typed is not shown.
-if on prompt-missing; then
-    :
-elif on prompt-different; then
-    printf 'Enter pass phrase for root-ca.pem:'
-else
-    printf 'Please input ha ssl cert password:'
-fi
-if [ -t 0 ]; then
-    terminal=$(stty -g)
-    trap 'stty "$terminal"; exit 130' INT TERM
-    stty -echo
-fi
-IFS= read -r password
-if [ -t 0 ]; then
-    stty "$terminal"
-    trap - INT TERM
-fi
-[ -n "$password" ] || fail "No password was given."
-printf '\n'
+ask "Please input ha ssl cert password:"
 
 hang_if_told
 if on lying-success; then finish "$success"; fi

@@ -13,6 +13,7 @@ mod tls;
 use super::error::{LabError, Result};
 use super::layout::{HA_PORT, NodeSpec};
 use super::process::{Process, replace_file, start_service, wait_ready};
+use super::product::Product;
 use camino::{Utf8Path, Utf8PathBuf};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,8 @@ pub struct Config {
     pub peer: MemberName,
     pub listen: SocketAddrV4,
     pub peer_address: SocketAddrV4,
+    /// Whose table is printed.
+    pub product: Product,
     /// certHA.
     pub certificates: Utf8PathBuf,
     /// Milliseconds between heartbeats.
@@ -95,6 +98,7 @@ impl Config {
     pub(super) fn new(
         node: &NodeSpec,
         peer: &NodeSpec,
+        product: Product,
         certificates: Utf8PathBuf,
         watch: Option<Utf8PathBuf>,
     ) -> Self {
@@ -104,6 +108,7 @@ impl Config {
             peer: name(peer),
             listen: SocketAddrV4::new(node.address, HA_PORT),
             peer_address: SocketAddrV4::new(peer.address, HA_PORT),
+            product,
             certificates,
             heartbeat: 200,
             lost: 2000,
@@ -175,5 +180,5 @@ pub(super) fn seen(state: &Utf8Path, member: &str) -> Option<Seen> {
         "standby" => Role::Standby,
         _ => return None,
     };
-    Some(Seen { role, all_normal: all == "normal" })
+    Some(Seen { role, all_normal: all.eq_ignore_ascii_case("normal") })
 }

@@ -1,13 +1,13 @@
 //! The process itself: loads, listens, beats, writes the table, and hands its role over when told.
 
 use super::link::{Heartbeat, Link};
-use super::table::{Known, Row, render};
+use super::table::{Known, Row, render, stopped_table};
 use super::{Config, HANDOVER_FILE, PID_FILE, Role, STATUS_FILE, tls};
 use crate::lab::error::{LabError, Result};
 use crate::lab::process::{Process, replace_file};
 use crate::lab::switch::Switch;
 use camino::Utf8Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,14 +32,21 @@ pub(in crate::lab) async fn serve(state: &Utf8Path) -> Result<()> {
     tokio::spawn(link.clone().listen(listener, identity.clone()));
     tokio::spawn(link.clone().dial(identity));
 
+    let until = Switch::null_after_restart(state).map(|time| Instant::now() + time);
     let write_table = |role: Role| {
+        if until.is_some_and(|until| Instant::now() < until) {
+            return replace_file(&state.join(STATUS_FILE), stopped_table(&config).as_bytes());
+        }
         let peer = link.peer();
         let all_normal = peer.is_some();
         let own = Known { start_time: &start_time, role, all_normal };
         let peer =
             peer.as_ref().map(|peer| Known { start_time: &peer.start_time, role: peer.role, all_normal });
-        let table =
-            render(&Row { name: &config.node, known: Some(own) }, &Row { name: &config.peer, known: peer });
+        let table = render(
+            config.product,
+            &Row { name: &config.node, known: Some(own) },
+            &Row { name: &config.peer, known: peer },
+        );
         replace_file(&state.join(STATUS_FILE), table.as_bytes())
     };
     write_table(role)?;

@@ -1,6 +1,7 @@
 //! The table of `status-oms.sh`, as the documentation's samples print it.
 
 use super::{Config, MemberName, Role};
+use crate::lab::product::Product;
 use std::fmt::Write as _;
 
 pub(super) const VERSION: &str = "V100R001C01";
@@ -18,8 +19,8 @@ pub(super) struct Known<'a> {
 }
 
 /// Returns the table; with the resources of `own` where the node has a role.
-pub(super) fn render(own: &Row<'_>, peer: &Row<'_>) -> String {
-    let mut text = String::from("Ha mode\ndouble\n");
+pub(super) fn render(product: Product, own: &Row<'_>, peer: &Row<'_>) -> String {
+    let mut text = format!("{}\ndouble\n", product.mode_header());
     // Writing to a String cannot fail, here and below.
     let mut line = |cells: [&str; 7]| {
         let [node, host, version, start, active, all, phase] = cells;
@@ -37,7 +38,7 @@ pub(super) fn render(own: &Row<'_>, peer: &Row<'_>) -> String {
                 VERSION,
                 known.start_time,
                 known.role.as_str(),
-                if known.all_normal { "normal" } else { "abnormal" },
+                product.all_normal(known.all_normal),
                 match known.role {
                     Role::Active => "Actived",
                     Role::Standby => "Deactived",
@@ -65,19 +66,39 @@ pub(super) fn render(own: &Row<'_>, peer: &Row<'_>) -> String {
 
 /// Returns the table of a node whose service does not run.
 pub(in crate::lab) fn stopped_table(config: &Config) -> String {
-    render(&Row { name: &config.node, known: None }, &Row { name: &config.peer, known: None })
+    let [own, peer] = [&config.node, &config.peer].map(|name| Row { name, known: None });
+    render(config.product, &own, &peer)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_table_reads_as_the_documented_sample() {
+    fn table(product: Product, all_normal: bool) -> String {
         let name = |node: &str, host: &str| MemberName { node: node.into(), host: host.into() };
         let (one, two) = (name("10-77-1-1", "master1"), name("10-77-1-2", "master2"));
-        let known = Known { start_time: "2021-09-01 07:12:05", role: Role::Active, all_normal: false };
-        let text = render(&Row { name: &one, known: Some(known) }, &Row { name: &two, known: None });
+        let known = Known { start_time: "2021-09-01 07:12:05", role: Role::Active, all_normal };
+        render(product, &Row { name: &one, known: Some(known) }, &Row { name: &two, known: None })
+    }
+
+    #[test]
+    fn a_table_of_3_x_differs_in_its_header_and_its_case() {
+        insta::assert_snapshot!(table(Product::Mrs3, true), @r"
+        HAMode
+        double
+        NodeName         HostName     HAVersion    StartTime            HAActive  HAAllResOK  HARunPhase
+        10-77-1-1        master1      V100R001C01  2021-09-01 07:12:05  active    Normal      Actived
+        10-77-1-2        master2      NULL         NULL                 NULL      NULL        NULL
+
+        NodeName         ResName   ResStatus       ResHAStatus  ResType
+        10-77-1-1        floatip   Normal          Normal       Single_active
+        10-77-1-1        gaussDB   Active_normal   Normal       Active_standby
+        ");
+    }
+
+    #[test]
+    fn the_table_reads_as_the_documented_sample() {
+        let text = table(Product::Mrs2, false);
         insta::assert_snapshot!(text, @r"
         Ha mode
         double

@@ -90,6 +90,27 @@ impl Host for Guest {
         .await
     }
 
+    async fn check_key(
+        &mut self,
+        node: String,
+        file: String,
+        passphrase: String,
+        certificate: CertificateSource,
+    ) -> Imported<String> {
+        self.perform(
+            || {
+                Ok(Effect::CryptoCheckKey {
+                    node: name(node)?,
+                    file: name(file)?,
+                    passphrase: name(passphrase)?,
+                    certificate: source(certificate)?,
+                })
+            },
+            answer!(Answer::Text(Some(code)) => code),
+        )
+        .await
+    }
+
     async fn verify_chain(&mut self, leaf: CertificateSource, root: CertificateSource) -> Imported<()> {
         self.perform(
             || Ok(Effect::CryptoVerifyChain { leaf: source(leaf)?, root: source(root)? }),

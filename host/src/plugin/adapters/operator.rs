@@ -22,6 +22,14 @@ impl Host for Guest {
         .await
     }
 
+    async fn acknowledge(&mut self, question: String, impact: String) -> Imported<bool> {
+        self.perform(
+            || Ok(Effect::OperatorAcknowledge { question: text(&question), impact: text(&impact) }),
+            answer!(Answer::Yes(yes) => yes),
+        )
+        .await
+    }
+
     async fn note(&mut self, note: String) -> Imported<()> {
         self.perform(|| Ok(Effect::OperatorNote { text: text(&note) }), answer!(Answer::Done => ())).await
     }

@@ -231,6 +231,17 @@ fn cases() -> Vec<Case> {
     );
 
     case(
+        "crypto.check-key",
+        Effect::CryptoCheckKey {
+            node: node("node1"),
+            file: file("sealed"),
+            passphrase: object("word"),
+            certificate: source("ca"),
+        },
+        (Answer::Text(Some("fits".into())), r#""fits""#.into()),
+    );
+
+    case(
         "secrets.ask",
         Effect::SecretsAsk { name: object("word"), prompt: "The word".into(), confirm: true },
         done(),
@@ -251,6 +262,11 @@ fn cases() -> Vec<Case> {
         "operator.confirm",
         Effect::OperatorConfirm { question: "Go on?".into(), impact: "Nothing happens".into() },
         (Answer::Yes(true), "true".into()),
+    );
+    case(
+        "operator.acknowledge",
+        Effect::OperatorAcknowledge { question: "Go on?".into(), impact: "Nothing happens".into() },
+        (Answer::Yes(false), "false".into()),
     );
     case("operator.note", Effect::OperatorNote { text: "a note".into() }, done());
     case("operator.progress", Effect::OperatorProgress { done: 1, total: 2, text: "half".into() }, done());

@@ -141,6 +141,7 @@ fn path(runs: &camino::Utf8Path, sim: &Arc<Sim>) -> (CallPath, Arc<Journal>, Int
         backend: sim.clone(),
         events: Arc::new(|_| {}),
         interrupt: interrupt.clone(),
+        expected: None,
     };
     (CallPath::new(around, CallName::Verify, Replay::default()), journal, interrupt)
 }

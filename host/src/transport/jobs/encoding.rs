@@ -1,6 +1,7 @@
 //! What a runner is sent, and what a follower prints: lines, with base64 wherever a byte is not ours.
 
 use super::{JobSpec, OUTPUT_KEPT};
+use crate::fuse::{self, Place};
 use crate::transport::OnOutput;
 use crate::transport::collect::one_line;
 use base64::Engine as _;
@@ -206,7 +207,10 @@ impl Frames {
         };
         let text = || std::str::from_utf8(rest).map_err(|_| strange());
         self.last = Some(Ok(match kind {
-            b'k' => return Ok(()),
+            b'k' => {
+                fuse::pass(Place::Running);
+                return Ok(());
+            }
             b't' => {
                 self.offset = 0;
                 self.truncated = true;

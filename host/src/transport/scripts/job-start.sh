@@ -26,4 +26,5 @@ elif [ ! -d "$job" ]; then
     exit 91
 fi
 exec </dev/null
+echo k || exit
 follow start

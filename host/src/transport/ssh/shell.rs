@@ -4,6 +4,7 @@
 //! idle for a while is asked whether it is still there before a script is given to it; so a loss is noticed
 //! while nothing has run yet. A shell whose call failed or was abandoned is not used again.
 
+use crate::fuse::{self, Place};
 use crate::transport::Script;
 use crate::transport::collect::{Collector, drain};
 use crate::transport::wire;
@@ -105,6 +106,7 @@ impl Shell {
         // Where it fails the shell has ended, which its output will tell, with what it had said before.
         let sending = async {
             let _ = self.to.write_all(&request).await;
+            fuse::pass(Place::Sent);
         };
         tokio::join!(sending, drain(&mut self.out, stdout), drain(&mut self.err, stderr));
         let status = stdout.status().filter(|_| stderr.status().is_some())?;

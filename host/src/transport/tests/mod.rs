@@ -116,12 +116,14 @@ fn site(dir: &Utf8Path, address: Address) -> Site {
             commands: IndexMap::new(),
             endpoints: IndexMap::new(),
             health: None,
+            known_by: Vec::new(),
             defaults: IndexMap::new(),
             managers: "managers".into(),
         },
         vars: IndexMap::new(),
         ssh: SshSettings::default(),
         digest: String::new(),
+        digests: Default::default(),
         lab: None,
     }
 }

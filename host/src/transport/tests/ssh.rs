@@ -75,6 +75,8 @@ async fn a_master_that_died_between_calls_is_replaced() {
         super::sshd::kill(master);
     }
     until("the master is gone", || node.masters().is_empty()).await;
+    // Its arguments go before its ends of our pipes do.
+    tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(exec(&transports, "echo again", b"", 20).await.unwrap().stdout, b"again\n");
     transports.close().await;
 }

@@ -269,7 +269,6 @@ impl MockHost for Pair {
     fn sleep(&mut self, milliseconds: u32) -> Result<(), Fault> {
         self.used.insert("clock".into());
         self.clock += i64::from(milliseconds);
-        self.transient = self.transient.saturating_sub(1);
         Ok(())
     }
 }

@@ -83,8 +83,8 @@ pub struct Pair {
     clock: i64,
     /// The root that the site supplies, in words.
     pub supplied: String,
-    /// Health is `NULL` for so many more looks.
-    pub transient: u32,
+    /// Until then, by the simulated clock, the health table shows `NULL`.
+    null_until: i64,
 }
 
 /// A pair with a mock host installed for it.
@@ -176,6 +176,12 @@ impl Cluster {
 
     pub fn verify(&self) -> Vec<Check> {
         HaCert::verify().expect("verify must answer")
+    }
+
+    /// The health table shows `NULL` for so long from now.
+    pub fn show_null(&self, milliseconds: i64) {
+        let mut pair = self.change();
+        pair.null_until = pair.clock + milliseconds;
     }
 
     pub fn effects(&self) -> String {

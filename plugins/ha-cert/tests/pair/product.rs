@@ -82,7 +82,7 @@ impl Pair {
                 };
                 let well = self.linked() && !down && !self.is(Switch::Abnormal);
                 rows.push(match (active, well) {
-                    _ if self.transient > 0 => row(reporter, node, "null", "null", "NULL"),
+                    _ if self.clock < self.null_until => row(reporter, node, "null", "null", "NULL"),
                     _ if down => row(reporter, node, "null", "null", "NULL"),
                     (true, true) => row(reporter, node, "active", "normal", "Actived"),
                     (false, true) => row(reporter, node, "standby", "normal", "Deactived"),

@@ -131,6 +131,9 @@ fn call(function: &str) -> Result<String, Fault> {
         "crypto.supplied-ca" => shown(crypto::supplied_ca("ca", "ca-key", "word")),
         "crypto.inspect" => shown(crypto::inspect(&CertificateSource::Object("ca".into()))),
         "crypto.inspect.bytes" => shown(crypto::inspect(&CertificateSource::Bytes(b"PEM".to_vec()))),
+        "crypto.check-key" => {
+            shown(crypto::check_key(NODE, SEALED, "word", &CertificateSource::Object("ca".into())))
+        }
         "crypto.verify-chain" => shown(crypto::verify_chain(
             &CertificateSource::Object("leaf".into()),
             &CertificateSource::Object("ca".into()),
@@ -142,6 +145,7 @@ fn call(function: &str) -> Result<String, Fault> {
 
         "operator.parameter" => shown(operator::parameter("calls")),
         "operator.confirm" => shown(operator::confirm("Go on?", "Nothing happens")),
+        "operator.acknowledge" => shown(operator::acknowledge("Go on?", "Nothing happens")),
         "operator.note" => shown(operator::note("a note")),
         "operator.progress" => shown(operator::progress(1, 2, "half")),
 

@@ -1,6 +1,7 @@
 //! Arguments against their declarations.
 
 use super::super::error::NodesError;
+use crate::model::ObjectName;
 use crate::site::{ArgumentDeclaration, CommandDeclaration};
 use indexmap::IndexMap;
 use zeroize::Zeroizing;
@@ -9,6 +10,8 @@ use zeroize::Zeroizing;
 pub enum ArgumentValue {
     Text(String),
     Secret(Zeroizing<Vec<u8>>),
+    /// A secret that is not at hand: a plan shows its name where the value will stand.
+    Named(ObjectName),
 }
 
 /// Every declared argument with its value or default; nothing else.
@@ -57,13 +60,17 @@ fn check_value(declaration: &ArgumentDeclaration, value: &ArgumentValue) -> Resu
     let length = match value {
         ArgumentValue::Text(text) => text.len(),
         ArgumentValue::Secret(secret) => secret.len(),
+        ArgumentValue::Named(_) => 0,
     };
     if length > declaration.longest {
         return Err(format!("it is {length} bytes long, and at most {} are allowed", declaration.longest));
     }
     match (value, declaration.secret) {
         (ArgumentValue::Text(_), true) => Err("it takes a secret of the run, not text".into()),
-        (ArgumentValue::Secret(_), false) => Err("it is not marked secret, so no secret may go there".into()),
+        (ArgumentValue::Named(_), true) => Ok(()),
+        (ArgumentValue::Secret(_) | ArgumentValue::Named(_), false) => {
+            Err("it is not marked secret, so no secret may go there".into())
+        }
         (ArgumentValue::Secret(secret), true) => {
             if secret.is_empty() {
                 return Err("the secret is empty".into());

@@ -4,7 +4,7 @@ use super::super::error::NodesError;
 use super::arguments::{ArgumentValue, check_arguments};
 use super::context::NodeContext;
 use crate::model::{CommandName, NodeName};
-use crate::site::{CommandDeclaration, Parser, Success, Template, TemplatePart};
+use crate::site::{CommandDeclaration, CommandKind, Parser, Success, Template, TemplatePart};
 use indexmap::IndexMap;
 use std::fmt;
 use std::time::Duration;
@@ -106,7 +106,9 @@ impl NodeContext {
             (Some(program), _) if program.is_empty() || program.starts_with('-') || program.contains('=') => {
                 return Err(refuse("its first word is not the name of a program"));
             }
-            (None, None) => return Err(refuse("it has no argument vector")),
+            (None, None) if command.kind != CommandKind::Manual => {
+                return Err(refuse("it has no argument vector"));
+            }
             _ => {}
         }
 
@@ -140,7 +142,7 @@ impl NodeContext {
             .into_values()
             .filter_map(|value| match value {
                 ArgumentValue::Secret(bytes) => Some(bytes),
-                ArgumentValue::Text(_) => None,
+                ArgumentValue::Text(_) | ArgumentValue::Named(_) => None,
             })
             .collect();
         Ok(ResolvedCommand {
@@ -172,7 +174,7 @@ impl Fill<'_> {
     fn names_secret(&self, template: &Template) -> bool {
         template.parts.iter().any(|part| match part {
             TemplatePart::Placeholder(name) => {
-                matches!(self.arguments.get(name), Some(ArgumentValue::Secret(_)))
+                matches!(self.arguments.get(name), Some(ArgumentValue::Secret(_) | ArgumentValue::Named(_)))
             }
             TemplatePart::Text(_) | TemplatePart::Variable(_) => false,
         })
@@ -190,6 +192,10 @@ impl Fill<'_> {
                 TemplatePart::Placeholder(name) => match self.arguments.get(name) {
                     Some(ArgumentValue::Text(text)) => encode(text.as_bytes(), encoding),
                     Some(ArgumentValue::Secret(secret)) => encode(secret, encoding),
+                    // A name for people: whatever stands there later is encoded, this is not.
+                    Some(ArgumentValue::Named(secret)) => {
+                        Zeroizing::new(format!("<secret {secret}>").into_bytes())
+                    }
                     None => {
                         return Err(NodesError::Argument {
                             command: self.command.name.clone(),

@@ -74,6 +74,7 @@ pub fn site() -> Site {
         commands: IndexMap::new(),
         endpoints: IndexMap::new(),
         health: None,
+        known_by: Vec::new(),
         defaults: IndexMap::<PluginName, _>::new(),
         managers: "managers".into(),
     };
@@ -94,6 +95,7 @@ pub fn site() -> Site {
         vars,
         ssh: SshSettings::default(),
         digest: String::new(),
+        digests: Default::default(),
         lab: None,
     }
 }

@@ -1,0 +1,192 @@
+//! Named commands, answered from their declarations; and what endpoints would present.
+
+use super::Planning;
+use super::imagined::{Held, Laid};
+use crate::backend::fault;
+use crate::capability::crypto;
+use crate::capability::nodes::{self, ArgumentValue};
+use crate::model::{
+    Answer, Argument, CommandName, Effect, Fault, FileName, MemberOutcome, NodeName, Outcome, PluginName,
+    Value, code,
+};
+use crate::site::{CommandDeclaration, CommandKind, Parser, Settle, Written};
+
+impl Planning {
+    pub(super) async fn nodes(&self, plugin: &PluginName, effect: &Effect) -> Result<Answer, Fault> {
+        match effect {
+            Effect::NodesMembers => Ok(Answer::Members(self.look().members())),
+            Effect::NodesClockOffset { node } => self
+                .transports
+                .clock_offset(node, &self.site.profile.service_user)
+                .await
+                .map(Answer::Milliseconds)
+                .map_err(fault(code::UNREACHABLE)),
+            Effect::NodesRun { node, command, arguments } => {
+                self.run(plugin, node, command, arguments).await.map(Answer::Outcome)
+            }
+            Effect::NodesRunEach { nodes, command, arguments } => {
+                let mut outcomes = Vec::with_capacity(nodes.len());
+                for node in nodes {
+                    let outcome = self.run(plugin, node, command, arguments).await;
+                    outcomes.push(MemberOutcome { node: node.clone(), outcome });
+                }
+                Ok(Answer::Outcomes(outcomes))
+            }
+            other => Err(Fault::new(code::INVALID, format!("{other} is no effect of nodes"))),
+        }
+    }
+
+    async fn run(
+        &self,
+        plugin: &PluginName,
+        node: &NodeName,
+        command: &CommandName,
+        arguments: &[Argument],
+    ) -> Result<Outcome, Fault> {
+        let look = self.look();
+        let declaration = look.command(command)?;
+        let context = look.context(node).await?;
+        let mut values = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            let value = match &argument.value {
+                Value::Text(text) => ArgumentValue::Text(text.clone()),
+                Value::Secret(name) => {
+                    self.imagined().secret(plugin, name)?;
+                    ArgumentValue::Named(name.clone())
+                }
+            };
+            values.push((argument.name.clone(), value));
+        }
+        // As a run resolves it, so that what a run would refuse is refused here.
+        let resolved = context
+            .resolve_command(declaration, values, self.settings.allow_secret_in_argv)
+            .map_err(|error| error.to_fault())?;
+        if declaration.kind == CommandKind::Observe {
+            if self.is_settled_by(node, command) {
+                return Ok(as_declared(declaration));
+            }
+            let ended =
+                nodes::observe(&self.transports, &resolved).await.map_err(|error| error.to_fault())?;
+            return Ok(nodes::outcome(&resolved, &ended));
+        }
+        self.change(node, declaration).await?;
+        Ok(as_declared(declaration))
+    }
+
+    /// Whether an observing command tells that a change happened that would have happened by now.
+    fn is_settled_by(&self, node: &NodeName, observing: &CommandName) -> bool {
+        let imagined = self.imagined();
+        self.site.profile.commands.values().any(|command| {
+            matches!(&command.consequences.settle, Some(Settle::Command(name)) if name == observing)
+                && imagined.ran.contains(&(node.clone(), command.name.to_string()))
+        })
+    }
+
+    /// Lays what a command is declared to do over the node.
+    async fn change(&self, node: &NodeName, declaration: &CommandDeclaration) -> Result<(), Fault> {
+        for (file, path) in self.written_files(node, declaration).await? {
+            let mut imagined = self.imagined();
+            let born = imagined.symbols.name(&format!("{file}@{node}"));
+            imagined.born.push(born.clone());
+            imagined.lay(node, &path, Held::Born(born), true);
+        }
+        for endpoint in &declaration.consequences.serves {
+            let file = self.site.profile.endpoints.get(endpoint).and_then(|endpoint| endpoint.file.clone());
+            let held = match file {
+                Some(file) => {
+                    let file = self.file(node, &file).await?;
+                    match self.imagined().at(node, &file.path) {
+                        Some(Laid { held, .. }) => held,
+                        None => Held::Live { node: node.clone(), file },
+                    }
+                }
+                // What it presents stands in no file that is known.
+                None => {
+                    let mut imagined = self.imagined();
+                    let born = imagined.symbols.name(&format!("{endpoint}@{node}"));
+                    imagined.born.push(born.clone());
+                    Held::Born(born)
+                }
+            };
+            self.imagined().serve(node, endpoint, held);
+        }
+        self.imagined().ran.insert((node.clone(), declaration.name.to_string()));
+        Ok(())
+    }
+
+    /// The files that a command changes, with their paths, each path once. A folder stands for the profile's
+    /// files below it, unless the command names any of them: then it is what else may change, and those that
+    /// are not named stay as they are.
+    async fn written_files(
+        &self,
+        node: &NodeName,
+        declaration: &CommandDeclaration,
+    ) -> Result<Vec<(FileName, String)>, Fault> {
+        let context = self.look().context(node).await?;
+        let mut files: Vec<(FileName, String)> = Vec::new();
+        let mut add = |name: &FileName, path: String| {
+            if files.iter().all(|(_, known)| *known != path) {
+                files.push((name.clone(), path));
+            }
+        };
+        let mut folders = Vec::new();
+        let mut named = Vec::new();
+        for written in &declaration.consequences.writes {
+            match written {
+                Written::File(name) => {
+                    let path = self.look().resolve(&context, name)?.path;
+                    named.push(path.clone());
+                    add(name, path);
+                }
+                Written::Folder(name) => {
+                    folders.push(context.resolve_folder(name).map_err(|error| error.to_fault())?);
+                }
+            }
+        }
+        for folder in folders {
+            let below = format!("{folder}/");
+            if named.iter().any(|path| path.starts_with(&below)) {
+                continue;
+            }
+            for (name, file) in &self.site.profile.files {
+                // A file whose place is not known on this node is no file of this folder.
+                let Ok(resolved) = context.resolve_file(file) else { continue };
+                if resolved.path.starts_with(&below) {
+                    add(name, resolved.path);
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    pub(super) async fn cluster(&self, effect: &Effect) -> Result<Answer, Fault> {
+        let Effect::ClusterServed { node, endpoint } = effect else {
+            return self.look().cluster(effect).await;
+        };
+        let Some(held) = self.imagined().served(node, endpoint) else {
+            return self.look().cluster(effect).await;
+        };
+        if let Held::Born(born) = &held {
+            let now = self.now();
+            return Ok(Answer::Certificate(Box::new(self.imagined().says(born, now).says)));
+        }
+        let bytes = self.bytes(&held).await?.ok_or_else(|| {
+            Fault::new(
+                code::UNREACHABLE,
+                format!("ask {endpoint} on {node} for its certificate: its file would be gone"),
+            )
+        })?;
+        let says = crypto::inspect(&bytes).map_err(fault(code::INVALID))?;
+        Ok(Answer::Certificate(Box::new(says)))
+    }
+}
+
+/// The outcome of a command that succeeds: it prints what its success is declared to print.
+fn as_declared(declaration: &CommandDeclaration) -> Outcome {
+    let output = match declaration.output {
+        Parser::Lines => declaration.success.contains.clone(),
+        Parser::None | Parser::Json | Parser::OmsStatus => Vec::new(),
+    };
+    let exit = declaration.success.exit.first().copied().unwrap_or(0);
+    Outcome { succeeded: true, exit, reason: String::new(), output }
+}

@@ -1,0 +1,121 @@
+//! Which profile a site has. Where it leaves that to its nodes they are asked, once: a run's journal keeps the
+//! answer, and what goes on with the run asks no more.
+
+use super::network::{check_folder, enter};
+use crate::capability::nodes::{Looked, NodesError, look_for, recognise};
+use crate::cli::Context;
+use crate::cli::commands::site::site_error;
+use crate::cli::error::{Error, Exit};
+use crate::journal::{Row, StoredRow};
+use crate::site::{Site, SiteErrors, count, leaves_profile_open, profile_names};
+use crate::transport::Transports;
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// A site under its profile.
+pub struct Found {
+    pub site: Site,
+    /// What told its profile, a line a manager; empty where the site names it.
+    pub told: Vec<String>,
+}
+
+/// Loads the site that the context names. Not from within a runtime: it may have to start one.
+pub fn load(context: &Context) -> Result<Found> {
+    if leaves_profile_open(&context.site_dir) {
+        return ask(context);
+    }
+    let site = Site::load(&context.site_dir).map_err(|errors| site_error(context, &errors))?;
+    Ok(Found { site, told: Vec::new() })
+}
+
+/// Loads the site of a run that has begun: under the profile that was found then, whatever the nodes would say now.
+pub fn load_for(context: &Context, rows: &[StoredRow]) -> Result<Site> {
+    let found = rows.iter().find_map(|stored| match &stored.row {
+        Row::ProfileFound { profile, .. } => Some(profile),
+        _ => None,
+    });
+    match found {
+        Some(profile) => {
+            Site::load_as(&context.site_dir, profile).map_err(|errors| site_error(context, &errors))
+        }
+        None => load(context).map(|found| found.site),
+    }
+}
+
+/// A site under each bundled profile that it has no mistake under, and its mistakes under the others.
+type Candidates = (Vec<Site>, Vec<(&'static str, SiteErrors)>);
+
+/// Loads a site that leaves its profile to its nodes under each that they may have.
+///
+/// # Errors
+/// Where it has mistakes under all of them.
+pub fn candidates(context: &Context) -> std::result::Result<Candidates, SiteErrors> {
+    let (mut sites, mut wrong) = (Vec::new(), Vec::new());
+    for name in profile_names() {
+        match Site::load_as(&context.site_dir, name) {
+            Ok(site) => sites.push(site),
+            Err(errors) => wrong.push((name, errors)),
+        }
+    }
+    if sites.is_empty() {
+        return Err(in_common(&wrong));
+    }
+    Ok((sites, wrong))
+}
+
+/// What is wrong whichever profile it is; where that is nothing, what is wrong under the first.
+fn in_common(wrong: &[(&'static str, SiteErrors)]) -> SiteErrors {
+    let Some(((_, first), rest)) = wrong.split_first() else {
+        // There are bundled profiles.
+        return SiteErrors { dir: Default::default(), mistakes: Vec::new() };
+    };
+    let everywhere = |mistake| rest.iter().all(|(_, errors)| errors.mistakes.contains(mistake));
+    let common: Vec<_> = first.mistakes.iter().filter(|mistake| everywhere(*mistake)).cloned().collect();
+    let mistakes = if common.is_empty() { first.mistakes.clone() } else { common };
+    SiteErrors { dir: first.dir.clone(), mistakes }
+}
+
+fn ask(context: &Context) -> Result<Found> {
+    let (sites, wrong) = candidates(context).map_err(|errors| site_error(context, &errors))?;
+    // Nodes and ways to them are the site's own, the same under every profile.
+    let Some(any) = sites.first() else { return Err(Error::new(Exit::Fault, "no profile is bundled")) };
+    let folder = check_folder(context).map_err(|why| Error::new(Exit::Usage, why))?;
+    let runtime = enter(any)?;
+    let looked = runtime.block_on(async {
+        let transports =
+            Transports::new(any, &folder).map_err(|error| Error::from_error(Exit::Fault, &error))?;
+        let each = futures::future::try_join_all(sites.iter().map(|site| look_for(&transports, site))).await;
+        transports.close().await;
+        each.map(|each| each.concat()).map_err(|error| nodes_error(&error))
+    })?;
+    let profile = recognise(&looked).map_err(|error| {
+        let mut error = nodes_error(&error);
+        error.causes.extend(wrong.iter().map(|(name, errors)| {
+            format!("{name} was not tried: under it the site has {}", count(errors.mistakes.len(), "mistake"))
+        }));
+        error
+    })?;
+    let told: Vec<String> = looked
+        .iter()
+        .filter(|looked| looked.profile == profile)
+        .map(|looked: &Looked| format!("{}: {looked}", looked.node))
+        .collect();
+    for line in &told {
+        context.ui.detail(line);
+    }
+    match sites.into_iter().find(|site| site.profile.name == profile) {
+        Some(site) => Ok(Found { site, told }),
+        // It was recognised among them.
+        None => Err(Error::new(Exit::Fault, "the profile that was found is not bundled")),
+    }
+}
+
+fn nodes_error(error: &NodesError) -> Error {
+    let fault = error.to_fault();
+    let made = Error::new(Exit::Preflight, fault.message);
+    if fault.hint.is_empty() {
+        made.hint("windlass site check --connect tries each node on its own")
+    } else {
+        made.hint(fault.hint)
+    }
+}

@@ -1,0 +1,241 @@
+//! The kill matrix: a controller killed at every place that a run passes, then resumed or taken back.
+//!
+//! The places come from a run that records them (`host/src/fuse.rs`): before the intent of an effect, between intent
+//! and act, while a node has its script, during a job, between act and outcome, before the answer; and between
+//! effects, where leases and guards are. Every place of a change and of what is kept; one of each observation and of
+//! each gap. `cargo xtask test --matrix` goes through all of them, an ordinary run through a few that a seed
+//! chooses.
+
+use super::crash::Dice;
+use super::e2e::{PLAIN, Pair, Taste, up};
+use super::proof;
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use windlass::lab::Transport;
+
+/// Root and leaves by Windlass and by the product; a root of the product's has its leaves by the product.
+const TASTES: [Taste; 3] = [PLAIN, Taste { leaf: "host", ..PLAIN }, Taste { ca: "product", ..PLAIN }];
+
+/// A place that a run passes, as `WINDLASS_FUSE` records it.
+#[derive(Debug, Clone)]
+struct Place {
+    at: u64,
+    effect: u64,
+    call: String,
+    class: String,
+    place: String,
+    words: String,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Place { at, effect, call, place, words, .. } = self;
+        write!(f, "{at} ({place} of effect {effect} in {call}: {words})")
+    }
+}
+
+/// What follows the kill.
+#[derive(Debug, Clone)]
+enum Then {
+    Resume,
+    RollBack,
+    /// The rollback is killed too, at this of its places, and begun again.
+    RollBackKilledAt(u64),
+}
+
+struct Case {
+    taste: Taste,
+    place: Place,
+    then: Then,
+}
+
+/// Runs a command that writes down every place it passes.
+fn recorded(pair: &Pair, arguments: &[&str], code: i32) -> Vec<Place> {
+    let file = pair.controller.join("places");
+    let mut command = pair.command(arguments);
+    command.env("WINDLASS_FUSE", format!("record:{file}"));
+    super::e2e::Ended::from(command.output().unwrap()).expect(code);
+    let text = std::fs::read_to_string(file).unwrap();
+    let place = |line: &str| {
+        let mut words = line.splitn(6, ' ');
+        let mut word = || words.next().unwrap().to_owned();
+        Place {
+            at: word().parse().unwrap(),
+            effect: word().parse().unwrap(),
+            call: word(),
+            class: word(),
+            place: word(),
+            words: word(),
+        }
+    };
+    text.lines().map(place).collect()
+}
+
+/// Runs a command that is killed at a place; where it ended before it got there, says so.
+fn killed(pair: &Pair, arguments: &[&str], at: u64) -> bool {
+    let output = pair.command(arguments).env("WINDLASS_FUSE", at.to_string()).output().unwrap();
+    match output.status.signal() {
+        Some(9) => true,
+        // Waiting for a service may take an effect more or less.
+        None => false,
+        Some(other) => panic!("ended by signal {other}: {}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
+
+/// Every place of a change and of what is kept; one of each observation, and of each gap between effects.
+fn chosen(places: &[Place], dice: &mut Dice) -> Vec<Place> {
+    let mut groups: BTreeMap<(u64, &str), Vec<&Place>> = BTreeMap::new();
+    for place in places {
+        groups.entry((place.effect, &place.class)).or_default().push(place);
+    }
+    let mut chosen = Vec::new();
+    for ((_, class), group) in groups {
+        match class {
+            "Change" | "Keep" => chosen.extend(group.into_iter().cloned()),
+            _ => chosen.push(group[dice.below(group.len())].clone()),
+        }
+    }
+    chosen
+}
+
+/// The last place of each step's last change: one state for each changing step.
+fn states(places: &[Place]) -> Vec<Place> {
+    let answered = places.iter().filter(|place| place.class == "Change" && place.place == "BeforeAnswer");
+    let last: BTreeMap<&str, &Place> = answered.map(|place| (place.call.as_str(), place)).collect();
+    last.into_values().cloned().collect()
+}
+
+/// All that there is to go through, for one taste; where it is to be `quick`, rollbacks of one state only.
+fn cases(transport: Transport, taste: Taste, quick: bool, dice: &mut Dice) -> Option<Vec<Case>> {
+    let pair = up(transport, taste)?;
+    let run = ["run", "ha-cert", "--yes"];
+    let before = pair.content();
+    let places = recorded(&pair, &run, 0);
+    proof::new_consistent(&pair, &before);
+    let mut cases = Vec::new();
+    for place in chosen(&places, dice) {
+        cases.push(Case { taste, place: place.clone(), then: Then::Resume });
+        if place.class == "Change" {
+            cases.push(Case { taste, place, then: Then::RollBack });
+        }
+    }
+    let mut states = states(&places);
+    if quick {
+        states = vec![states.swap_remove(dice.below(states.len()))];
+    }
+    for place in states {
+        if !killed(&pair, &run, place.at) {
+            continue;
+        }
+        let back = recorded(&pair, &["rollback"], 1);
+        for place_back in chosen(&back, dice) {
+            let then = Then::RollBackKilledAt(place_back.at);
+            cases.push(Case { taste, place: place.clone(), then });
+        }
+    }
+    Some(cases)
+}
+
+/// One kill, and what follows it.
+fn check(pair: &Pair, case: &Case) {
+    let (before, executions) = (pair.content(), pair.executions());
+    let killed_there = killed(pair, &["run", "ha-cert", "--yes"], case.place.at);
+    match case.then {
+        _ if !killed_there => proof::new_consistent(pair, &before),
+        Then::Resume => {
+            let resumed = pair.windlass(&["resume", "--yes"]);
+            // Killed after it was over: there is nothing left to do.
+            if !(resumed.code == Some(2) && resumed.err.contains("no unfinished run")) {
+                resumed.expect(0);
+            }
+            proof::new_consistent(pair, &before);
+            super::crash::ran_as_a_whole_run(pair, executions, case.taste);
+        }
+        Then::RollBack | Then::RollBackKilledAt(_) => {
+            if let Then::RollBackKilledAt(at) = case.then {
+                killed(pair, &["rollback"], at);
+            }
+            let run = pair.last_run();
+            let back = pair.windlass(&["rollback", &run]);
+            // Killed before anything changed, or after it was taken back.
+            if !(back.code == Some(2) && back.err.contains("nothing left to do")) {
+                back.expect(1);
+            }
+            proof::as_it_was(pair, &before);
+        }
+    }
+}
+
+/// Goes through cases on two pairs at once, each of one taste at a time; prints how many and how long.
+fn go_through(transport: Transport, cases: &[Case]) {
+    let began = Instant::now();
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut pair: Option<(Taste, Pair)> = None;
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let title = format!(
+                        "ca {}, leaf {}, killed at {}, then {:?}",
+                        case.taste.ca, case.taste.leaf, case.place, case.then
+                    );
+                    if pair.as_ref().is_none_or(|(taste, _)| *taste != case.taste) {
+                        drop(pair.take());
+                        pair = up(transport, case.taste).map(|pair| (case.taste, pair));
+                    }
+                    let Some((_, on)) = &pair else { return };
+                    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(on, case)));
+                    done.fetch_add(1, Ordering::Relaxed);
+                    if checked.is_err() {
+                        println!("FAILED: {title}");
+                        failures.lock().unwrap().push(title);
+                        // What it left is nobody's to build on.
+                        pair = None;
+                    }
+                }
+            });
+        }
+    });
+    println!("{} cases over {transport:?} in {:.0} s", done.into_inner(), began.elapsed().as_secs_f64());
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// All cases, or so many that the dice choose, of all tastes.
+fn matrix(transport: Transport, tastes: &[Taste], few: usize) {
+    let mut dice = Dice::roll();
+    let quick = std::env::var_os("WINDLASS_MATRIX").is_none();
+    let mut all = Vec::new();
+    for taste in tastes {
+        let Some(cases) = cases(transport, *taste, quick, &mut dice) else { return };
+        println!("{} cases with ca {}, leaf {}", cases.len(), taste.ca, taste.leaf);
+        all.push(cases);
+    }
+    if quick {
+        let each = few.div_ceil(all.len());
+        for cases in &mut all {
+            while cases.len() > each {
+                cases.swap_remove(dice.below(cases.len()));
+            }
+        }
+    }
+    go_through(transport, &all.into_iter().flatten().collect::<Vec<_>>());
+}
+
+#[test]
+fn killed_anywhere_on_local_nodes_a_run_is_resumed_or_taken_back() {
+    matrix(Transport::Local, &TASTES, 40);
+}
+
+#[test]
+fn killed_anywhere_over_ssh_a_run_is_resumed_or_taken_back() {
+    if std::env::var_os("WINDLASS_MATRIX").is_some() {
+        println!("skipped: the whole matrix is gone through on local nodes");
+        return;
+    }
+    matrix(Transport::Ssh, &TASTES[..1], 12);
+}
