@@ -5,6 +5,7 @@ mod bare;
 mod crash;
 mod e2e;
 mod leak;
+mod lease;
 mod matrix;
 mod plan;
 mod profile;

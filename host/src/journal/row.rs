@@ -2,7 +2,7 @@
 
 use crate::model::{
     Answer, Check, CommandName, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, Plan,
-    PlannedStep, PluginName, RunState, Signer, StepId,
+    PlannedStep, PluginName, RunId, RunState, Signer, StepId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +105,25 @@ pub enum Row {
     LeaseTaken {
         manager: NodeName,
         token: u64,
+    },
+    /// Another had the lease of a manager, and the operator said to take it.
+    LeaseTakenOver {
+        manager: NodeName,
+        /// Whose it was; none where they died before they said.
+        run: Option<RunId>,
+        /// The same in an operator's words.
+        holder: String,
+        token: u64,
+    },
+    /// The operator said that a node is dead: it carries neither the lease nor the mirror of this run.
+    DeclaredDead {
+        node: NodeName,
+    },
+    /// Another controller goes on, with what a manager held: so many rows.
+    Adopted {
+        controller: String,
+        from: NodeName,
+        rows: i64,
     },
     RolesBound {
         first: NodeName,

@@ -120,6 +120,13 @@ fn row_line(stored: &StoredRow, child: Option<&NodeName>) -> Option<String> {
         Row::ProfileFound { profile, told } => format!("profile {profile}: {}", told.join("; ")),
         Row::Resumed { controller } => format!("resumed from {controller}"),
         Row::LeaseTaken { manager, token } => format!("lease on {manager}, token {token}"),
+        Row::LeaseTakenOver { manager, holder, token, .. } => {
+            format!("TOOK OVER the lease on {manager} from {holder}, who had the token {token}")
+        }
+        Row::DeclaredDead { node } => format!("{node} is DEAD, as the operator said"),
+        Row::Adopted { controller, from, rows } => {
+            format!("adopted by {controller}, with the {rows} rows that {from} held")
+        }
         Row::RolesBound { first, second, how } => {
             let how = how.as_ref().map(|how| format!(": {how}")).unwrap_or_default();
             format!("first is {first}, second is {second}{how}")

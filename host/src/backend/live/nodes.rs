@@ -276,7 +276,9 @@ impl Live {
             self.site.profile.commands.values().map(|command| command.user.as_str()).collect();
         for user in users {
             try_join_all(
-                self.touched().iter().map(|node| jobs::purge(&self.transports, node, user, &self.run)),
+                self.touched()
+                    .iter()
+                    .map(|node| jobs::purge(&self.transports, node, user, &self.run, self.token(node))),
             )
             .await
             .map_err(fault(code::FAILED))?;

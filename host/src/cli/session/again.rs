@@ -1,7 +1,7 @@
 //! `windlass resume` and `windlass rollback`: an earlier run, from wherever its journal says it is.
 
 use super::ask::Given;
-use super::drive::{Opened, drive};
+use super::drive::{LeaseArgs, Opened, drive};
 use super::ending::{journal_error, plugin_error};
 use super::follow::{self, Follows};
 use super::network::enter;
@@ -21,6 +21,7 @@ pub struct Again {
     pub run: Option<String>,
     pub yes: bool,
     pub accept: Vec<Difference>,
+    pub lease: LeaseArgs,
     pub secrets: Vec<String>,
     /// Why to go on although the plan was approved for something else.
     pub break_glass: Option<String>,
@@ -106,6 +107,7 @@ pub fn again(context: &Context, again: Again) -> Result {
             secret_sources: parameters::secret_sources(&again.secrets)?,
             journal,
             rows,
+            terms: again.lease.into(),
             follows,
         };
         let began = Event::RunResumed { run };
