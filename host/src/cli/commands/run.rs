@@ -14,7 +14,7 @@ pub struct Args {
     /// Where a secret comes from; overrides the site's source
     #[arg(long = "secret", value_name = "NAME=file:…|fd:…|prompt")]
     secrets: Vec<String>,
-    /// Acknowledge the impact that this token stands for; it is printed with the impact
+    /// Acknowledge the impact that this token stands for; a run that has nobody to ask prints it
     #[arg(long, value_name = "TOKEN")]
     ack: Option<String>,
     /// Go ahead without asking; what must be acknowledged is still asked for
