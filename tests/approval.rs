@@ -181,7 +181,7 @@ fn with(text: &str, more: &str) -> String {
 }
 
 /// Everything that an approval covers, each edited in the way that its title says.
-const EDITS: [Edit; 11] = [
+const EDITS: [Edit; 12] = [
     Edit {
         what: "the argument vector of a command",
         file: "profiles/own.toml",
@@ -248,6 +248,12 @@ const EDITS: [Edit; 11] = [
         file: "windlass.lock",
         change: |_| "# a lock\n".to_owned(),
         says: &["windlass.lock: none when the plan was made"],
+    },
+    Edit {
+        what: "whose word the manager's page is taken on",
+        file: "manager-ca.pem",
+        change: |text| with(text, "\n"),
+        says: &["a file of the site: manager-ca.pem ("],
     },
     Edit {
         what: "the supplied CA",

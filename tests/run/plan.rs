@@ -1,6 +1,7 @@
 //! A plan and the run that follows it ask for the same things: in every way to make root and leaves, each step's
 //! effects are equal but for what the plan says is known after apply.
 
+use super::bare::bare;
 use super::e2e::{NODES, PLAIN, Pair, Taste, files, up};
 use base64::Engine as _;
 use serde_json::Value;
@@ -172,6 +173,9 @@ fn check(ca: &'static str, leaf: &'static str) {
     }
     let plan: Plan = serde_json::from_str(&planned.expect(0).out).unwrap();
     run.expect(0);
+    if ca == "product" {
+        shown_in_red(&pair);
+    }
     let (expected, found) = (of_plan(&plan), of_run(&pair));
     let names = |transcript: &Transcript| transcript.iter().map(|(call, _)| call.clone()).collect::<Vec<_>>();
     assert_eq!(names(&expected), names(&found));
@@ -193,6 +197,18 @@ fn check(ca: &'static str, leaf: &'static str) {
     }
 }
 
+/// A secret on a command line is told in red, where there is colour.
+#[track_caller]
+fn shown_in_red(pair: &Pair) {
+    let red = |color: &str| {
+        let out = pair.windlass(&["--color", color, "plan", "ha-cert"]).expect(0).out;
+        let line = out.lines().find(|line| line.contains("--password=<secret ha-key>")).unwrap().to_owned();
+        assert!(out.contains("every user of master1 can read it"), "{out}");
+        line.contains("\u{1b}[1m\u{1b}[31m")
+    };
+    assert_eq!((red("always"), red("never"), red("auto")), (true, false, false));
+}
+
 #[test]
 fn the_plan_of_a_root_by_windlass_is_what_the_run_does() {
     LEAVES.into_iter().for_each(|leaf| check(CAS[0], leaf));
@@ -206,4 +222,57 @@ fn the_plan_of_a_root_by_the_product_is_what_the_run_does() {
 #[test]
 fn the_plan_of_a_supplied_root_is_what_the_run_does() {
     LEAVES.into_iter().for_each(|leaf| check(CAS[2], leaf));
+}
+
+/// Calls of the probe that can all be made in one run, in an order in which they can.
+const CALLS: &str = "nodes.members,nodes.clock-offset,secrets.generate,secrets.check,crypto.generate-key,\
+    crypto.self-sign,crypto.inspect,files.put,files.stat,files.fingerprint,files.read,files.space,files.stage,\
+    files.swap,files.put.certificate,files.put.key,crypto.check-key,files.put.secret,files.put.file,files.remove,\
+    files.restore,files.discard,nodes.run,nodes.run-each,operator.parameter,operator.confirm,operator.note,\
+    operator.progress,state.set,state.get,clock.now,clock.sleep";
+
+#[test]
+fn whatever_a_plugin_calls_is_planned_and_its_run_does_that() {
+    let Some(bare) = bare() else { return };
+    let write = |file: &str, from: &str, to: &str| {
+        let path = bare.dir.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file}");
+        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+    };
+    write(
+        "profiles/bare.toml",
+        "[commands.work]\n",
+        "[files.sealed]\npath = \"${home}/sealed\"\nsecret = true\n[commands.work]\n",
+    );
+    write(
+        "grants.toml",
+        "files = [\"write plain@node1\"]",
+        "files = [\"stat plain@node1\", \"read plain@node1\", \"write plain@node1\", \"copy plain@node2\", \"stat sealed@node1\", \"write sealed@node1\"]\ncrypto = [\"generate-key\", \"self-sign\", \"inspect\", \"check-key\"]\nsecrets = [\"word -> file:sealed\", \"word -> check-key\"]",
+    );
+    write("grants.toml", "\"parameters\", ", "\"parameters\", \"nodes\", \"note\", \"confirm\", ");
+    for node in super::bare::NODES {
+        bare.let_end(node);
+        std::fs::write(bare.home(node).join("plain"), "it was here\n").unwrap();
+    }
+    let (plan, calls) = (bare.dir.join("../plan.json"), format!("calls={CALLS}"));
+    let planned =
+        bare.windlass("c", &["--json", "plan", "probe", "-p", &calls, "-o", plan.as_str()]).expect(0);
+    assert_eq!(super::bare::NODES.map(|node| bare.ran(node)), [0, 0], "planning ran something");
+    let planned: Plan = serde_json::from_str(&planned.out).unwrap();
+    assert_eq!(planned.steps.len(), CALLS.split(',').count());
+    for step in &planned.steps {
+        let [effect] = &step.effects[..] else { panic!("{}: {:?}", step.step.id, step.effects) };
+        let function = effect.effect["effect"].as_str().unwrap();
+        assert!(step.step.id.as_str().starts_with(function), "{}: {function}", step.step.id);
+        let commands = match function {
+            "nodes.run" => 1,
+            "nodes.run-each" => 2,
+            _ => 0,
+        };
+        assert_eq!(effect.detail.commands.len(), commands, "{}", step.step.id);
+    }
+    bare.windlass("c", &["run", "--plan", plan.as_str(), "--yes"]).expect(0);
+    assert_eq!(super::bare::NODES.map(|node| bare.ran(node)), [2, 1]);
+    bare.windlass("c", &["run", "--plan", plan.as_str(), "--yes"]).expect(3);
 }

@@ -31,12 +31,20 @@ pub fn covers(
         profile: site.digests.profile.clone(),
         grants: site.digests.grants.clone(),
         lock: existing(site, "windlass.lock".into())?,
+        files: files(site)?,
         plugins: vec![Digested { name: procedure.to_string(), sha256: plugin.to_owned() }],
         hooks: hooks(site)?,
         supplied,
         roles: roles.map(|roles| RolesCover { first: roles.first.clone(), second: roles.second.clone() }),
         parameters: parameters.to_vec(),
     })
+}
+
+fn files(site: &Site) -> Result<Vec<Digested>, ApprovalError> {
+    let manager = site.manager.as_ref().and_then(|manager| manager.ca.as_ref());
+    let named = [manager, site.ssh.config.as_ref()].into_iter().flatten();
+    let found = named.map(|path| existing(site, path)).collect::<Result<Vec<_>, _>>()?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 fn hooks(site: &Site) -> Result<Vec<HookCover>, ApprovalError> {
@@ -105,13 +113,14 @@ impl std::fmt::Display for Difference {
 /// Says what differs. Roles are compared where both sides know them.
 pub fn differences(then: &Covers, now: &Covers) -> Vec<Difference> {
     // Taken apart, so that a field that is added cannot be left out.
-    let Covers { site, profile, grants, lock, plugins, hooks, supplied, roles, parameters } = then;
+    let Covers { site, profile, grants, lock, files, plugins, hooks, supplied, roles, parameters } = then;
     let mut found = Differences::default();
     found.compare("the site's name", &site.name, &now.site.name);
     found.compare("site.toml", short(&site.sha256), short(&now.site.sha256));
     found.lists("the profile", profile, &now.profile);
     found.compare("grants.toml", file(grants), file(&now.grants));
     found.compare("windlass.lock", file(lock), file(&now.lock));
+    found.lists("a file of the site", files, &now.files);
     found.lists("the plugin", plugins, &now.plugins);
     for at in 0..hooks.len().max(now.hooks.len()) {
         let what = format!("hook {}", at + 1);
@@ -198,6 +207,7 @@ mod tests {
             profile: vec![digested("own"), digested("mrs-2")],
             grants: Some(digested("grants.toml")),
             lock: Some(digested("windlass.lock")),
+            files: vec![digested("manager-ca.pem")],
             plugins: vec![digested("ha-cert")],
             hooks: vec![HookCover {
                 plugin: PluginName::new("drain").unwrap(),

@@ -75,10 +75,10 @@ pub fn judge(
         }
     }
     let requester = &file.plan.requester;
-    let asks = signed.iter().find(|(person, _)| person.is(requester)).map(|(person, _)| person.clone());
     let mut counted: Vec<Person> = Vec::new();
     for (person, signer) in signed {
-        if person.is(requester) || asks.as_ref().is_some_and(|asks| asks.is_also(&person)) {
+        // A person has every name that leads to them, so another key or name of the requester's is theirs.
+        if person.is(requester) {
             judged.requester.get_or_insert(signer);
         } else if !asked.approvers.is_empty() && !asked.approvers.iter().any(|approver| person.is(approver)) {
             judged.others.push(format!("{} is none of this site's approvers", signer.principal));

@@ -170,6 +170,7 @@ fn plan(requester: &str) -> Plan {
             profile: Vec::new(),
             grants: None,
             lock: None,
+            files: Vec::new(),
             plugins: Vec::new(),
             hooks: Vec::new(),
             supplied: None,

@@ -336,6 +336,7 @@ mod tests {
                 profile: Vec::new(),
                 grants: None,
                 lock: None,
+                files: Vec::new(),
                 plugins: Vec::new(),
                 hooks: Vec::new(),
                 supplied: None,

@@ -61,6 +61,8 @@ pub struct Covers {
     /// None: there is no such file.
     pub grants: Option<Digested>,
     pub lock: Option<Digested>,
+    /// Other files that the site names: the manager's CA, ssh's configuration.
+    pub files: Vec<Digested>,
     pub plugins: Vec<Digested>,
     /// In their order.
     pub hooks: Vec<HookCover>,

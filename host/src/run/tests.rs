@@ -407,6 +407,7 @@ fn plan(second: &str) -> Plan {
             profile: Vec::new(),
             grants: None,
             lock: None,
+            files: Vec::new(),
             plugins: Vec::new(),
             hooks: Vec::new(),
             supplied: None,

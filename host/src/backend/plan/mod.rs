@@ -88,9 +88,25 @@ impl Planning {
         self.roles.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns an effect as the plan shows it; none where nothing has acted on this intent.
-    pub fn planned(&self, sequence: i64) -> Option<PlannedEffect> {
-        self.imagined().told.get(&sequence).cloned()
+    /// Returns an effect as the plan shows it; none where nothing has acted on this intent. What acts for a
+    /// `run-each` are its `children`, by their intents.
+    pub fn planned(&self, sequence: i64, effect: &Effect, children: &[i64]) -> Option<PlannedEffect> {
+        let imagined = self.imagined();
+        if let Some(planned) = imagined.told.get(&sequence) {
+            return Some(planned.clone());
+        }
+        let mut each = children.iter().filter_map(|child| imagined.told.get(child)).cloned();
+        let first = each.next()?;
+        let mut whole = PlannedEffect {
+            effect: imagined.symbols.shown_in(serde_json::to_value(effect).unwrap_or_default()),
+            words: imagined.symbols.shown(&effect.to_string()),
+            ..first
+        };
+        for child in each {
+            whole.detail.commands.extend(child.detail.commands);
+            whole.born.extend(child.born);
+        }
+        Some(whole)
     }
 
     /// Writes symbols for what stands in for values that are not known.

@@ -6,8 +6,7 @@ use crate::backend::fault;
 use crate::capability::crypto;
 use crate::capability::nodes::{self, ArgumentValue};
 use crate::model::{
-    Answer, Argument, CommandName, Effect, Fault, FileName, MemberOutcome, NodeName, Outcome, PluginName,
-    Value, code,
+    Answer, Argument, CommandName, Effect, Fault, FileName, NodeName, Outcome, PluginName, Value, code,
 };
 use crate::site::{CommandDeclaration, CommandKind, Parser, Settle, Written};
 
@@ -23,14 +22,6 @@ impl Planning {
                 .map_err(fault(code::UNREACHABLE)),
             Effect::NodesRun { node, command, arguments } => {
                 self.run(plugin, node, command, arguments).await.map(Answer::Outcome)
-            }
-            Effect::NodesRunEach { nodes, command, arguments } => {
-                let mut outcomes = Vec::with_capacity(nodes.len());
-                for node in nodes {
-                    let outcome = self.run(plugin, node, command, arguments).await;
-                    outcomes.push(MemberOutcome { node: node.clone(), outcome });
-                }
-                Ok(Answer::Outcomes(outcomes))
             }
             other => Err(Fault::new(code::INVALID, format!("{other} is no effect of nodes"))),
         }

@@ -359,7 +359,7 @@ async fn a_secret_stays_a_name_and_keeps_its_label() {
 
     place.run("renew", "a").await;
     let sequence = *place.sequence.lock().unwrap();
-    let planned = place.planning.planned(sequence).unwrap();
+    let planned = place.planning.planned(sequence, &Effect::ClockNow, &[]).unwrap();
     assert_eq!(planned.words, "run renew password=<secret pw> on a");
     let command = &planned.detail.commands[0];
     assert_eq!((command.user.as_str(), &command.argv[..]), ("svc", &["false".to_owned()][..]));

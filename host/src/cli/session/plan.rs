@@ -13,7 +13,7 @@ use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::effect::Interrupt;
 use crate::journal::{CallName, Journal, Row, StoredRow};
-use crate::model::{Check, PLAN_FORMAT, Plan, PlannedEffect, PlannedStep, Roles, RunId, StepPlan};
+use crate::model::{Check, Effect, PLAN_FORMAT, Plan, PlannedEffect, PlannedStep, Roles, RunId, StepPlan};
 use crate::plugin::{Description, Plugin};
 use crate::report;
 use crate::run::{Asker, Ending, GoAhead, Machine, PluginProcedure, Settings, Tracked};
@@ -201,8 +201,17 @@ impl Told {
             match &stored.row {
                 Row::CallBegan { call: began } => call = Some(began.clone()),
                 Row::Planned { steps } => told.steps = steps.clone(),
-                Row::Intent { .. } => {
-                    if let (Some(call), Some(planned)) = (&call, planning.planned(stored.sequence)) {
+                Row::Intent { effect, .. } => {
+                    let of = |row: &StoredRow| match &row.row {
+                        Row::Child { of, .. } if *of == stored.sequence => Some(row.sequence),
+                        _ => None,
+                    };
+                    let children: Vec<i64> = match effect {
+                        Effect::NodesRunEach { .. } => rows.iter().filter_map(of).collect(),
+                        _ => Vec::new(),
+                    };
+                    let planned = planning.planned(stored.sequence, effect, &children);
+                    if let (Some(call), Some(planned)) = (&call, planned) {
                         told.effects.entry(call.clone()).or_default().push(planned);
                     }
                 }
