@@ -24,7 +24,8 @@ plugin = "probe.wasm"
 const GRANTS: &str = r#"
 [grants.probe]
 commands = ["work@node1", "work@node2"]
-files = ["write plain@node1"]
+files = ["write plain@node1", "write sealed@node1"]
+secrets = ["word", "word -> file:sealed"]
 general = ["parameters", "state", "clock"]
 "#;
 
@@ -37,6 +38,9 @@ managers = "managers"
 home = { login_env = "HOME", user = "omm" }
 [files.plain]
 path = "${home}/plain"
+[files.sealed]
+path = "${home}/sealed"
+secret = true
 [commands.work]
 kind = "change"
 argv = ["sh", "-c", "echo ran >>ran; while [ ! -e go ]; do sleep 0.02; done"]

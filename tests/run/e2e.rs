@@ -40,7 +40,7 @@ impl Drop for Pair {
 }
 
 /// How a command ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ended {
     pub code: Option<i32>,
     pub out: String,

@@ -1,6 +1,7 @@
 //! The whole of `windlass run ha-cert` on practice pairs: what it leaves, what it never shows, and what happens
 //! when it is killed, cut off, interrupted or taken back.
 
+mod adopt;
 mod bare;
 mod crash;
 mod e2e;

@@ -7,11 +7,14 @@
 use super::chain::{Hash, hex, link, unhex};
 use super::read::RawRow;
 use super::sealed::{self, Identity, Recipients, SealError};
+use super::store::FORMAT;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+/// What a piece begins with, before the format of its rows.
+const HEADER: &str = "windlass-journal ";
 /// Text of rows in one piece, about, in bytes.
 const PIECE: usize = 256 * 1024;
 /// Text of rows in one piece at most: what a damaged length may not exceed.
@@ -45,6 +48,8 @@ pub enum MirrorError {
     },
     #[error("rows {from} to {to} cannot be read: {why}")]
     Garbled { from: i64, to: i64, why: String },
+    #[error("rows {from} to {to} have format {found}, of a newer windlass than this")]
+    Newer { from: i64, to: i64, found: i64 },
     #[error("the chain breaks at row {row}: it was edited or is another's")]
     Chain { row: i64 },
     #[error("it ends at row {found}, and its head says {expected}: it was cut short")]
@@ -105,7 +110,7 @@ pub fn pack(rows: &[RawRow], to: &Recipients) -> Result<Vec<Piece>, SealError> {
     let mut pieces = Vec::new();
     let mut rest = rows;
     while let Some(first) = rest.first() {
-        let mut text = String::new();
+        let mut text = format!("{HEADER}{FORMAT}\n");
         let mut taken = 0;
         for row in rest {
             if taken > 0 && text.len() + row.body.len() > PIECE {
@@ -179,7 +184,14 @@ fn open(piece: &Piece, identity: &Identity) -> Result<Vec<RawRow>, MirrorError> 
         .map(Zeroizing::new)
         .map_err(|_| garbled("it cannot be inflated"))?;
     let mut rows = Vec::new();
-    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let header = lines.next().and_then(|line| std::str::from_utf8(line).ok()?.strip_prefix(HEADER));
+    match header.and_then(|format| format.parse::<i64>().ok()) {
+        Some(FORMAT) => {}
+        Some(found) => return Err(MirrorError::Newer { from, to, found }),
+        None => return Err(garbled("it does not say its format")),
+    }
+    for line in lines {
         let line: Line<'_> = serde_json::from_slice(line).map_err(|error| garbled(&error.to_string()))?;
         let sealed: Result<_, _> = line.sealed.iter().map(|value| STANDARD.decode(value)).collect();
         rows.push(RawRow {

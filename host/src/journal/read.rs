@@ -173,7 +173,7 @@ fn summarise(run: &RunId, rows: &[StoredRow], needs: Option<String>) -> Option<R
                 record.state = *state;
                 record.summary = summary.clone();
             }
-            Row::Resumed { .. } => record.state = RunState::Running,
+            Row::Resumed { .. } | Row::Adopted { .. } => record.state = RunState::Running,
             Row::Closed => record.closed = true,
             _ => {}
         }

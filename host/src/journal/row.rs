@@ -99,6 +99,11 @@ pub enum Row {
         /// A line a manager.
         told: Vec<String>,
     },
+    /// Who can open what the run seals, as age recipients: the site's operators, or this controller alone.
+    SealedTo {
+        recipients: Vec<String>,
+        operators: bool,
+    },
     Resumed {
         controller: String,
     },

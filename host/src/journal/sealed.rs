@@ -147,12 +147,6 @@ impl Identity {
         self.keys.first().map(|key| key.to_public().to_string()).unwrap_or_default()
     }
 
-    /// Whether this identity can open what is sealed to these.
-    pub fn is_among(&self, recipients: &Recipients) -> bool {
-        let mine: Vec<String> = self.keys.iter().map(|key| key.to_public().to_string()).collect();
-        recipients.0.iter().any(|one| mine.contains(&one.to_string()))
-    }
-
     /// Returns this identity as the only recipient, for sites that name no operators.
     pub fn recipients(&self) -> Recipients {
         Recipients(self.keys.iter().map(x25519::Identity::to_public).collect())
@@ -162,6 +156,13 @@ impl Identity {
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<identity of {}>", self.public())
+    }
+}
+
+impl Recipients {
+    /// Returns them as `age1…`.
+    pub fn public(&self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
     }
 }
 

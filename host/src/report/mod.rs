@@ -5,5 +5,5 @@ mod text;
 
 pub(crate) use plan::harmless;
 pub use plan::plan_lines;
+pub(crate) use text::{ALONE, glass, on, state_word};
 pub use text::{event_line, moment, report, row_lines};
-pub(crate) use text::{glass, on, state_word};

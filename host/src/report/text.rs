@@ -5,6 +5,10 @@ use crate::model::{Check, CommandName, EffectClass, Event, FileName, NodeName, R
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+/// Where nobody but this controller can go on with a run.
+pub(crate) const ALONE: &str =
+    "only this controller can go on with the run: for `windlass runs adopt`, site.toml must name `operators`";
+
 /// Returns the line that an event is worth, without a newline; none where it is told elsewhere or only of
 /// interest to `-v`.
 pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
@@ -118,6 +122,8 @@ fn row_line(stored: &StoredRow, child: Option<&NodeName>) -> Option<String> {
             format!("{procedure} on {site}, from {controller}, windlass {version}")
         }
         Row::ProfileFound { profile, told } => format!("profile {profile}: {}", told.join("; ")),
+        Row::SealedTo { recipients, operators: true } => format!("sealed to {} operators", recipients.len()),
+        Row::SealedTo { operators: false, .. } => ALONE.into(),
         Row::Resumed { controller } => format!("resumed from {controller}"),
         Row::LeaseTaken { manager, token } => format!("lease on {manager}, token {token}"),
         Row::LeaseTakenOver { manager, holder, token, .. } => {

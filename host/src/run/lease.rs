@@ -112,7 +112,7 @@ pub(super) fn out_of_reach(node: &NodeName) -> String {
 }
 
 /// The managers that are to carry the lease.
-fn living<'a>(site: &'a Site, terms: &LeaseTerms) -> Result<Vec<&'a NodeName>, GroundError> {
+pub(super) fn living<'a>(site: &'a Site, terms: &LeaseTerms) -> Result<Vec<&'a NodeName>, GroundError> {
     if let Some(unknown) = terms.dead.iter().find(|node| !site.nodes.contains_key(*node)) {
         return Err(GroundError::new(GroundErrorKind::Invalid, format!("the site has no node {unknown}")));
     }

@@ -6,6 +6,7 @@
 //!
 //! Neighbours: `cli` starts and resumes runs; `plugin` is the procedure, `backend` the ground.
 
+mod adopt;
 mod ground;
 mod lease;
 mod live;
@@ -18,8 +19,8 @@ mod procedure;
 #[cfg(test)]
 mod tests;
 
+pub use adopt::{AdoptError, Adopted, Adoption, adopt};
 pub use ground::{Ground, GroundError, GroundErrorKind};
-pub use lease::{Taken, take};
 pub use machine::{Asker, Ending, GoAhead, Machine, Settings};
 pub use plugin::PluginProcedure;
 pub use position::{Position, Tracked};

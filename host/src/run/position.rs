@@ -73,6 +73,7 @@ impl Position {
             Row::Stands { state, reason, .. } => self.stands = Some((*state, reason.clone())),
             Row::Closed => self.closed = true,
             Row::Began { .. }
+            | Row::SealedTo { .. }
             | Row::LeaseTakenOver { .. }
             | Row::ProfileFound { .. }
             | Row::PlanTaken { .. }

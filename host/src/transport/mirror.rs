@@ -66,11 +66,31 @@ pub async fn append(
     match text.trim_end().split_once(' ') {
         Some(("ok", _)) => Ok(Added::Ok),
         Some(("held", "0 -")) => Ok(Added::Elsewhere(None)),
-        Some(("held", head)) => Ok(Added::Elsewhere(Some(head.to_owned()))),
+        Some(("held", head)) => Ok(Added::Elsewhere(Some(plain(head)))),
         Some(("fenced", theirs)) => {
             Err(MirrorError::Fenced { node: node.clone(), theirs: theirs.parse().ok() })
         }
         _ => Err(super::unexpected(node, "mirroring the journal", &reply).into()),
+    }
+}
+
+/// Sets a mirror aside that was found damaged, so that it can be sent anew.
+pub async fn set_aside(
+    transports: &Transports,
+    node: &NodeName,
+    user: &str,
+    run: &RunId,
+    token: u64,
+) -> Result<(), MirrorError> {
+    let input = format!("set-aside\n{run}\n{token}\n");
+    let reply = ask(transports, node, user, "setting a mirror aside", input, 4096).await?;
+    let text = answer(node, &reply)?;
+    match text.trim_end().split_once(' ') {
+        None if text.trim_end() == "none" => Ok(()),
+        Some(("fenced", theirs)) => {
+            Err(MirrorError::Fenced { node: node.clone(), theirs: theirs.parse().ok() })
+        }
+        _ => Err(super::unexpected(node, "setting a mirror aside", &reply).into()),
     }
 }
 
@@ -85,7 +105,7 @@ pub async fn head(
         ask(transports, node, user, "reading the mirror's head", format!("heads\n{run}\n"), 4096).await?;
     let text = answer(node, &reply)?;
     match text.trim_end().split_once(' ') {
-        Some(("ok", head)) => Ok(Some(head.to_owned())),
+        Some(("ok", head)) => Ok(Some(plain(head))),
         None if text.trim_end() == "none" => Ok(None),
         _ => Err(super::unexpected(node, "reading the mirror's head", &reply).into()),
     }
@@ -106,7 +126,7 @@ pub async fn fetch(
     let end = reply.stdout.iter().position(|byte| *byte == b'\n').unwrap_or(reply.stdout.len());
     let (first, rest) = reply.stdout.split_at(end);
     match String::from_utf8_lossy(first).split_once(' ') {
-        Some(("ok", head)) => Ok(Some((head.to_owned(), rest.to_vec()))),
+        Some(("ok", head)) => Ok(Some((plain(head), rest.to_vec()))),
         None if first == b"none" => Ok(None),
         _ => Err(super::unexpected(node, "fetching the mirror", &reply).into()),
     }
@@ -176,6 +196,11 @@ fn answer(node: &NodeName, reply: &Reply) -> Result<String, MirrorError> {
         return Err(not_kept(node, reply));
     }
     Ok(String::from_utf8_lossy(&reply.stdout).into_owned())
+}
+
+/// The node's word, as it may be shown.
+fn plain(head: &str) -> String {
+    super::collect::one_line(head.as_bytes())
 }
 
 /// The script could not do it: the disk is full, or the folder another's.

@@ -4,9 +4,9 @@ use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::cli::session::{self, Verdict, find_run};
 use crate::journal::{Journal, Reading, Row};
-use crate::model::{RunId, RunState};
+use crate::model::{NodeName, RunId, RunState};
 use crate::report;
-use crate::run::Position;
+use crate::run::{Adopted, Position};
 use clap::Subcommand;
 
 #[derive(Debug, clap::Args)]
@@ -37,6 +37,20 @@ enum RunsCommand {
         /// A run's id, or the beginning of one; the newest where none is named
         run: Option<String>,
     },
+    /// Go on here with a run whose controller is gone: fetch it from the managers, and take its lease over
+    Adopt {
+        /// A run's id; that of the run that has the lease where none is named
+        run: Option<String>,
+        /// The manager whose mirror to believe, where they disagree
+        #[arg(long, value_name = "NODE")]
+        from: Option<NodeName>,
+        /// A node that cannot be reached and is known to be dead
+        #[arg(long, value_name = "NODE")]
+        node_is_dead: Vec<NodeName>,
+        /// Take the lease over without asking
+        #[arg(long)]
+        yes: bool,
+    },
     /// End a run for good: remove what was saved for it on the nodes
     Close {
         /// A run's id, or the beginning of one
@@ -50,6 +64,9 @@ pub fn run(args: Args, context: &Context) -> Result {
         RunsCommand::Show { run } => show(context, run.as_deref()),
         RunsCommand::Verify { run, nodes } => verify(context, run.as_deref(), nodes),
         RunsCommand::Export { run } => export(context, run.as_deref()),
+        RunsCommand::Adopt { run, from, node_is_dead, yes } => {
+            adopt(context, session::Adopt { run, from, dead: node_is_dead, yes })
+        }
         RunsCommand::Close { run } => close(context, run.as_deref()),
     }
 }
@@ -176,6 +193,19 @@ fn whole(reading: Reading) -> Result {
         None => Ok(Exit::Done),
         Some(damage) => Err(session::journal_error(damage)),
     }
+}
+
+fn adopt(context: &Context, adopt: session::Adopt) -> Result {
+    let Adopted { run, from, rows } = session::adopt(context, adopt)?;
+    if context.ui.is_json() {
+        context.ui.json(&serde_json::json!({ "run": run, "from": from, "rows": rows }));
+    } else {
+        context.ui.out(format!(
+            "run {run} is here now, with the {rows} rows that {from} held; its lease is this controller's"
+        ));
+        context.ui.say(format!("next: windlass resume {run}, or windlass rollback {run}"));
+    }
+    Ok(Exit::Done)
 }
 
 fn close(context: &Context, wanted: Option<&str>) -> Result {

@@ -17,6 +17,8 @@ pub struct TerminalOperator {
     given: Given,
     impact: String,
     agreed: Agreed,
+    /// Only this controller can open what the run seals.
+    alone: bool,
     /// The token has acknowledged something that the procedure asked.
     acknowledged: AtomicBool,
 }
@@ -31,8 +33,8 @@ pub struct Given {
 }
 
 impl TerminalOperator {
-    pub fn new(ui: Ui, shown: Arc<Shown>, given: Given, impact: String, agreed: Agreed) -> Self {
-        Self { ui, shown, given, impact, agreed, acknowledged: AtomicBool::new(false) }
+    pub fn new(ui: Ui, shown: Arc<Shown>, given: Given, impact: String, agreed: Agreed, alone: bool) -> Self {
+        Self { ui, shown, given, impact, agreed, alone, acknowledged: AtomicBool::new(false) }
     }
 }
 
@@ -47,6 +49,9 @@ impl Asker for TerminalOperator {
         } else {
             for line in plan_lines(steps, &self.impact) {
                 self.shown.line(&line);
+            }
+            if self.alone {
+                self.shown.line(report::ALONE);
             }
         }
         // A token that acknowledged something of the procedure's own is not meant for the whole.

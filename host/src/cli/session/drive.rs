@@ -1,6 +1,7 @@
 //! A run with everything it needs open, driven to where it ends or stands.
 
 use super::ask::{Given, TerminalOperator};
+use super::controller::{controller, holder};
 use super::ending::{finish, journal_error};
 use super::follow::Follows;
 use super::plugins::{gate_for, policy_for};
@@ -79,21 +80,33 @@ pub(super) async fn drive(
     let identity = Identity::load_or_create(&sealed::identity_path(context.state_dir()?))
         .map_err(|error| Error::from_error(Exit::Usage, &error))?;
     // Without operators in the site, only this controller's own identity can open what the run seals.
-    let recipients = if site.operators.is_empty() {
-        identity.recipients()
-    } else {
-        sealed::recipients(&site.operators).map_err(|error| Error::from_error(Exit::Usage, &error))?
+    let alone = site.operators.is_empty();
+    let recipients = match alone {
+        true => identity.recipients(),
+        false => {
+            sealed::recipients(&site.operators).map_err(|error| Error::from_error(Exit::Usage, &error))?
+        }
     };
+    if rows.is_empty() {
+        let row = Row::SealedTo { recipients: recipients.public(), operators: !alone };
+        journal.note(&row).map_err(journal_error)?;
+    }
     crate::transport::reap_orphans().await;
     let transports =
         Transports::new(&site, journal.folder()).map_err(|error| Error::from_error(Exit::Fault, &error))?;
     let agreed = follows.agreed(&site, &settings, &plugin, &parameters, impact);
-    let operator =
-        Arc::new(TerminalOperator::new(context.ui.clone(), shown.clone(), given, impact.to_string(), agreed));
+    let operator = Arc::new(TerminalOperator::new(
+        context.ui.clone(),
+        shown.clone(),
+        given,
+        impact.to_string(),
+        agreed,
+        alone,
+    ));
     let live = Live::new(Parts {
         site: site.clone(),
         run: journal.run().clone(),
-        controller: controller(),
+        controller: holder(context)?,
         settings: settings.clone(),
         parameters,
         secret_sources,
@@ -148,11 +161,4 @@ fn watch_for_interrupts(interrupt: &Interrupt, shown: &Arc<Shown>) {
             shown.line("interrupted: finishing what is under way, then pausing (again: leave at once)");
         }
     });
-}
-
-/// `user@host`: who ran it, for the journal and the lease.
-pub(super) fn controller() -> String {
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
-    let host = nix::unistd::gethostname().ok().and_then(|host| host.into_string().ok());
-    format!("{}@{}", user.as_deref().unwrap_or("?"), host.as_deref().unwrap_or("?"))
 }

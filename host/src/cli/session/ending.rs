@@ -75,20 +75,29 @@ pub fn journal_error(error: JournalError) -> Error {
         Damaged { .. } | Missing { .. } => Exit::Paused,
         Sqlite { .. } => Exit::Fault,
     };
-    let hints: &[&str] = match error {
-        Full { .. } => {
-            &["make room there, then type the same again", "or keep runs elsewhere: WINDLASS_STATE_DIR"]
-        }
-        Busy { .. } => &["end what has it open, then type the same again"],
-        ReadOnly { .. } | Folder { .. } => {
-            &["make it a folder that you may write to, or keep runs elsewhere: WINDLASS_STATE_DIR"]
-        }
-        Damaged { .. } | Missing { .. } | Sqlite { .. } => &[
-            "no node was asked for anything; if there is a copy of the journal, put it back and type the same again",
+    let hints: Vec<String> = match &error {
+        Full { .. } => vec![
+            "make room there, then type the same again".into(),
+            "or keep runs elsewhere: WINDLASS_STATE_DIR".into(),
         ],
-        _ => &[],
+        Busy { .. } => vec!["end what has it open, then type the same again".into()],
+        ReadOnly { .. } | Folder { .. } => {
+            vec!["make it a folder that you may write to, or keep runs elsewhere: WINDLASS_STATE_DIR".into()]
+        }
+        Damaged { path, .. } => fetch_back(path.parent().and_then(camino::Utf8Path::file_name)),
+        Missing { run, .. } => fetch_back(Some(run)),
+        Sqlite { .. } => vec!["no node was asked for anything; type the same again".into()],
+        _ => Vec::new(),
     };
-    hints.iter().fold(Error::from_error(exit, &error), |made, hint| made.hint(*hint))
+    hints.into_iter().fold(Error::from_error(exit, &error), |made, hint| made.hint(hint))
+}
+
+/// Where a run's journal is to be had again.
+fn fetch_back(run: Option<&str>) -> Vec<String> {
+    vec![
+        format!("windlass runs adopt {} fetches what the managers hold of it", run.unwrap_or("RUN")),
+        "or put a copy of the journal back, if there is one, and type the same again".into(),
+    ]
 }
 
 pub(super) fn approval_error(error: ApprovalError) -> Error {

@@ -97,7 +97,7 @@ impl Taken {
 }
 
 pub(super) fn glass_broken(why: &str) -> Row {
-    Row::GlassBroken { why: why.to_owned(), by: super::drive::controller() }
+    Row::GlassBroken { why: why.to_owned(), by: super::controller::controller() }
 }
 
 /// Says under what authority a run may begin, or what is missing.

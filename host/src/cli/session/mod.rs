@@ -1,15 +1,17 @@
 //! Puts a run together: site, plugin, journal, connections; drives it; says how it ended.
 //!
-//! `start`, `again` and `close` are how a run begins, goes on and ends; `drive` opens what all of them need
+//! `start`, `again`, `adopt` and `close` are how a run begins, goes on, goes on elsewhere and ends; `drive` opens what all of them need
 //! and hands it to the machine of `run`; `plan` does the same
 //! with a ground that only looks; `ending` says how that came out.
 //! `approve` signs a plan, and `follow` holds a run to one. `plugins` finds the plugin and its
 //! gate, `network` reaches nodes, `profile` finds a site's profile, `runs` finds runs by the beginning of their ids.
 
+mod adopt;
 mod again;
 mod approve;
 mod ask;
 mod close;
+mod controller;
 mod drive;
 mod ending;
 mod follow;
@@ -24,6 +26,7 @@ mod show;
 mod start;
 mod verify;
 
+pub use adopt::{Adopt, adopt};
 pub use again::{Again, Difference, again};
 pub use approve::{Approve, approve};
 pub use close::close;

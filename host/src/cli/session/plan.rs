@@ -1,6 +1,7 @@
 //! `windlass plan`: the whole run on the plan backend, with the journal of a run that is thrown away.
 
-use super::drive::{PREFLIGHT, controller};
+use super::controller::controller;
+use super::drive::PREFLIGHT;
 use super::ending::{approval_error, fault_error, journal_error};
 use super::follow::{sign, signer};
 use super::network::enter;
@@ -39,6 +40,7 @@ pub struct Make {
 /// Makes a plan, shows it, and writes it where one is asked for.
 pub fn plan(context: &Context, make: Make) -> Result {
     let Found { site, told: told_profile } = load(context)?;
+    let alone = site.operators.is_empty();
     if !told_profile.is_empty() {
         context.ui.say(format!("profile {}: {}", site.profile.name, told_profile.join("; ")));
     }
@@ -74,6 +76,9 @@ pub fn plan(context: &Context, make: Make) -> Result {
     } else {
         for line in report::plan_lines(&plan, ui.is_verbose()) {
             ui.out(line);
+        }
+        if alone {
+            ui.say(report::ALONE);
         }
         ui.say("nothing was changed: no lease was taken, no secret asked for, no key made");
         if let Some(out) = &make.out {

@@ -1,7 +1,8 @@
 //! `windlass run`: a new run.
 
 use super::ask::Given;
-use super::drive::{LeaseArgs, Opened, controller, drive};
+use super::controller::controller;
+use super::drive::{LeaseArgs, Opened, drive};
 use super::ending::journal_error;
 use super::follow::{self, Follows, Taken};
 use super::network::enter;

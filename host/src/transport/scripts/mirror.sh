@@ -2,7 +2,8 @@
 #   rows    a line for each piece: FROM TO HASH SEALED; one that was cut short is there again behind
 #   heads   a line TO HASH for each piece that is whole; the last one is the head
 # Nothing is synced: what must outlive this node's crash is on the controller's disk.
-# In: VERB, RUN; for append then TOKEN or -, FROM, TO, HASH, then the piece as it is.
+# One that was found damaged is set aside as mirror.was.
+# In: VERB, RUN; for append and set-aside then TOKEN or -; for append then FROM, TO, HASH, the piece as it is.
 # Out: none | ok TO HASH | held TO HASH (append: nothing was added) | fenced TOKEN
 IFS= read -r verb && IFS= read -r run || exit 90
 mirror=$base/runs/$run/mirror
@@ -15,9 +16,7 @@ look() {
     [ -n "$last" ]
 }
 
-case $verb in
-append)
-    IFS= read -r token && IFS= read -r from && IFS= read -r to && IFS= read -r head || exit 90
+fence() {
     if [ "$token" = - ]; then
         :
     elif [ -e "$base/lease" ]; then
@@ -28,6 +27,12 @@ append)
         echo "fenced none"
         exit 0
     fi
+}
+
+case $verb in
+append)
+    IFS= read -r token && IFS= read -r from && IFS= read -r to && IFS= read -r head || exit 90
+    fence
     last=0
     if [ -e "$mirror/heads" ]; then
         look || last=0
@@ -41,6 +46,13 @@ append)
     cat >>"$mirror/rows" || exit 91
     printf '%s %s\n' "$to" "$head" >>"$mirror/heads" || exit 91
     echo "ok $to $head"
+    ;;
+set-aside)
+    IFS= read -r token || exit 90
+    fence
+    rm -rf "$mirror.was" || exit 91
+    if [ -d "$mirror" ]; then mv "$mirror" "$mirror.was" || exit 91; fi
+    echo none
     ;;
 heads)
     if [ -e "$mirror/heads" ] && look; then echo "ok $last $hash"; else echo none; fi
