@@ -1,9 +1,10 @@
-//! What docs/nodes.md tells an administrator to write, written on a practice pair.
+//! What the docs tell people to write and to type, written and typed on a practice pair.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use windlass::lab::{Lab, Plan, Product, Transport};
+use windlass::model::PauseReason;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_windlass");
 const NODES: [&str; 2] = ["master1", "master2"];
@@ -77,9 +78,14 @@ impl Pair {
     }
 }
 
+fn page(name: &str) -> String {
+    let path = format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
 /// The first line of the page that begins so, without what it is indented by.
 fn documented(beginning: &str) -> String {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/nodes.md")).unwrap();
+    let page = page("nodes.md");
     let found = page.lines().map(str::trim).find(|line| line.starts_with(beginning));
     found.unwrap_or_else(|| panic!("docs/nodes.md has no line {beginning}…")).to_string()
 }
@@ -98,4 +104,41 @@ fn the_documented_sudoers_line_is_enough_and_gives_nothing_more() {
     for more in ["sudo -n id", "sudo -n -u omm -g root id", "sudo -n su - omm -c 'id' -G root"] {
         assert_eq!(pair.as_login(more), None, "{more}");
     }
+}
+
+#[test]
+fn each_reason_for_a_pause_has_its_entry_and_no_other_has() {
+    let page = page("it-stopped.md");
+    let entries: Vec<&str> = page.split("\n## ").skip(1).collect();
+    let words: Vec<&str> = entries.iter().map(|entry| entry.lines().next().unwrap()).collect();
+    assert_eq!(words, PauseReason::ALL.map(PauseReason::word));
+    for entry in entries {
+        let word = entry.lines().next().unwrap();
+        // What it means, and what to type. Whoever interrupted it knows what to look at.
+        assert!(entry.contains("**Type"), "{word} does not say what to type");
+        assert!(
+            entry.contains("**Look at**") || word == "interrupted",
+            "{word} does not say what to look at"
+        );
+        assert!(entry.contains("windlass resume RUN"), "{word}");
+    }
+}
+
+#[test]
+fn every_command_that_it_stopped_names_is_one() {
+    let page = page("it-stopped.md");
+    let mut seen = 0;
+    for quoted in page.split(['`', '\n']).filter(|text| text.starts_with("windlass ")) {
+        let command = quoted.split('#').next().unwrap().trim();
+        let arguments: Vec<&str> =
+            command.split(' ').skip(1).take_while(|word| !word.starts_with('-') && *word != "RUN").collect();
+        let helped = Command::new(BINARY).args(&arguments).arg("--help").output().unwrap();
+        assert!(helped.status.success(), "{command}: {}", String::from_utf8_lossy(&helped.stderr));
+        let help = String::from_utf8_lossy(&helped.stdout);
+        for option in command.split(' ').filter(|word| word.starts_with("--")) {
+            assert!(help.contains(option), "{command}: {} has no {option}", arguments.join(" "));
+        }
+        seen += 1;
+    }
+    assert!(seen > 20, "{seen} commands");
 }

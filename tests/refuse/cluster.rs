@@ -6,9 +6,9 @@ use super::*;
 fn a_pair_that_is_not_one_active_and_one_standby_with_right_clocks_is_refused() {
     let Some(practice) = local() else { return };
     for (switch, says) in [
-        (Switch::StandbyDown, &["1 active", "0 standby", "master2"][..]),
-        (Switch::TwoActive, &["2 active", "master1", "master2"]),
-        (Switch::NoneActive, &["0 active", "2 standby"]),
+        (Switch::StandbyDown, &["HAAllResOK of master2 is NULL", "as master2 sees it"][..]),
+        (Switch::TwoActive, &["master1 and master2 are active at once, as master1 and master2 see it"]),
+        (Switch::NoneActive, &["no node is active, as master1 and master2 see it"]),
         (Switch::ClockOff, &["clock", "master2", "25 s", "NTP"]),
     ] {
         practice.set(switch);

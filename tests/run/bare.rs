@@ -145,3 +145,103 @@ fn a_controller_killed_among_the_children_of_a_run_each_settles_each_by_its_own_
     let settled = rows.iter().filter(|row| row["row"]["settled"] == "found-done").count();
     assert!((1..=2).contains(&settled), "{rows:#?}");
 }
+
+/// Kills a run while its command runs on node1; returns the folder of its journal.
+fn killed_in_the_middle(bare: &Bare) -> Utf8PathBuf {
+    let mut run = bare.start("c", &["run", "probe", "--yes", "-p", "calls=state.set,files.put,nodes.run"]);
+    wait("the command", 30, || bare.ran("node1") == 1);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let runs = bare.state("c").join("runs");
+    runs.read_dir_utf8().unwrap().next().unwrap().unwrap().into_path()
+}
+
+/// All that there is on the nodes.
+fn on_nodes(bare: &Bare) -> Vec<(Utf8PathBuf, Vec<u8>)> {
+    let homes = NODES.iter().flat_map(|node| super::e2e::files(&bare.home(node)));
+    homes.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+}
+
+/// A resume and a rollback that pause in these words, and touch no node.
+#[track_caller]
+fn pauses(bare: &Bare, says: &str) {
+    let before = on_nodes(bare);
+    for command in ["resume", "rollback"] {
+        let ended = bare.windlass("c", &[command]).expect(5);
+        assert!(ended.err.contains(says) && ended.err.contains("runs verify --nodes"), "{says:?}: {ended:?}");
+        assert!(on_nodes(bare) == before, "{command} touched a node");
+    }
+}
+
+#[test]
+fn a_journal_whose_last_rows_were_lost_is_told_from_what_the_managers_hold() {
+    let Some(bare) = bare() else { return };
+    let folder = killed_in_the_middle(&bare);
+    let (path, pristine) = (folder.join("journal.db"), folder.join("pristine"));
+    let open = || rusqlite::Connection::open(&path).unwrap();
+    open().execute("VACUUM INTO ?1", [pristine.as_str()]).unwrap();
+    let rows: i64 = open().query_row("SELECT count(*) FROM rows", [], |row| row.get(0)).unwrap();
+    for lost in 1..rows - 1 {
+        for part in ["journal.db-wal", "journal.db-shm"] {
+            let _ = std::fs::remove_file(folder.join(part));
+        }
+        std::fs::copy(&pristine, &path).unwrap();
+        // A journal whose chain holds: what is cut off at its end says nothing of itself.
+        open().execute("DELETE FROM rows WHERE sequence > ?1", [rows - lost]).unwrap();
+        bare.windlass("c", &["runs", "verify"]).expect(0);
+        pauses(&bare, "lost or edited here");
+        let verified = bare.windlass("c", &["runs", "verify", "--nodes"]).expect(10);
+        assert_eq!(verified.out.matches("DIFFERS").count(), 2, "{verified:?}");
+    }
+}
+
+#[test]
+fn the_managers_hold_a_runs_journal_to_its_last_row_until_it_is_closed() {
+    let Some(bare) = bare() else { return };
+    let same = |bare: &Bare| {
+        let verified = bare.windlass("c", &["runs", "verify", "--nodes"]).expect(0).out;
+        let rows = bare.rows("c").len();
+        assert_eq!(verified.matches(&format!("holds the same {rows} rows")).count(), 2, "{verified}");
+    };
+    killed_in_the_middle(&bare);
+    same(&bare);
+    bare.let_end("node1");
+    bare.windlass("c", &["resume"]).expect(0);
+    same(&bare);
+    bare.windlass("c", &["runs", "close"]).expect(0);
+    let verified = bare.windlass("c", &["runs", "verify", "--nodes"]).expect(0).out;
+    assert_eq!(verified.matches("holds nothing of it").count(), 2, "{verified}");
+    let left = on_nodes(&bare).into_iter().filter(|(path, _)| path.as_str().contains("/.windlass/"));
+    let left: Vec<_> = left.map(|(path, _)| path.file_name().unwrap().to_owned()).collect();
+    assert_eq!(left, ["token", "token"]);
+}
+
+#[test]
+fn a_run_that_changes_nothing_leaves_no_mirror() {
+    let Some(bare) = bare() else { return };
+    bare.windlass("c", &["run", "probe", "--yes", "-p", "calls=state.set"]).expect(0);
+    let left = on_nodes(&bare).into_iter().map(|(path, _)| path);
+    assert!(left.clone().all(|path| !path.as_str().contains("mirror")), "{:?}", left.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_journal_that_was_edited_with_all_its_hashes_is_told_from_what_the_managers_hold() {
+    let Some(bare) = bare() else { return };
+    let folder = killed_in_the_middle(&bare);
+    let journal = rusqlite::Connection::open(folder.join("journal.db")).unwrap();
+    journal.execute("UPDATE rows SET at = at + 1 WHERE sequence = 2", []).unwrap();
+    let mut rows = journal.prepare("SELECT sequence, at, body FROM rows ORDER BY sequence").unwrap();
+    let rows: Vec<(i64, i64, String)> = rows
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let mut head = vec![0; 32];
+    for (sequence, at, body) in rows {
+        head = [&head[..], &sequence.to_be_bytes(), &at.to_be_bytes(), body.as_bytes()].concat();
+        head = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &head).as_ref().to_vec();
+        journal.execute("UPDATE rows SET hash = ?1 WHERE sequence = ?2", (&head, sequence)).unwrap();
+    }
+    bare.windlass("c", &["runs", "verify"]).expect(0);
+    pauses(&bare, "lost or edited here");
+}

@@ -13,14 +13,14 @@ use std::time::Duration;
 use windlass::lab::{Double, Switch, Transport};
 
 /// A `windlass --json …` under way, its lines as they come.
-pub(super) struct Running {
+pub struct Running {
     child: Child,
     lines: Receiver<String>,
     effects: usize,
     pub(super) told: String,
 }
 
-pub(super) fn begin(pair: &Pair, arguments: &[&str]) -> Running {
+pub fn begin(pair: &Pair, arguments: &[&str]) -> Running {
     let mut command = pair.command(&["--json"]);
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -42,13 +42,26 @@ impl Running {
         true
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    /// Reads until a line holds something; false where the story ends before.
+    pub fn until(&mut self, wanted: &str) -> bool {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(Duration::from_secs(90)) else { return false };
+            let found = line.contains(wanted);
+            self.told += &line;
+            self.told.push('\n');
+            if found {
+                return true;
+            }
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
 
     /// Kills the controller, which must still be at it.
     #[track_caller]
-    pub(super) fn kill(mut self) {
+    pub fn kill(mut self) {
         self.signal(Signal::SIGKILL);
         let status = self.child.wait().unwrap();
         assert_eq!(status.signal(), Some(9), "it had ended before: {status}");
@@ -276,6 +289,69 @@ fn a_link_lost_while_the_script_runs_costs_no_second_run_of_it() {
 #[test]
 fn an_interrupt_pauses_and_resume_goes_on() {
     struck(Transport::Local, Switch::Slow, Blow::Interrupted);
+}
+
+/// The shell lines of a section of docs/by-hand.md.
+fn by_hand(section: &str) -> String {
+    let page = include_str!("../../docs/by-hand.md");
+    let section = page.split("\n## ").find(|text| text.starts_with(section)).unwrap();
+    section.split("```").nth(1).unwrap().strip_prefix("sh\n").unwrap().to_owned()
+}
+
+#[test]
+fn a_half_rotated_pair_is_put_back_by_hand() {
+    for (transport, effects) in [(Transport::Local, 185), (Transport::Ssh, 250)] {
+        let Some(pair) = up(transport, PLAIN) else { return };
+        let before = pair.content();
+        let mut run = begin(&pair, &["run", "ha-cert", "--yes"]);
+        assert!(run.until_effect(effects), "{}", run.told);
+        run.kill();
+        wait("the last script", 30, || NODES.iter().all(|node| no_job_lives(&pair, node)));
+        assert_ne!(pair.content(), before, "nothing was changed yet");
+        for node in ["master2", "master1"] {
+            as_service_user(&pair, node, &by_hand("2. Put back"));
+            as_service_user(&pair, node, &by_hand("3. Restart"));
+        }
+        for node in NODES {
+            let said = as_service_user(&pair, node, &by_hand("4. See that"));
+            assert!(said.contains("server.crt: OK"), "{said}");
+            as_service_user(&pair, node, &by_hand("5. Let go"));
+        }
+        assert_eq!(pair.content(), before);
+        pair.wait_normal();
+        // Another run is free to begin.
+        pair.windlass(&["run", "ha-cert", "--yes"]).expect(0);
+    }
+}
+
+/// Every job of a node has ended.
+fn no_job_lives(pair: &Pair, node: &str) -> bool {
+    let runs = pair.home(node).join(".windlass/runs");
+    let jobs = runs.read_dir_utf8().into_iter().flatten().flatten().map(|run| run.path().join("jobs"));
+    jobs.flat_map(|jobs| jobs.read_dir_utf8().into_iter().flatten().flatten())
+        .all(|job| job.path().join("status").exists())
+}
+
+/// Types lines into a login shell of the service user; returns what they print.
+#[track_caller]
+fn as_service_user(pair: &Pair, node: &str, lines: &str) -> String {
+    let mut command = match pair.lab.transport() {
+        Transport::Ssh => {
+            let mut ssh = pair.lab.command("ssh").unwrap();
+            let config = pair.lab.ssh_config();
+            ssh.args(["-F", config.as_str(), &format!("admin@{node}"), "sudo -n su - omm -s /bin/sh"]);
+            ssh
+        }
+        Transport::Local => {
+            let root = pair.lab.node_root(node).unwrap();
+            let environment = std::fs::read_to_string(root.join("login-env")).unwrap();
+            let mut sh = pair.lab.command("sh").unwrap();
+            sh.env_clear().envs(environment.lines().filter_map(|line| line.split_once('=')));
+            sh.current_dir(pair.home(node));
+            sh
+        }
+    };
+    super::e2e::feed(&mut command, lines.as_bytes()).expect(0).out
 }
 
 #[test]

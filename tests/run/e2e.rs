@@ -137,6 +137,16 @@ pub fn feed(command: &mut Command, input: &[u8]) -> Ended {
     child.wait_with_output().unwrap().into()
 }
 
+/// `windlass demo …`, with an environment of its own; None where there is no such program, having said so.
+pub fn demo(arguments: &[&str]) -> Option<Ended> {
+    let binary = binary()?;
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(binary);
+    command.args(arguments).current_dir(home.path()).env_clear();
+    command.env("PATH", std::env::var("PATH").unwrap_or_default()).env("HOME", home.path());
+    Some(command.stdin(Stdio::null()).output().unwrap().into())
+}
+
 impl Pair {
     /// Changes what the site says of ha-cert.
     pub fn taste(&self, taste: Taste) {
@@ -184,6 +194,28 @@ impl Pair {
 
     pub fn windlass(&self, arguments: &[&str]) -> Ended {
         self.command(arguments).output().unwrap().into()
+    }
+
+    /// A shell command as the service user of a node, with its login environment.
+    pub fn by_hand(&self, node: &str, script: &str, input: &[u8]) -> Ended {
+        let mut command = match self.lab.transport() {
+            Transport::Ssh => {
+                assert!(!script.contains('\''));
+                let mut command = self.lab.command("ssh").unwrap();
+                command.arg("-F").arg(self.lab.ssh_config()).arg(node);
+                command.arg(format!("sudo -n su - omm -c '{script}'"));
+                command
+            }
+            Transport::Local => {
+                let environment =
+                    std::fs::read_to_string(self.lab.node_root(node).unwrap().join("login-env")).unwrap();
+                let mut command = Command::new("sh");
+                command.args(["-c", script]).env_clear();
+                command.envs(environment.lines().map(|line| line.split_once('=').unwrap()));
+                command
+            }
+        };
+        feed(&mut command, input)
     }
 
     pub fn password(&self) -> Vec<u8> {

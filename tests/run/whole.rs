@@ -171,3 +171,32 @@ fn a_step_that_lies_is_taken_back_by_itself_where_the_site_says_so() {
     assert!(ran.out.contains("rolled back"), "{ran:?}");
     proof::as_it_was(&pair, &before);
 }
+
+#[test]
+fn a_newcomer_sees_a_run_and_one_that_is_killed_and_resumed() {
+    for arguments in [&["demo"][..], &["demo", "--kill"]] {
+        let Some(ran) = super::e2e::demo(&[arguments, &["--transport", "local"]].concat()) else { return };
+        let ran = ran.expect(0);
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(said.contains("HAAllResOK is normal on both nodes"), "{said}");
+        assert!(said.contains("windlass lab up practice"), "{said}");
+        assert_eq!(said.contains("killed, as by SIGKILL"), arguments.len() == 2, "{said}");
+        assert_eq!(said.contains("resumed"), arguments.len() == 2, "{said}");
+    }
+}
+
+#[test]
+fn what_a_script_changes_that_it_is_not_declared_to_is_a_finding_of_the_run() {
+    let Some(pair) = up(Transport::Local, PLAIN) else { return };
+    let script = pair.lab.node_root("master2").unwrap().join("opt/Bigdata/om-0.0.1/sbin/restart-oms.sh");
+    let text = std::fs::read_to_string(&script).unwrap();
+    let (first, rest) = text.split_once('\n').unwrap();
+    let stray = pair.cert_ha("master2").join(".ha_pass");
+    std::fs::write(&script, format!("{first}\ntouch -d '1 hour ago' '{stray}'\n{rest}")).unwrap();
+    const FINDING: &str = "finding: ha-key-password on master2 changed while restart-ha ran";
+    let ran = pair.windlass(&["run", "ha-cert", "--yes"]).expect(0);
+    assert_eq!(format!("{}{}", ran.out, ran.err).matches(FINDING).count(), 1, "{ran:?}");
+    assert_eq!(ran.err.matches("finding: ").count() + ran.out.matches("finding: ").count(), 1, "{ran:?}");
+    let shown = pair.windlass(&["runs", "show"]).expect(0).out;
+    assert_eq!(shown.matches(FINDING).count(), 1, "{shown}");
+}

@@ -48,15 +48,7 @@ impl<'a> Look<'a> {
 
     /// The managers, in name order: who carries the lease and answers for health.
     pub fn managers(self) -> Vec<&'a NodeName> {
-        let mut managers: Vec<_> = self
-            .site
-            .nodes
-            .values()
-            .filter(|node| node.groups.contains(&self.site.profile.managers))
-            .map(|node| &node.name)
-            .collect();
-        managers.sort();
-        managers
+        self.site.managers()
     }
 
     pub fn members(self) -> Vec<Member> {

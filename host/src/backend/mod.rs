@@ -11,10 +11,11 @@ mod supplied;
 
 pub(crate) use look::{Look, unfit};
 
-use crate::journal::{KeptObject, Settlement, Trace};
+use crate::journal::{Journal, KeptObject, Settlement, Trace};
 use crate::model::{Answer, Detail, Effect, EffectClass, Fault, PluginName, Stop};
 use crate::policy::{Facts, Permit};
 use crate::site::{CommandKind, Profile};
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 /// What came of an effect.
@@ -44,6 +45,12 @@ pub trait Backend: Facts {
     /// How many nodes a `run-each` works on at once.
     fn concurrency(&self) -> usize {
         1
+    }
+
+    /// Lets others than this controller know the journal's rows; asked for when the intent of a change is on disk
+    /// here, and before it acts.
+    fn mirror<'a>(&'a self, _journal: &'a Journal) -> BoxFuture<'a, Result<(), Stop>> {
+        futures::future::ready(Ok(())).boxed()
     }
 
     /// Acts. `sequence` is the intent's number in the journal: unique, and the same on resume. A `run-each`

@@ -116,6 +116,7 @@ impl CallPath {
         }
         if class == EffectClass::Change {
             self.around.journal.flush().map_err(journal_stop)?;
+            self.around.backend.mirror(&self.around.journal).await?;
         }
         Ok(ready)
     }

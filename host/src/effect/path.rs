@@ -127,6 +127,9 @@ impl CallPath {
             _ => self.around.journal.note(&intent),
         }
         .map_err(journal_stop)?;
+        if class == EffectClass::Change && !each {
+            self.around.backend.mirror(&self.around.journal).await?;
+        }
         fuse::pass(Place::BeforeAct);
         if class != EffectClass::Observe {
             (self.around.events)(&Event::EffectBegan { effect: effect.clone() });

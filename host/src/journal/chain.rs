@@ -24,3 +24,31 @@ pub fn sha256(bytes: &[u8]) -> Hash {
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// Reads a hash from lower-case hex.
+pub fn unhex(text: &str) -> Option<Hash> {
+    let mut hash = [0; 32];
+    let digits = text.as_bytes();
+    if digits.len() != 2 * hash.len() || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    for (byte, pair) in hash.iter_mut().zip(digits.chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_read_back_and_nothing_else_is() {
+        let hash = link(&[7; 32], 3, -1, "{}");
+        assert_eq!(unhex(&hex(&hash)), Some(hash));
+        for text in ["", "zz", &"g".repeat(64), &"a".repeat(63), &format!("+{}", "a".repeat(63))] {
+            assert_eq!(unhex(text), None, "{text}");
+        }
+        assert_eq!(unhex(&"ä".repeat(32)), None);
+    }
+}

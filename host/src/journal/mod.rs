@@ -6,12 +6,13 @@
 //! new run objects are committed at once.
 //!
 //! `store` holds it for writing, `read` reads it without holding it, `chain` is the hashes, `kept` parts sealed
-//! values from their rows, `sealed` seals. Neighbours: `effect` writes the rows of effects, `run` the rest and
+//! values from their rows, `sealed` seals, `mirror` is what the managers are given. Neighbours: `effect` writes the rows of effects, `run` the rest and
 //! reads all of it to resume.
 
 mod chain;
 mod error;
 mod kept;
+pub mod mirror;
 mod read;
 mod row;
 pub mod sealed;

@@ -1,8 +1,8 @@
 //! What a row says.
 
 use crate::model::{
-    Answer, Check, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, Plan, PlannedStep, PluginName,
-    RunState, Signer, StepId,
+    Answer, Check, CommandName, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, Plan,
+    PlannedStep, PluginName, RunId, RunState, Signer, StepId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,8 @@ pub enum Trace {
     /// What was at a path before the run changed it lies on its node, in the save of `saved` (the path, or
     /// a folder above it), whose record has this digest.
     Saved { node: NodeName, path: String, saved: String, existed: bool, digest: String },
+    /// A file of the profile was changed while a command ran that is not declared to write it: a finding.
+    Strayed { node: NodeName, command: CommandName, file: FileName },
 }
 
 /// How an intent that was open when the controller died was settled.
@@ -103,6 +105,25 @@ pub enum Row {
     LeaseTaken {
         manager: NodeName,
         token: u64,
+    },
+    /// Another had the lease of a manager, and the operator said to take it.
+    LeaseTakenOver {
+        manager: NodeName,
+        /// Whose it was; none where they died before they said.
+        run: Option<RunId>,
+        /// The same in an operator's words.
+        holder: String,
+        token: u64,
+    },
+    /// The operator said that a node is dead: it carries neither the lease nor the mirror of this run.
+    DeclaredDead {
+        node: NodeName,
+    },
+    /// Another controller goes on, with what a manager held: so many rows.
+    Adopted {
+        controller: String,
+        from: NodeName,
+        rows: i64,
     },
     RolesBound {
         first: NodeName,

@@ -15,6 +15,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 /// Most bytes of one value; age adds a few hundred.
 const MAX_VALUE: usize = 1 << 20;
+/// Most bytes of a piece of a journal.
+const MAX_PIECE: usize = 16 << 20;
 /// Most bytes of an identity file.
 const MAX_IDENTITY: u64 = 64 << 10;
 
@@ -47,8 +49,8 @@ pub enum SealError {
     Recipient { given: String, why: &'static str },
     #[error("there is nobody to seal to; name an age recipient in `operators` of site.toml")]
     NoRecipient,
-    #[error("the value is larger than 1 MiB and is not sealed")]
-    TooLong,
+    #[error("the value is larger than {most} bytes and is not sealed")]
+    TooLong { most: usize },
     #[error("the value could not be sealed ({why})")]
     Seal { why: String },
     #[error(
@@ -145,6 +147,12 @@ impl Identity {
         self.keys.first().map(|key| key.to_public().to_string()).unwrap_or_default()
     }
 
+    /// Whether this identity can open what is sealed to these.
+    pub fn is_among(&self, recipients: &Recipients) -> bool {
+        let mine: Vec<String> = self.keys.iter().map(|key| key.to_public().to_string()).collect();
+        recipients.0.iter().any(|one| mine.contains(&one.to_string()))
+    }
+
     /// Returns this identity as the only recipient, for sites that name no operators.
     pub fn recipients(&self) -> Recipients {
         Recipients(self.keys.iter().map(x25519::Identity::to_public).collect())
@@ -181,10 +189,19 @@ pub fn recipients(given: &[String]) -> Result<Recipients, SealError> {
     }
 }
 
-/// Seals at most 1 MiB, so that each of `to` can open it alone.
+/// Seals a value of at most 1 MiB, so that each of `to` can open it alone.
 pub fn seal(plain: &[u8], to: &Recipients) -> Result<Vec<u8>, SealError> {
-    if plain.len() > MAX_VALUE {
-        return Err(SealError::TooLong);
+    seal_at_most(MAX_VALUE, plain, to)
+}
+
+/// Seals a piece of a journal.
+pub(super) fn seal_piece(plain: &[u8], to: &Recipients) -> Result<Vec<u8>, SealError> {
+    seal_at_most(MAX_PIECE, plain, to)
+}
+
+fn seal_at_most(most: usize, plain: &[u8], to: &Recipients) -> Result<Vec<u8>, SealError> {
+    if plain.len() > most {
+        return Err(SealError::TooLong { most });
     }
     let encryptor = age::Encryptor::with_recipients(to.0.iter().map(|one| one as &dyn age::Recipient))
         .map_err(|error| SealError::Seal { why: error.to_string() })?;
@@ -201,6 +218,15 @@ pub fn seal(plain: &[u8], to: &Recipients) -> Result<Vec<u8>, SealError> {
 
 /// Opens what [`seal`] made. All of it is checked before any of it is returned.
 pub fn open(sealed: &[u8], identity: &Identity) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    open_at_most(MAX_VALUE, sealed, identity)
+}
+
+/// Opens what [`seal_piece`] made.
+pub(super) fn open_piece(sealed: &[u8], identity: &Identity) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    open_at_most(MAX_PIECE, sealed, identity)
+}
+
+fn open_at_most(most: usize, sealed: &[u8], identity: &Identity) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let damaged = |error: age::DecryptError| match error {
         age::DecryptError::NoMatchingKeys => SealError::WrongIdentity { identity: identity.public() },
         other => SealError::Damaged { why: other.to_string() },
@@ -209,7 +235,7 @@ pub fn open(sealed: &[u8], identity: &Identity) -> Result<Zeroizing<Vec<u8>>, Se
     let mut reader =
         decryptor.decrypt(identity.keys.iter().map(|key| key as &dyn age::Identity)).map_err(damaged)?;
     // As long as the plain value can be: a buffer that grew would leave unwiped copies behind.
-    let mut plain = Zeroizing::new(vec![0; sealed.len().min(MAX_VALUE) + 1]);
+    let mut plain = Zeroizing::new(vec![0; sealed.len().min(most) + 1]);
     let mut length = 0;
     while length < plain.len() {
         match reader.read(&mut plain[length..]) {
@@ -222,7 +248,7 @@ pub fn open(sealed: &[u8], identity: &Identity) -> Result<Zeroizing<Vec<u8>>, Se
             Err(error) => return Err(SealError::Damaged { why: error.to_string() }),
         }
     }
-    Err(SealError::TooLong)
+    Err(SealError::TooLong { most })
 }
 
 #[cfg(test)]
@@ -250,7 +276,7 @@ mod tests {
             let error = open(&sealed, &three).unwrap_err();
             assert!(matches!(error, SealError::WrongIdentity { .. }), "{error}");
         }
-        assert!(matches!(seal(&[7; MAX_VALUE + 1], &both), Err(SealError::TooLong)));
+        assert!(matches!(seal(&[7; MAX_VALUE + 1], &both), Err(SealError::TooLong { .. })));
     }
 
     #[test]

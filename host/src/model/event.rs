@@ -1,6 +1,8 @@
 //! What a run tells those who watch it: progress, JSON, report and `runs show` are views of these.
 
-use super::{Check, Effect, EffectClass, Entry, Fault, NodeName, PluginName, RunId, StepId};
+use super::{
+    Check, CommandName, Effect, EffectClass, Entry, Fault, FileName, NodeName, PluginName, RunId, StepId,
+};
 use serde::{Deserialize, Serialize};
 
 /// How a run stands.
@@ -71,6 +73,12 @@ pub enum Event {
     Output {
         node: NodeName,
         line: String,
+    },
+    /// A file of the profile was changed while a command ran that is not declared to write it: a finding.
+    Strayed {
+        node: NodeName,
+        command: CommandName,
+        file: FileName,
     },
     Note {
         text: String,

@@ -1,7 +1,7 @@
 //! Lines as an operator reads them.
 
-use crate::journal::{Row, Settlement, StoredRow};
-use crate::model::{Check, EffectClass, Event, NodeName, RunState, Signer};
+use crate::journal::{Row, Settlement, StoredRow, Trace};
+use crate::model::{Check, CommandName, EffectClass, Event, FileName, NodeName, RunState, Signer};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -39,6 +39,7 @@ pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
             line
         }
         Event::Output { node, line } => format!("  {node}: {line}"),
+        Event::Strayed { node, command, file } => format!("  {}", finding(node, command, file)),
         Event::Note { text } => format!("  {text}"),
         Event::Progress { done, total, text } => format!("  {text} ({done}/{total})"),
         Event::StepDone { step } => format!("{step}: done"),
@@ -68,6 +69,11 @@ pub(crate) fn on(nodes: &[NodeName]) -> String {
     format!(" [{}]", nodes.join(", "))
 }
 
+/// The words of a finding: a file that a command has no business with.
+fn finding(node: &NodeName, command: &CommandName, file: &FileName) -> String {
+    format!("finding: {file} on {node} changed while {command} ran, which is not declared to write it")
+}
+
 /// Returns what was verified, with its evidence, as lines.
 pub fn report(checks: &[Check]) -> Vec<String> {
     let mut lines = Vec::new();
@@ -93,6 +99,13 @@ pub fn row_lines(rows: &[StoredRow]) -> Vec<String> {
             _ => {}
         }
         lines.extend(row_line(stored, node));
+        if let Row::Outcome { traces, .. } = &stored.row {
+            let findings = traces.iter().filter_map(|trace| match trace {
+                Trace::Strayed { node, command, file } => Some(finding(node, command, file)),
+                _ => None,
+            });
+            lines.extend(findings.map(|finding| format!("{}    {finding}", moment(stored.at))));
+        }
     }
     lines
 }
@@ -107,6 +120,13 @@ fn row_line(stored: &StoredRow, child: Option<&NodeName>) -> Option<String> {
         Row::ProfileFound { profile, told } => format!("profile {profile}: {}", told.join("; ")),
         Row::Resumed { controller } => format!("resumed from {controller}"),
         Row::LeaseTaken { manager, token } => format!("lease on {manager}, token {token}"),
+        Row::LeaseTakenOver { manager, holder, token, .. } => {
+            format!("TOOK OVER the lease on {manager} from {holder}, who had the token {token}")
+        }
+        Row::DeclaredDead { node } => format!("{node} is DEAD, as the operator said"),
+        Row::Adopted { controller, from, rows } => {
+            format!("adopted by {controller}, with the {rows} rows that {from} held")
+        }
         Row::RolesBound { first, second, how } => {
             let how = how.as_ref().map(|how| format!(": {how}")).unwrap_or_default();
             format!("first is {first}, second is {second}{how}")

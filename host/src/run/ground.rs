@@ -1,7 +1,9 @@
 //! What a run needs of the cluster besides the effects of its plugin.
 
 use crate::backend::Backend;
-use crate::model::{NodeName, PluginName, Roles, RunId};
+use crate::journal::{Journal, Row};
+use crate::model::{NodeName, PluginName, Roles, RunId, Stop};
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use std::sync::Arc;
 
@@ -50,8 +52,28 @@ pub trait Ground: Backend {
         procedure: &'a PluginName,
     ) -> BoxFuture<'a, Result<Vec<(NodeName, u64)>, GroundError>>;
 
+    /// Whether the operator said to take the lease from whoever has it: then it is taken even where it was held.
+    fn takes_over(&self) -> bool {
+        false
+    }
+
+    /// How the lease was come by, for the journal: from whom, and without which nodes.
+    fn lease_story(&self) -> Vec<Row> {
+        Vec::new()
+    }
+
     /// Goes on under tokens taken earlier; checks that they still hold.
     fn hold_lease<'a>(&'a self, tokens: &'a [(NodeName, u64)]) -> BoxFuture<'a, Result<(), GroundError>>;
+
+    /// Compares the journal with what others know of it, before anything of a resumed run acts.
+    fn compare_mirror<'a>(&'a self, _journal: &'a Journal) -> BoxFuture<'a, Result<(), Stop>> {
+        futures::future::ready(Ok(())).boxed()
+    }
+
+    /// Lets those who know of the run know how it ended; it holds no lease any more.
+    fn end_mirror<'a>(&'a self, _journal: &'a Journal) -> BoxFuture<'a, Result<(), Stop>> {
+        futures::future::ready(Ok(())).boxed()
+    }
 
     /// Gives the lease back on every manager.
     fn release_lease<'a>(&'a self) -> BoxFuture<'a, Result<(), GroundError>>;

@@ -1,35 +1,20 @@
 //! The live cluster as the ground of a run: its lease, its roles, its clocks.
 
 use super::ground::{Ground, GroundError, GroundErrorKind};
+use super::lease::{self, ground_error};
 use super::looks::{clocks_apart, may_switch_roles, pair_in_order, places, reached, roles_now};
 use crate::backend::Backend;
 use crate::backend::live::Live;
-use crate::model::{NodeName, PluginName, Roles, RunId};
-use crate::transport::lease::{self, Holder, LeaseError, LeaseRecord};
+use crate::journal::{Journal, Row};
+use crate::model::{Event, NodeName, PluginName, Roles, RunId, Stop};
+use crate::transport::lease::{self as node_lease, LeaseRecord};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, try_join_all};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 impl Live {
     fn service_user(&self) -> &str {
         &self.site.profile.service_user
-    }
-
-    /// `taking`: the lease is asked for; else it is believed to be this run's.
-    fn ground_error(error: LeaseError, taking: bool) -> GroundError {
-        let kind = match &error {
-            LeaseError::Held { .. } if taking => GroundErrorKind::Held,
-            LeaseError::Held { .. } | LeaseError::NotHeld { .. } => GroundErrorKind::Lost,
-            LeaseError::Transport(_) => GroundErrorKind::Unreachable,
-            LeaseError::Living { .. } => GroundErrorKind::Invalid,
-        };
-        let hint = match &error {
-            LeaseError::Held { by: Holder { record: Some(record), .. }, .. } => {
-                format!("let it end, or look at it with: windlass runs show {}", record.run)
-            }
-            _ => String::new(),
-        };
-        GroundError { kind, message: error.to_string(), hint }
     }
 }
 
@@ -50,31 +35,30 @@ impl Ground for Live {
                 procedure: procedure.clone(),
                 since: jiff::Timestamp::now().as_second(),
             };
-            places(self.look()).await?;
-            let mut taken: Vec<(NodeName, u64)> = Vec::new();
-            // One after another, in name order: two runs that start together meet at the first manager.
-            for manager in self.managers() {
-                match lease::acquire(&self.transports, manager, self.service_user(), &record).await {
-                    Ok(token) => {
-                        self.set_token(manager, Some(token));
-                        taken.push((manager.clone(), token));
-                    }
-                    Err(error) => {
-                        for (manager, token) in taken {
-                            // The other run's business is told; a lease that cannot be given back now is
-                            // found by name at the next start.
-                            let _ =
-                                lease::release(&self.transports, &manager, self.service_user(), run, token)
-                                    .await;
-                            self.set_token(&manager, None);
-                        }
-                        return Err(Self::ground_error(error, true));
-                    }
+            places(self.look(), &self.terms.dead).await?;
+            let agree = |question: &str| self.operator.confirm(question, "").unwrap_or(true);
+            let taken = lease::take(&self.transports, &self.site, &record, &self.terms, &agree).await?;
+            for (manager, token) in &taken.tokens {
+                self.set_token(manager, Some(*token));
+            }
+            for row in &taken.story {
+                if let Row::LeaseTakenOver { manager, holder, .. } = row {
+                    let text = format!("the lease of {manager} is taken over from {holder}");
+                    (self.events)(&Event::Note { text });
                 }
             }
-            Ok(taken)
+            *self.story.lock().unwrap_or_else(PoisonError::into_inner) = taken.story;
+            Ok(taken.tokens)
         }
         .boxed()
+    }
+
+    fn takes_over(&self) -> bool {
+        self.terms.take_over
+    }
+
+    fn lease_story(&self) -> Vec<Row> {
+        std::mem::take(&mut self.story.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn hold_lease<'a>(&'a self, tokens: &'a [(NodeName, u64)]) -> BoxFuture<'a, Result<(), GroundError>> {
@@ -83,22 +67,30 @@ impl Ground for Live {
                 self.set_token(manager, Some(*token));
             }
             try_join_all(tokens.iter().map(|(manager, token)| {
-                lease::check(&self.transports, manager, self.service_user(), &self.run, *token)
+                node_lease::check(&self.transports, manager, self.service_user(), &self.run, *token)
             }))
             .await
             .map(drop)
-            .map_err(|error| Self::ground_error(error, false))
+            .map_err(|error| ground_error(error, false))
         }
         .boxed()
+    }
+
+    fn compare_mirror<'a>(&'a self, journal: &'a Journal) -> BoxFuture<'a, Result<(), Stop>> {
+        self.compare_mirrors(journal).boxed()
+    }
+
+    fn end_mirror<'a>(&'a self, journal: &'a Journal) -> BoxFuture<'a, Result<(), Stop>> {
+        self.mirror_all(journal, true).boxed()
     }
 
     fn release_lease<'a>(&'a self) -> BoxFuture<'a, Result<(), GroundError>> {
         async move {
             for manager in self.managers() {
                 if let Some(token) = self.token(manager) {
-                    lease::release(&self.transports, manager, self.service_user(), &self.run, token)
+                    node_lease::release(&self.transports, manager, self.service_user(), &self.run, token)
                         .await
-                        .map_err(|error| Self::ground_error(error, false))?;
+                        .map_err(|error| ground_error(error, false))?;
                     self.set_token(manager, None);
                 }
             }

@@ -10,20 +10,27 @@ use futures::future::{join_all, try_join_all};
 const CLOCKS_APART: i64 = 20_000;
 
 /// Asks every manager, side by side, where the profile's files lie: every file must have its place on every
-/// manager before anything is asked of one, or a variable that is not set would be found halfway.
-pub(super) async fn places(look: Look<'_>) -> Result<(), GroundError> {
-    let asking = look.managers().into_iter().map(|manager| async move {
-        match look.context(manager).await {
+/// manager that is not `dead` before anything is asked of one, or a variable that is not set would be found
+/// halfway.
+pub(super) async fn places(look: Look<'_>, dead: &[NodeName]) -> Result<(), GroundError> {
+    let living = look.managers().into_iter().filter(|manager| !dead.contains(manager));
+    let asking = living.map(|manager| async move {
+        let fault = match look.context(manager).await {
             Err(fault) => Some(fault),
             Ok(context) => unfit(look.transports, look.site, manager, &context).await,
-        }
+        };
+        fault.map(|fault| (manager, fault))
     });
-    let Some(fault) = join_all(asking).await.into_iter().flatten().next() else { return Ok(()) };
-    let error = GroundError::new(ground_kind(&fault), fault.message);
-    Err(match fault.hint.as_str() {
-        "" => error.hint("windlass site check --connect tries each node on its own"),
-        hint => error.hint(hint),
-    })
+    match join_all(asking).await.into_iter().flatten().next() {
+        None => Ok(()),
+        Some((manager, fault)) => {
+            let hint = match fault.hint.as_str() {
+                "" => super::lease::out_of_reach(manager),
+                hint => hint.to_string(),
+            };
+            Err(GroundError::new(ground_kind(&fault), fault.message).hint(hint))
+        }
+    }
 }
 
 pub(super) async fn roles_now(look: Look<'_>) -> Result<Option<Roles>, GroundError> {

@@ -175,12 +175,17 @@ impl Machine {
 
     /// The lease and the roles; on resume, what the journal says they were.
     async fn take_ground(&self, position: &Position) -> Result<Option<Roles>, Halt> {
-        if position.tokens.is_empty() || position.lease_released {
-            let tokens = self
-                .ground
-                .take_lease(&self.settings.run, &self.settings.plugin)
-                .await
-                .map_err(|error| Halt::End(preflight(error)))?;
+        if position.tokens.is_empty() || position.lease_released || self.ground.takes_over() {
+            let tokens =
+                self.ground.take_lease(&self.settings.run, &self.settings.plugin).await.map_err(|error| {
+                    match position.changed {
+                        true => self.lost_ground(position, error),
+                        false => Halt::End(preflight(error)),
+                    }
+                })?;
+            for row in self.ground.lease_story() {
+                self.journal.note(&row)?;
+            }
             for (manager, token) in tokens {
                 self.journal.note(&Row::LeaseTaken { manager, token })?;
             }
@@ -190,6 +195,9 @@ impl Machine {
                 .hold_lease(&position.tokens)
                 .await
                 .map_err(|error| self.lost_ground(position, error))?;
+        }
+        if !self.rows.is_empty() {
+            self.check_mirror(position).await?;
         }
         let bound = match &position.roles {
             Some(roles) => Some((roles.clone(), Some("as bound when the run began".into()))),
@@ -222,6 +230,20 @@ impl Machine {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The journal of a resumed run is the one that the managers know, and they know all of it.
+    async fn check_mirror(&self, position: &Position) -> Result<(), Halt> {
+        if let Err(Stop { reason, message }) = self.ground.compare_mirror(&self.journal).await {
+            // Whatever the journal says: it may have lost the changes that it does not speak of.
+            let hint =
+                format!("windlass runs verify --nodes {} says what each manager holds", self.settings.run);
+            return Err(Halt::End(Ending::Paused { reason, message, hint }));
+        }
+        if position.changed {
+            self.ground.mirror(&self.journal).await?;
+        }
+        Ok(())
     }
 
     async fn preflight(&self) -> Result<Vec<PlannedStep>, Halt> {
@@ -336,6 +358,9 @@ impl Machine {
         self.journal.note(&Row::CallEnded { call, result: Ok(()) })?;
         self.journal.commit(&Row::Verified { checks: checks.clone() })?;
         (self.events)(&Event::Verified { checks: checks.clone() });
+        // Another run may have had the nodes while this one looked.
+        let position = self.position.now();
+        self.ground.hold_lease(&position.tokens).await.map_err(|error| self.lost_ground(&position, error))?;
         let failed: Vec<_> =
             checks.iter().filter(|check| !check.passed).map(|check| check.title.clone()).collect();
         if failed.is_empty() {
@@ -438,6 +463,7 @@ impl Machine {
 
     /// Writes down how the run stands, and gives the lease back where it is over.
     async fn stand(&self, ending: Ending) -> Ending {
+        let ending = self.whose_doing(ending).await;
         let over = !matches!(ending, Ending::Paused { .. });
         if over {
             // What cannot be tidied or released now is told, and found again by the next run's preflight.
@@ -455,6 +481,7 @@ impl Machine {
                 text: format!("how the run stands could not be recorded: {error}"),
             });
         }
+        self.mirror_end(&ending).await;
         (self.events)(&Event::RunEnded {
             run: self.settings.run.clone(),
             state,
@@ -463,6 +490,41 @@ impl Machine {
             next: next(&ending, &self.settings.run),
         });
         ending
+    }
+}
+
+impl Machine {
+    /// What a run finds wrong on nodes that another took over is that one's doing.
+    async fn whose_doing(&self, ending: Ending) -> Ending {
+        let Ending::Paused { reason, message, .. } = &ending else { return ending };
+        if !matches!(reason, PauseReason::StepFailed | PauseReason::NotVerified | PauseReason::RolesChanged) {
+            return ending;
+        }
+        match self.ground.hold_lease(&self.position.now().tokens).await {
+            Err(GroundError { kind: GroundErrorKind::Lost, message: lost, hint }) => Ending::Paused {
+                reason: PauseReason::LeaseLost,
+                message: format!("{lost}; what this run found since may be that one's doing: {message}"),
+                hint,
+            },
+            _ => ending,
+        }
+    }
+
+    /// Whoever adopts the run finds how it stands; where that cannot be told now, they find what led to it.
+    async fn mirror_end(&self, ending: &Ending) {
+        let told = match ending {
+            Ending::Paused { reason, .. } => match reason {
+                PauseReason::LeaseLost | PauseReason::Disagreement | PauseReason::Unreachable => return,
+                _ if !self.position.now().changed => return,
+                _ => self.ground.mirror(&self.journal).await,
+            },
+            _ => self.ground.end_mirror(&self.journal).await,
+        };
+        if let (Err(stop), Ending::Paused { .. }) = (told, ending) {
+            (self.events)(&Event::Note {
+                text: format!("the managers do not know how the run stands: {stop}"),
+            });
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! Neighbours: `cli` starts and resumes runs; `plugin` is the procedure, `backend` the ground.
 
 mod ground;
+mod lease;
 mod live;
 mod looks;
 mod machine;
@@ -18,6 +19,7 @@ mod procedure;
 mod tests;
 
 pub use ground::{Ground, GroundError, GroundErrorKind};
+pub use lease::{Taken, take};
 pub use machine::{Asker, Ending, GoAhead, Machine, Settings};
 pub use plugin::PluginProcedure;
 pub use position::{Position, Tracked};

@@ -21,7 +21,7 @@ impl Ground for Planning {
         _: &'a RunId,
         _: &'a PluginName,
     ) -> BoxFuture<'a, Result<Vec<(NodeName, u64)>, GroundError>> {
-        async { places(self.look()).await.map(|()| Vec::new()) }.boxed()
+        async { places(self.look(), &[]).await.map(|()| Vec::new()) }.boxed()
     }
 
     fn hold_lease<'a>(&'a self, _: &'a [(NodeName, u64)]) -> BoxFuture<'a, Result<(), GroundError>> {

@@ -39,12 +39,14 @@ impl Position {
 
     fn read(&mut self, row: &Row) {
         match row {
-            Row::Resumed { .. } => self.stands = None,
+            Row::Resumed { .. } | Row::Adopted { .. } => self.stands = None,
             Row::LeaseTaken { manager, token } => {
                 self.lease_released = false;
                 self.tokens.retain(|(name, _)| name != manager);
                 self.tokens.push((manager.clone(), *token));
             }
+            // Its lease is no part of the run's any more.
+            Row::DeclaredDead { node } => self.tokens.retain(|(name, _)| name != node),
             Row::LeaseReleased => self.lease_released = true,
             Row::RolesBound { first, second, .. } => {
                 self.roles = Some(Roles { first: first.clone(), second: second.clone() });
@@ -71,6 +73,7 @@ impl Position {
             Row::Stands { state, reason, .. } => self.stands = Some((*state, reason.clone())),
             Row::Closed => self.closed = true,
             Row::Began { .. }
+            | Row::LeaseTakenOver { .. }
             | Row::ProfileFound { .. }
             | Row::PlanTaken { .. }
             | Row::GlassBroken { .. }

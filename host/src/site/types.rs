@@ -36,6 +36,16 @@ pub struct Site {
     pub lab: Option<Utf8PathBuf>,
 }
 
+impl Site {
+    /// Returns the managers, in name order: who carries the lease and answers for health.
+    pub fn managers(&self) -> Vec<&NodeName> {
+        let manages = |node: &&Node| node.groups.contains(&self.profile.managers);
+        let mut managers: Vec<_> = self.nodes.values().filter(manages).map(|node| &node.name).collect();
+        managers.sort();
+        managers
+    }
+}
+
 /// What a site was read from, by name and SHA-256.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Digests {

@@ -3,7 +3,8 @@
 //! There is one operation: run a constant POSIX `sh` script as a user of a node, arguments and data on
 //! its standard input. Nothing is ever quoted into a command line: `wire` holds the one constant line
 //! that every node is sent. `jobs` runs commands that outlive a connection, `lease` says which run may
-//! change a node, `facts` asks small questions; all three are scripts over this one operation.
+//! change a node, `mirror` keeps the run's journal there, `facts` asks small questions; all of them are
+//! scripts over this one operation.
 //!
 //! Over ssh a shell is kept for a user of a node and runs one script after another, since a session, `sudo`
 //! and a login cost far more than most scripts. What a script leaves running must not hold its output.
@@ -17,6 +18,7 @@ mod facts;
 pub mod jobs;
 pub mod lease;
 mod local;
+pub mod mirror;
 mod ssh;
 mod wire;
 

@@ -7,7 +7,8 @@ use crate::names::{
     PASSWORD, REPLACE, RESTART, ROOT_CERT, ROOT_KEY, ROOT_SET,
 };
 use crate::pair::{Pair, Role};
-use crate::parameters::{Ca, Leaf, Parameters};
+use crate::parameters::{Ca, Leaf, Parameters, Strategy};
+use crate::repair::{self, Source};
 use crate::steps::Step;
 use windlass_sdk::host::{crypto, operator};
 use windlass_sdk::{Certificate, CertificateSource, Content, Entry, Fault};
@@ -16,6 +17,7 @@ pub fn apply(step: Step) -> Result<(), Fault> {
     let parameters = Parameters::read()?;
     let pair = Pair::bound()?;
     match step {
+        Step::Acknowledge => repair::acknowledge(),
         Step::Root => root(&pair, &parameters),
         Step::Stage => stage(&pair, &parameters),
         Step::Copy(role) => copy(&pair, role),
@@ -68,7 +70,7 @@ fn generate_by_product(pair: &Pair, parameters: &Parameters) -> Result<Certifica
 }
 
 /// Says why a root that the host did not make may not be used: the floor the host keeps for its own.
-fn unfit(root: &Certificate) -> Option<&'static str> {
+pub fn unfit(root: &Certificate) -> Option<&'static str> {
     let weak_hash = ["md5", "sha1"].iter().any(|hash| root.signature_algorithm.to_lowercase().contains(hash));
     let bits = root.key_algorithm.strip_prefix("rsa-").and_then(|bits| bits.parse::<u32>().ok());
     if !root.can_issue {
@@ -84,14 +86,25 @@ fn unfit(root: &Certificate) -> Option<&'static str> {
 
 /// Both nodes before either is changed, so that what follows is renames: a standby lost here has cost nothing.
 fn stage(pair: &Pair, parameters: &Parameters) -> Result<(), Fault> {
-    let (certificate, key) = match parameters.ca {
-        Ca::Host | Ca::Supplied => (Content::certificate(NEW_ROOT), Content::key(NEW_ROOT_KEY, PASSWORD)),
-        Ca::Product => {
+    let repair = match parameters.strategy {
+        Strategy::Sequential => None,
+        Strategy::Repair => Some(repair::plan()?),
+    };
+    let (certificate, key) = match (repair.as_ref().map(|plan| plan.source), parameters.ca) {
+        (Some(Source::Node(role)), _) => {
+            let name = pair.name(role);
+            (Content::file(name, ROOT_CERT), Content::file(name, ROOT_KEY))
+        }
+        (_, Ca::Host | Ca::Supplied) => {
+            (Content::certificate(NEW_ROOT), Content::key(NEW_ROOT_KEY, PASSWORD))
+        }
+        (_, Ca::Product) => {
             let first = pair.name(Role::First);
             (Content::file(first, GENERATED_CERT), Content::file(first, GENERATED_KEY))
         }
     };
-    for role in Role::BOTH {
+    let copies = |role: &Role| repair.as_ref().is_none_or(|plan| plan.of(*role).copy);
+    for role in Role::BOTH.into_iter().filter(copies) {
         let node = pair.node(role);
         node.stage(ROOT_SET, ROOT_CERT, &certificate)?;
         node.stage(ROOT_SET, ROOT_KEY, &key)?;
@@ -107,7 +120,8 @@ fn copy(pair: &Pair, role: Role) -> Result<(), Fault> {
 fn replace(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault> {
     let name = pair.name(role);
     let root = new_root_in_place(pair, role)?;
-    let before = CertificateFile::read(pair, role, LEAF_CERT)?;
+    // By its digest: in a repair there may be none, or one that cannot be read.
+    let before = pair.node(role).fingerprint(LEAF_CERT)?;
     let what = match parameters.leaf {
         Leaf::Product => {
             let outcome = pair.node(role).run(REPLACE).secret("password", PASSWORD).call()?;
@@ -119,10 +133,10 @@ fn replace(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault
             "the swap of the leaf"
         }
     };
-    let after = CertificateFile::read(pair, role, LEAF_CERT)?;
-    if after.certificate.fingerprint == before.certificate.fingerprint {
+    if pair.node(role).fingerprint(LEAF_CERT)? == before {
         return Err(without_effect(what, name, "ha-leaf-cert is what it was"));
     }
+    let after = CertificateFile::read(pair, role, LEAF_CERT)?;
     if let Err(fault) = after.chains_to(&root) {
         return Err(without_effect(
             what,
@@ -172,7 +186,7 @@ fn restart(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault
     succeeded(&pair.node(role).run(RESTART).call()?, RESTART, name)?;
     wait_until_served(pair, role, &Remembered::NewLeaf(role).expect()?, parameters.patience)?;
     operator::note(&format!("{name}: start HA successfully."))?;
-    if role == Role::First {
+    if role == Role::First && parameters.strategy == Strategy::Sequential {
         operator::note(&format!(
             "Until {} is restarted too, an abnormal link between the nodes is expected.",
             pair.name(role.other())

@@ -59,8 +59,12 @@ impl Findings {
 }
 
 fn judge_roles(reporter: &str, view: &[&HealthRecord], pair: &Pair, expect: Expect, findings: &mut Findings) {
+    // By name: each lists itself first, and the same finding of both is one.
     let with = |role: &str| -> Vec<&str> {
-        view.iter().filter(|row| row.role == role).map(|row| row.node.as_str()).collect()
+        let mut nodes: Vec<&str> =
+            view.iter().filter(|row| row.role == role).map(|row| row.node.as_str()).collect();
+        nodes.sort_unstable();
+        nodes
     };
     let (active, standby) = (with("active"), with("standby"));
     let first = pair.name(Role::First);

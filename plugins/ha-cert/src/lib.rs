@@ -1,7 +1,8 @@
 //! Replaces the HA certificates of an active/standby pair of management nodes.
 //!
-//! The strategy is `sequential`: the product's documented procedure, in its order and with its messages, except
-//! that both nodes are staged before either is changed. One file a phase: [`preflight`] observes and plans,
+//! Strategy `sequential` is the product's documented procedure, in its order and with its messages, except that
+//! both nodes are staged before either is changed; strategy [`repair`] does as much of it as a pair that is not
+//! well needs. One file a phase: [`preflight`] observes and plans,
 //! [`apply`] does a step, [`undo`] takes one back, [`verify`] proves the result. What they share is beside them:
 //! the parameters, the pair, what is remembered between steps, and how health and certificates are judged.
 //!
@@ -16,6 +17,7 @@ mod pair;
 mod parameters;
 mod preflight;
 mod problems;
+mod repair;
 mod steps;
 mod undo;
 mod verify;
@@ -32,7 +34,8 @@ impl Procedure for HaCert {
             title: "Replace the HA certificates of the active and the standby management node".into(),
             impact: "MRS Manager is restarted, one node after the other: until it is back, it cannot be accessed \
                      and serves nobody. From the first restart to the second the two nodes trust different roots, \
-                     so their link is down and a failure of the active node is not taken over."
+                     so their link is down and a failure of the active node is not taken over. A repair restarts only \
+                     what needs it, and says so before."
                 .into(),
             parameters: parameters::declared(),
         }

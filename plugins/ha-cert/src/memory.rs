@@ -23,6 +23,8 @@ pub enum Remembered {
     /// In place and loaded when the run began.
     OldRoot(Role),
     OldLeaf(Role),
+    /// What a node presented when a repair began, where a restart with its old files brings that back.
+    Served(Role),
     NewRoot,
     NewLeaf(Role),
 }
@@ -32,6 +34,7 @@ impl Remembered {
         match self {
             Remembered::OldRoot(role) => format!("old-root.{role}"),
             Remembered::OldLeaf(role) => format!("old-leaf.{role}"),
+            Remembered::Served(role) => format!("served.{role}"),
             Remembered::NewRoot => "new-root".into(),
             Remembered::NewLeaf(role) => format!("new-leaf.{role}"),
         }
@@ -39,6 +42,11 @@ impl Remembered {
 
     pub fn keep(self, known: &Known) -> Result<(), Fault> {
         state::set(&self.key(), &format!("{} {}", known.fingerprint, known.not_after))
+    }
+
+    /// Keeps it where something holds.
+    pub fn keep_if(self, holds: bool, known: &Known) -> Result<(), Fault> {
+        if holds { self.keep(known) } else { Ok(()) }
     }
 
     /// Returns what was kept, or none where no step has come that far.
@@ -65,6 +73,20 @@ impl Remembered {
         })
     }
 }
+
+/// Keeps what a file was before the run, by its digest; none: it did not exist.
+pub fn keep_before(file: &str, role: Role, digest: Option<&str>) -> Result<(), Fault> {
+    state::set(&format!("before.{file}.{role}"), digest.unwrap_or(ABSENT))
+}
+
+/// Says whether a file is what it was before the run; none: that was not kept.
+pub fn is_as_before(file: &str, role: Role, digest: Option<&str>) -> Result<Option<bool>, Fault> {
+    let before = state::get(&format!("before.{file}.{role}"))?;
+    Ok(before.map(|before| before == digest.unwrap_or(ABSENT)))
+}
+
+/// Stands for the digest of a file that does not exist.
+const ABSENT: &str = "absent";
 
 /// Keeps a key file's mode and owner, as they were before the run.
 pub fn keep_ownership(file: &str, role: Role, stat: &FileStat) -> Result<(), Fault> {

@@ -25,5 +25,7 @@ pub const NEW_ROOT: &str = "new-root";
 pub const NEW_ROOT_KEY: &str = "new-root-key";
 /// The password of the root key, and of the leaf's key: the product uses one for both.
 pub const PASSWORD: &str = "ha-key";
+/// The code of a fault of preflight: nothing was changed, and the run is not begun.
+pub const PREFLIGHT: &str = "preflight";
 /// The staged set of the new root's two files.
 pub const ROOT_SET: &str = "new-root";

@@ -78,10 +78,6 @@ impl Pair {
     pub fn node(&self, role: Role) -> Node<'_> {
         node(self.name(role))
     }
-
-    pub fn names(&self) -> Vec<String> {
-        vec![self.first.clone(), self.second.clone()]
-    }
 }
 
 fn list(names: &[String]) -> String {

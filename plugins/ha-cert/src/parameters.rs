@@ -4,6 +4,15 @@ use crate::problems::Problems;
 use windlass_sdk::procedure::Parameter;
 use windlass_sdk::{Entry, Fault, host};
 
+/// The order of the work, and what must be true before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// The documented one, on a pair that is well.
+    Sequential,
+    /// As much of it as a pair that is not well needs.
+    Repair,
+}
+
 /// Where the new root comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ca {
@@ -26,6 +35,7 @@ pub enum Leaf {
 
 #[derive(Debug, Clone)]
 pub struct Parameters {
+    pub strategy: Strategy,
     pub ca: Ca,
     pub leaf: Leaf,
     /// The subject's attributes that have a value, in the contract's order.
@@ -58,7 +68,12 @@ const LONGEST_DAYS: u32 = 36_500;
 /// Returns what `describe` says of the parameters.
 pub fn declared() -> Vec<Parameter> {
     let mut declared = vec![
-        Parameter::new("strategy", "sequential", "Order of the work").choices(&["sequential"]),
+        Parameter::new(
+            "strategy",
+            "sequential",
+            "sequential: the documented order, on a pair that is well; repair: a pair that is split, half rotated or expired",
+        )
+        .choices(&["sequential", "repair"]),
         Parameter::new(
             "ca",
             "host",
@@ -92,7 +107,8 @@ impl Parameters {
     /// Reads the parameters. Faults: `invalid`, naming everything that is wrong.
     pub fn read() -> Result<Parameters, Fault> {
         let mut reader = Reader { declared: declared(), problems: Problems::default() };
-        reader.text("strategy")?;
+        let strategy =
+            if reader.text("strategy")? == "repair" { Strategy::Repair } else { Strategy::Sequential };
         let ca = match reader.text("ca")?.as_str() {
             "product" => Ca::Product,
             "supplied" => Ca::Supplied,
@@ -122,6 +138,7 @@ impl Parameters {
             subject.push(Entry::new(attribute, value));
         }
         let parameters = Parameters {
+            strategy,
             ca,
             leaf,
             subject,

@@ -2,13 +2,15 @@
 
 use crate::evidence::CertificateFile;
 use crate::health::{self, Expect};
-use crate::memory::{Known, Remembered, keep_ownership};
+use crate::memory::{Known, Remembered, keep_before, keep_ownership};
 use crate::names::{
-    ENDPOINT, KEY_PASSWORD, LEAF_CERT, LEAF_KEY, NEW_ROOT, NEW_ROOT_KEY, PASSWORD, ROOT_CERT, ROOT_KEY,
+    ENDPOINT, KEY_PASSWORD, LEAF_CERT, LEAF_KEY, NEW_ROOT, NEW_ROOT_KEY, PASSWORD, PREFLIGHT, ROOT_CERT,
+    ROOT_KEY,
 };
 use crate::pair::{Pair, Role};
-use crate::parameters::{Ca, Leaf, Parameters};
+use crate::parameters::{Ca, Leaf, Parameters, Strategy};
 use crate::problems::{Problems, is_about_authority};
+use crate::repair;
 use crate::steps::planned;
 use windlass_sdk::host::{cluster, crypto, operator, secrets};
 use windlass_sdk::{CertificateSource, Fault, procedure};
@@ -21,6 +23,13 @@ const LEAST_ROOM: u64 = 1024 * 1024;
 
 pub fn steps() -> Result<Vec<procedure::Step>, Fault> {
     let parameters = Parameters::read()?;
+    match parameters.strategy {
+        Strategy::Sequential => sequential(&parameters),
+        Strategy::Repair => repair::steps(&parameters),
+    }
+}
+
+fn sequential(parameters: &Parameters) -> Result<Vec<procedure::Step>, Fault> {
     let mut problems = Problems::default();
 
     let rows = problems.take(cluster::health())?;
@@ -35,7 +44,7 @@ pub fn steps() -> Result<Vec<procedure::Step>, Fault> {
             // A node that does not tell the time tells nothing else; one problem says it.
             let Some(offset) = problems.take(pair.node(role).clock_offset())? else { continue };
             offsets.push((role, offset));
-            before.push((role, examine(pair, role, &parameters, &mut problems)?));
+            before.push((role, examine(pair, role, parameters, &mut problems)?));
         }
         judge_clocks(pair, &offsets, &mut problems);
     } else if let Some(rows) = &rows {
@@ -46,13 +55,8 @@ pub fn steps() -> Result<Vec<procedure::Step>, Fault> {
     }
 
     manager(&mut problems)?;
-    let password = password(&parameters, &mut problems)?;
-    let supplied = match parameters.ca {
-        Ca::Supplied if password => problems.take(crypto::supplied_ca(NEW_ROOT, NEW_ROOT_KEY, PASSWORD))?,
-        _ => None,
-    };
-
-    problems.into_result("preflight")?;
+    let supplied = password_and_supplied(parameters, &mut problems)?;
+    problems.into_result(PREFLIGHT)?;
     // Without a pair there was a problem, so there is one here.
     let Some(pair) = pair else { return Err(Fault::failed("preflight found no pair and no problem")) };
     if let Some(supplied) = supplied {
@@ -64,7 +68,38 @@ pub fn steps() -> Result<Vec<procedure::Step>, Fault> {
             return Ok(Vec::new());
         }
     }
-    Ok(planned(&pair, &parameters))
+    Ok(planned(&pair, parameters))
+}
+
+/// Asks for the password; with it, opens the root that the site supplies, if it does.
+pub fn password_and_supplied(
+    parameters: &Parameters,
+    problems: &mut Problems,
+) -> Result<Option<Known>, Fault> {
+    let password = password(parameters, problems)?;
+    Ok(match parameters.ca {
+        Ca::Supplied if password => problems.take(crypto::supplied_ca(NEW_ROOT, NEW_ROOT_KEY, PASSWORD))?,
+        _ => None,
+    }
+    .map(|root| Known::from(&root)))
+}
+
+/// A full disk is a problem whatever else is.
+pub fn room(pair: &Pair, role: Role, problems: &mut Problems) -> Result<(), Fault> {
+    if let Some(space) = problems.take(pair.node(role).space(ROOT_CERT))?
+        && space < LEAST_ROOM
+    {
+        let name = pair.name(role);
+        problems.add(
+            format!(
+                "{name} has {} KiB free where {ROOT_CERT} lies; {} are needed",
+                space / 1024,
+                LEAST_ROOM / 1024
+            ),
+            format!("make room in that folder's file system on {name}"),
+        );
+    }
+    Ok(())
 }
 
 /// What a node has and presents.
@@ -81,21 +116,14 @@ fn examine(
     problems: &mut Problems,
 ) -> Result<Option<Before>, Fault> {
     let (name, node) = (pair.name(role), pair.node(role));
-    if let Some(space) = problems.take(node.space(ROOT_CERT))?
-        && space < LEAST_ROOM
-    {
-        problems.add(
-            format!(
-                "{name} has {} KiB free where {ROOT_CERT} lies; {} are needed",
-                space / 1024,
-                LEAST_ROOM / 1024
-            ),
-            format!("make room in that folder's file system on {name}"),
-        );
-    }
-
+    room(pair, role, problems)?;
     let root = problems.take(CertificateFile::read(pair, role, ROOT_CERT))?;
     let leaf = problems.take(CertificateFile::read(pair, role, LEAF_CERT))?;
+    for file in [ROOT_CERT, ROOT_KEY, LEAF_CERT, LEAF_KEY] {
+        if let Some(digest) = problems.take(node.fingerprint(file))? {
+            keep_before(file, role, digest.as_deref())?;
+        }
+    }
     for file in [ROOT_KEY, LEAF_KEY] {
         match problems.take(node.stat(file))? {
             Some(Some(stat)) => keep_ownership(file, role, &stat)?,
@@ -125,7 +153,7 @@ fn examine(
     Ok(Some(Before { root, leaf, served }))
 }
 
-fn judge_clocks(pair: &Pair, offsets: &[(Role, i64)], problems: &mut Problems) {
+pub fn judge_clocks(pair: &Pair, offsets: &[(Role, i64)], problems: &mut Problems) {
     let hint = "set the clocks right (NTP) on the nodes and on this machine";
     for (role, offset) in offsets {
         if offset.unsigned_abs() >= MOST_SKEW_MS {
@@ -167,8 +195,11 @@ fn manager(problems: &mut Problems) -> Result<(), Fault> {
 /// Returns whether the password is there and meets the policy.
 fn password(parameters: &Parameters, problems: &mut Problems) -> Result<bool, Fault> {
     let supplied = parameters.ca == Ca::Supplied;
-    let prompt =
-        if supplied { "Password of the supplied root key" } else { "Password for the new HA root key" };
+    let prompt = match parameters.strategy {
+        _ if supplied => "Password of the supplied root key",
+        Strategy::Sequential => "Password for the new HA root key",
+        Strategy::Repair => "Password of the HA root key that is there, or for a new one",
+    };
     // A new password is asked for twice; one that opens a key proves itself.
     let asked = secrets::ask(PASSWORD, prompt, !supplied);
     if problems.take(asked)?.is_none() {

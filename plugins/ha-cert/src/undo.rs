@@ -2,13 +2,13 @@
 //! interruption: restoring what is already restored changes nothing.
 
 use crate::apply::leaf_set;
-use crate::evidence::{CertificateFile, seen, succeeded, wait_until_served};
-use crate::memory::{Known, Remembered};
+use crate::evidence::{seen, succeeded, wait_until_served};
+use crate::memory::{Remembered, is_as_before};
 use crate::names::{
     ENDPOINT, GENERATE, KEY_PASSWORD, LEAF_CERT, LEAF_KEY, REPLACE, RESTART, ROOT_CERT, ROOT_KEY, ROOT_SET,
 };
 use crate::pair::{Pair, Role};
-use crate::parameters::{Ca, Leaf, Parameters};
+use crate::parameters::{Ca, Leaf, Parameters, Strategy};
 use crate::steps::Step;
 use windlass_sdk::Fault;
 use windlass_sdk::host::operator;
@@ -17,6 +17,7 @@ pub fn undo(step: Step) -> Result<(), Fault> {
     let parameters = Parameters::read()?;
     let pair = Pair::bound()?;
     match step {
+        Step::Acknowledge => Ok(()),
         // Objects of the run go with the run; only the product's generator wrote on a node.
         Step::Root if parameters.ca == Ca::Product => pair.node(Role::First).restore(GENERATE),
         Step::Root => Ok(()),
@@ -31,7 +32,7 @@ fn restore_root(pair: &Pair, role: Role) -> Result<(), Fault> {
     let node = pair.node(role);
     node.restore(ROOT_CERT)?;
     node.restore(ROOT_KEY)?;
-    old_in_place(pair, role, ROOT_CERT, Remembered::OldRoot(role)).map(|_| ())
+    [ROOT_CERT, ROOT_KEY].into_iter().try_for_each(|file| as_before(pair, role, file))
 }
 
 fn restore_leaf(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault> {
@@ -45,7 +46,7 @@ fn restore_leaf(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), 
             }
         }
     }
-    old_in_place(pair, role, LEAF_CERT, Remembered::OldLeaf(role)).map(|_| ())
+    [LEAF_CERT, LEAF_KEY].into_iter().try_for_each(|file| as_before(pair, role, file))
 }
 
 /// A service loads its files when it starts. The steps before this one are taken back after it, so the node's old
@@ -54,7 +55,17 @@ fn restart(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault
     let name = pair.name(role);
     restore_leaf(pair, role, parameters)?;
     restore_root(pair, role)?;
-    let old = Remembered::OldLeaf(role).expect()?;
+    let old = match parameters.strategy {
+        Strategy::Sequential => Remembered::OldLeaf(role).expect()?,
+        Strategy::Repair => match Remembered::Served(role).recall()? {
+            Some(served) => served,
+            None => {
+                return operator::note(&format!(
+                    "{name}: its old files are back. It did not present them when the repair began, so its service is left as it is."
+                ));
+            }
+        },
+    };
     if seen(pair.node(role).served(ENDPOINT))?.is_ok_and(|served| served.fingerprint == old.fingerprint) {
         // The restart never came so far, or was taken back already.
         return Ok(());
@@ -64,17 +75,18 @@ fn restart(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault
     operator::note(&format!("{name}: start HA successfully. It presents its old certificate again."))
 }
 
-fn old_in_place(pair: &Pair, role: Role, file: &str, old: Remembered) -> Result<Known, Fault> {
-    let old = old.expect()?;
-    let found = CertificateFile::read(pair, role, file)?;
-    if found.certificate.fingerprint == old.fingerprint {
-        return Ok(old);
+/// Byte for byte, or as absent, as it was.
+fn as_before(pair: &Pair, role: Role, file: &str) -> Result<(), Fault> {
+    let name = pair.name(role);
+    let digest = pair.node(role).fingerprint(file)?;
+    let Some(as_before) = is_as_before(file, role, digest.as_deref())? else {
+        return Err(Fault::failed(format!("the run has not kept what {file} on {name} was"))
+            .hint("the run's journal may have been changed; see `windlass runs verify`"));
+    };
+    if as_before {
+        return Ok(());
     }
-    Err(Fault::failed(format!(
-        "{file} on {} is {} after it was restored, not {} as before the run",
-        pair.name(role),
-        found.certificate.fingerprint,
-        old.fingerprint
-    ))
-    .hint("what was saved stays on the node until `windlass runs close`; compare it by hand"))
+    let now = digest.map_or_else(|| "does not exist".into(), |digest| format!("has the digest {digest}"));
+    Err(Fault::failed(format!("{file} on {name} is not what it was before the run: restored, it {now}"))
+        .hint("what was saved stays on the node until `windlass runs close`; compare it by hand"))
 }

@@ -5,8 +5,9 @@ use crate::health::{self, Expect};
 use crate::memory::{Known, Remembered, ownership, recall_ownership};
 use crate::names::{ENDPOINT, LEAF_CERT, LEAF_KEY, ROOT_CERT, ROOT_KEY};
 use crate::pair::{Pair, Role};
-use crate::parameters::{Ca, Parameters};
+use crate::parameters::{Parameters, Strategy};
 use crate::problems::Problems;
+use crate::repair;
 use windlass_sdk::Fault;
 use windlass_sdk::host::cluster;
 use windlass_sdk::procedure::Check;
@@ -14,9 +15,17 @@ use windlass_sdk::procedure::Check;
 pub fn verify() -> Result<Vec<Check>, Fault> {
     let parameters = Parameters::read()?;
     let pair = Pair::bound()?;
-    let mut checks = vec![normal(&pair, parameters.patience)?, one_root(&pair, parameters.ca)?];
+    let repair = match parameters.strategy {
+        Strategy::Sequential => None,
+        Strategy::Repair => Some(repair::plan()?),
+    };
+    let made = repair::makes_root(&parameters, repair.as_ref());
+    let mut checks = vec![normal(&pair, parameters.patience)?, one_root(&pair, made, repair.is_some())?];
     for role in Role::BOTH {
-        checks.push(served(&pair, role)?);
+        checks.push(served(&pair, role, repair.as_ref().is_none_or(|plan| plan.of(role).replace))?);
+    }
+    if repair.is_some() {
+        checks.push(keys_fit(&pair)?);
     }
     checks.push(ownership_kept(&pair)?);
     checks.extend(manager()?);
@@ -44,14 +53,20 @@ fn normal(pair: &Pair, patience: u32) -> Result<Check, Fault> {
     }
 }
 
-fn one_root(pair: &Pair, ca: Ca) -> Result<Check, Fault> {
+/// `made`: the run made the root, so no node can have had it before. In a repair one may have had none.
+fn one_root(pair: &Pair, made: bool, repair: bool) -> Result<Check, Fault> {
     let new = Remembered::NewRoot.expect()?;
-    let mut check = Check::new("Both nodes trust the new root", true);
+    let title =
+        if made || !repair { "Both nodes trust the new root" } else { "Both nodes trust the one root" };
+    let mut check = Check::new(title, true);
     for role in Role::BOTH {
-        let old = Remembered::OldRoot(role).expect()?;
-        // A supplied root may have been in place on a node already, by hand; one that was made cannot.
-        check.passed &= ca == Ca::Supplied || old.fingerprint != new.fingerprint;
-        check = check.evidence(format!("{} old root", pair.name(role)), described(&old));
+        let old = match repair {
+            true => Remembered::OldRoot(role).recall()?,
+            false => Some(Remembered::OldRoot(role).expect()?),
+        };
+        check.passed &= !(made && old.as_ref().is_some_and(|old| old.fingerprint == new.fingerprint));
+        let old = old.map_or_else(|| "none that could be read".into(), |old| described(&old));
+        check = check.evidence(format!("{} old root", pair.name(role)), old);
         match seen(CertificateFile::read(pair, role, ROOT_CERT))? {
             Ok(found) => {
                 check.passed &= found.certificate.fingerprint == new.fingerprint;
@@ -67,18 +82,28 @@ fn one_root(pair: &Pair, ca: Ca) -> Result<Check, Fault> {
 }
 
 /// The handshake shows which leaf is loaded, the file of the same fingerprint shows that it chains.
-fn served(pair: &Pair, role: Role) -> Result<Check, Fault> {
+fn served(pair: &Pair, role: Role, replaced: bool) -> Result<Check, Fault> {
     let name = pair.name(role);
-    let old = Remembered::OldLeaf(role).expect()?;
-    let check = Check::new(format!("{name} presents a new certificate that chains to the new root"), true)
-        .evidence("old", described(&old));
+    let old = match replaced {
+        // A repair may have found none.
+        true => Remembered::OldLeaf(role).recall()?,
+        false => None,
+    };
+    let title = match replaced {
+        true => format!("{name} presents a new certificate that chains to the new root"),
+        false => format!("{name} presents its certificate, which chains to the one root"),
+    };
+    let mut check = Check::new(title, true);
+    if let Some(old) = &old {
+        check = check.evidence("old", described(old));
+    }
     let served = match seen(pair.node(role).served(ENDPOINT))? {
         Ok(served) => served,
         Err(problem) => return Ok(failed(check, problem)),
     };
-    let mut check =
-        check.evidence("new", described(&Known::from(&served))).evidence("issuer", &served.issuer);
-    check.passed = served.fingerprint != old.fingerprint;
+    let now = if replaced { "new" } else { "as before" };
+    let mut check = check.evidence(now, described(&Known::from(&served))).evidence("issuer", &served.issuer);
+    check.passed = old.is_none_or(|old| served.fingerprint != old.fingerprint);
     let files = CertificateFile::read(pair, role, LEAF_CERT)
         .and_then(|leaf| Ok((leaf, CertificateFile::read(pair, role, ROOT_CERT)?)));
     Ok(match seen(files)? {
@@ -94,18 +119,44 @@ fn served(pair: &Pair, role: Role) -> Result<Check, Fault> {
     })
 }
 
+/// A pair with a root and without its key can issue nothing the next time.
+fn keys_fit(pair: &Pair) -> Result<Check, Fault> {
+    let mut check = Check::new("Both nodes have the root's own key", true);
+    for role in Role::BOTH {
+        let fit = match seen(repair::key_fits(pair, role))? {
+            Ok(code) => code,
+            Err(problem) => problem,
+        };
+        check.passed &= fit == "fits";
+        check = check.evidence(format!("{} {ROOT_KEY}", pair.name(role)), fit);
+    }
+    Ok(check)
+}
+
+const MISSING: &str = "missing";
+
 fn ownership_kept(pair: &Pair) -> Result<Check, Fault> {
     let mut check = Check::new("Mode and owner of the key files are as before", true);
     for role in Role::BOTH {
         for file in [ROOT_KEY, LEAF_KEY] {
-            let before = recall_ownership(file, role)?.unwrap_or_else(|| "not seen".into());
+            let before = recall_ownership(file, role)?;
             let now = match seen(pair.node(role).stat(file))? {
                 Ok(Some(stat)) => ownership(&stat),
-                Ok(None) => "missing".into(),
+                Ok(None) => MISSING.into(),
                 Err(problem) => problem,
             };
-            check.passed &= before == now;
-            let shown = if before == now { now } else { format!("{now}, before {before}") };
+            let shown = match before {
+                // Only a repair begins without one.
+                None => {
+                    check.passed &= now != MISSING;
+                    format!("{now}, before there was none")
+                }
+                Some(before) if before == now => now,
+                Some(before) => {
+                    check.passed = false;
+                    format!("{now}, before {before}")
+                }
+            };
             check = check.evidence(format!("{} {file}", pair.name(role)), shown);
         }
     }

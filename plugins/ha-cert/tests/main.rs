@@ -4,5 +4,6 @@ mod apply;
 mod manifest;
 mod pair;
 mod preflight;
+mod repair;
 mod undo;
 mod verify;

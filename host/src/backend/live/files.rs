@@ -236,6 +236,7 @@ impl Live {
             Trace::Staged { set, node, file, sha256 } => {
                 self.staged_before(set, node, file, sha256.clone());
             }
+            Trace::Strayed { .. } => {}
         }
     }
 

@@ -2,11 +2,13 @@
 //!
 //! `mod` sorts effects to the files beside it, one for each kind of neighbour: `nodes` and `files` go to
 //! the cluster, `crypto` and `local` stay on the controller; what only asks the cluster is [`Look`]'s. `settle`
-//! finds out what came of an intent that was open when a controller died.
+//! finds out what came of an intent that was open when a controller died. `mirror` keeps the journal on the
+//! managers too.
 
 mod crypto;
 mod files;
 mod local;
+mod mirror;
 mod nodes;
 mod settle;
 
@@ -19,7 +21,7 @@ use crate::capability::objects::{Object, Objects};
 use crate::capability::operator::Operator;
 use crate::capability::secrets::{PasswordPolicy, Secret};
 use crate::journal::sealed::{Identity, Recipients};
-use crate::journal::{KeptObject, ObjectKind, Settlement, Trace};
+use crate::journal::{Journal, KeptObject, ObjectKind, Row, Settlement, Trace};
 use crate::model::{
     Answer, CommandName, Detail, Effect, EffectClass, Event, Fault, FileName, NodeName, ObjectName,
     PauseReason, PluginName, Roles, RunId, Stop, code,
@@ -51,6 +53,16 @@ pub struct Parts {
     pub events: Arc<dyn Fn(&Event) + Send + Sync>,
     pub identity: Identity,
     pub recipients: Recipients,
+    pub terms: LeaseTerms,
+}
+
+/// What the operator says of leases that are not free, and of managers that do not answer.
+#[derive(Debug, Clone, Default)]
+pub struct LeaseTerms {
+    /// Take it from whoever has it.
+    pub take_over: bool,
+    /// Nodes that are known to be dead: they carry no lease of this run.
+    pub dead: Vec<NodeName>,
 }
 
 /// The live backend of one run.
@@ -63,14 +75,19 @@ pub struct Live {
     secret_sources: IndexMap<String, SecretSource>,
     policy: PasswordPolicy,
     pub(crate) transports: Transports,
-    operator: Arc<dyn Operator>,
-    events: Arc<dyn Fn(&Event) + Send + Sync>,
+    pub(crate) operator: Arc<dyn Operator>,
+    pub(crate) events: Arc<dyn Fn(&Event) + Send + Sync>,
     identity: Identity,
     recipients: Recipients,
+    pub(crate) terms: LeaseTerms,
+    /// How the lease was come by, for the journal.
+    pub(crate) story: Mutex<Vec<Row>>,
     objects: Objects,
     contexts: NodeContexts,
     roles: RwLock<Option<Roles>>,
     tokens: RwLock<HashMap<NodeName, u64>>,
+    /// How many rows of the journal each manager holds.
+    mirrored: tokio::sync::Mutex<HashMap<NodeName, i64>>,
     /// The records of what was saved, by node and path: a restore checks them.
     saved: Mutex<HashMap<(NodeName, String), Saved>>,
 }
@@ -90,10 +107,13 @@ impl Live {
             events: parts.events,
             identity: parts.identity,
             recipients: parts.recipients,
+            terms: parts.terms,
+            story: Mutex::default(),
             objects: Objects::default(),
             contexts: NodeContexts::default(),
             roles: RwLock::default(),
             tokens: RwLock::default(),
+            mirrored: tokio::sync::Mutex::default(),
             saved: Mutex::default(),
         })
     }
@@ -189,6 +209,10 @@ impl Backend for Live {
 
     fn concurrency(&self) -> usize {
         self.site.ssh.concurrency
+    }
+
+    fn mirror<'a>(&'a self, journal: &'a Journal) -> BoxFuture<'a, Result<(), Stop>> {
+        self.mirror_all(journal, false).boxed()
     }
 
     fn act<'a>(

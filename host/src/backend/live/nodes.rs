@@ -2,13 +2,15 @@
 
 use super::{Live, fault};
 use crate::backend::Acted;
-use crate::capability::nodes::{self, ArgumentValue, JobKey, NodesError, ResolvedCommand};
+use crate::capability::files::{NodeFiles, ResolvedFile, Target};
+use crate::capability::nodes::{self, ArgumentValue, JobKey, NodeContext, NodesError, ResolvedCommand};
 use crate::journal::Trace;
 use crate::model::{
     Answer, Argument, CommandName, Effect, Event, Fault, NodeName, Outcome, PauseReason, PluginName, Stop,
     Value, code,
 };
 use crate::site::{CommandDeclaration, CommandKind, Settle};
+use crate::transport::Transports;
 use crate::transport::jobs::{self, JobError};
 use futures::future::try_join_all;
 use std::sync::Arc;
@@ -86,26 +88,78 @@ impl Live {
         resolved: ResolvedCommand,
         id: &str,
     ) -> Ran {
-        let saved = async {
+        let prepared = async {
             let context = self.context(node).await?;
+            let files = self.node_files(node).await?;
             let targets =
                 context.written(&self.site.profile, declaration).map_err(|error| error.to_fault())?;
-            self.save(&self.node_files(node).await?, &targets).await
+            let others = self.not_below(&context, &targets);
+            let (traces, marks) = futures::join!(self.save(&files, &targets), self.marks(&files, &others));
+            Ok((files, traces?, others, marks?))
         };
-        let traces = match saved.await {
-            Ok(traces) => traces,
+        let (files, mut traces, others, before) = match prepared.await {
+            Ok(prepared) => prepared,
             Err(fault) => return Ok(Err(fault)),
         };
         let key = JobKey { id, run: &self.run, token: self.token(node) };
         let mut on_line = |line| (self.events)(&Event::Output { node: node.clone(), line });
         match nodes::run_change(&self.transports, &resolved, key, &mut on_line).await {
-            Ok(ended) => Ok(Ok((nodes::outcome(&resolved, &ended), traces))),
+            Ok(ended) => {
+                // A finding is worth no failure: what cannot be looked at now is looked at by the next step.
+                if let Ok(after) = self.marks(&files, &others).await {
+                    traces.extend(self.strayed(node, declaration, &others, &before, &after));
+                }
+                Ok(Ok((nodes::outcome(&resolved, &ended), traces)))
+            }
             Err(NodesError::Job { cause, .. }) => {
                 let settled = self.job_failed(node, declaration, *cause).await?;
                 Ok(settled.map(|outcome| (outcome, traces)))
             }
             Err(error) => Ok(Err(error.to_fault())),
         }
+    }
+
+    /// The profile's files that none of a command's targets is or holds: it has no business with them.
+    fn not_below(&self, context: &NodeContext, targets: &[Target]) -> Vec<ResolvedFile> {
+        let resolved = self.site.profile.files.values().filter_map(|file| context.resolve_file(file).ok());
+        let written = |file: &ResolvedFile| {
+            targets.iter().any(|target| {
+                let below = file.path.strip_prefix(&target.path);
+                below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        };
+        resolved.filter(|file| !written(file)).collect()
+    }
+
+    async fn marks(
+        &self,
+        files: &NodeFiles<'_, Transports>,
+        of: &[ResolvedFile],
+    ) -> Result<Vec<String>, Fault> {
+        if of.is_empty() {
+            return Ok(Vec::new());
+        }
+        files.marks(of).await.map_err(|error| error.to_fault())
+    }
+
+    /// What changed while a command ran, and is not declared to: a finding, told at once and kept.
+    fn strayed(
+        &self,
+        node: &NodeName,
+        command: &CommandDeclaration,
+        files: &[ResolvedFile],
+        before: &[String],
+        after: &[String],
+    ) -> Vec<Trace> {
+        let changed = before.iter().zip(after).zip(files).filter(|((before, after), _)| before != after);
+        let mut traces = Vec::new();
+        for (_, file) in changed {
+            let (command, file) = (command.name.clone(), file.name.clone());
+            let stray = Event::Strayed { node: node.clone(), command: command.clone(), file: file.clone() };
+            (self.events)(&stray);
+            traces.push(Trace::Strayed { node: node.clone(), command, file });
+        }
+        traces
     }
 
     /// What an error of a job means. Where it may have run, only a stop is safe: its intent stays open, and
@@ -222,7 +276,9 @@ impl Live {
             self.site.profile.commands.values().map(|command| command.user.as_str()).collect();
         for user in users {
             try_join_all(
-                self.touched().iter().map(|node| jobs::purge(&self.transports, node, user, &self.run)),
+                self.touched()
+                    .iter()
+                    .map(|node| jobs::purge(&self.transports, node, user, &self.run, self.token(node))),
             )
             .await
             .map_err(fault(code::FAILED))?;

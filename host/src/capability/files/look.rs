@@ -34,6 +34,25 @@ impl<R: Remote> NodeFiles<'_, R> {
         digest.and_then(hex_digest).map(Some).ok_or_else(|| garbled(&attempt, script::LOOK))
     }
 
+    /// Returns what tells whether files were changed between two calls, one mark a file: not to be kept, and not
+    /// to be shown.
+    pub async fn marks(&self, files: &[ResolvedFile]) -> Result<Vec<String>, FilesError> {
+        let attempt = self.attempt("look at", "the profile's files", "");
+        let count = files.len().to_string();
+        let mut lines = vec![count.as_str()];
+        for file in files {
+            lines.extend([if file.guessable { "facts" } else { "digest" }, file.path.as_str()]);
+        }
+        let input = script::input(&lines, b"");
+        let answer = self.call(&attempt, script::MARKS, input, SHORT, ANSWER_LIMIT).await?;
+        let text = String::from_utf8_lossy(&answer);
+        let mut marks: Vec<String> = text.lines().map(str::to_owned).collect();
+        match marks.pop().as_deref() {
+            Some("ok") if marks.len() == files.len() => Ok(marks),
+            _ => Err(garbled(&attempt, script::MARKS)),
+        }
+    }
+
     /// Returns the bytes of a file, at most [`READ_LIMIT`]. Refused for a secret file.
     pub async fn read(&self, file: &ResolvedFile) -> Result<Option<Vec<u8>>, FilesError> {
         if file.secret {

@@ -13,6 +13,7 @@ macro_rules! script {
 }
 
 pub(super) const LOOK: Script = script!("look", "common", "look");
+pub(super) const MARKS: Script = script!("marks", "common", "marks");
 pub(super) const STAGE: Script = script!("stage", "common", "place", "stage");
 pub(super) const PUT: Script = script!("put", "common", "place", "put");
 pub(super) const REMOVE: Script = script!("remove", "common", "remove");

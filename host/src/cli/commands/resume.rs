@@ -14,6 +14,8 @@ pub struct Args {
     /// Go on although this changed since the run began
     #[arg(long, value_name = "DIFFERENCE")]
     accept: Vec<session::Difference>,
+    #[command(flatten)]
+    lease: session::LeaseArgs,
     /// Go on without the approval of what is different now; the reason is in the journal and in the report
     #[arg(long, value_name = "WHY")]
     break_glass: Option<String>,
@@ -29,6 +31,7 @@ pub fn run(args: Args, context: &Context) -> Result {
             run: args.run,
             yes: args.yes,
             accept: args.accept,
+            lease: args.lease,
             secrets: args.secrets,
             break_glass: args.break_glass,
             back: false,

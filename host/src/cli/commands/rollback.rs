@@ -11,6 +11,8 @@ pub struct Args {
     /// Go on although this changed since the run began
     #[arg(long, value_name = "DIFFERENCE")]
     accept: Vec<session::Difference>,
+    #[command(flatten)]
+    lease: session::LeaseArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Result {
@@ -20,6 +22,7 @@ pub fn run(args: Args, context: &Context) -> Result {
             run: args.run,
             yes: true,
             accept: args.accept,
+            lease: args.lease,
             secrets: Vec::new(),
             break_glass: None,
             back: true,

@@ -29,6 +29,8 @@ pub struct Args {
     /// Go on without the approvals that the run needs; the reason is in the journal and in the report
     #[arg(long, value_name = "WHY", conflicts_with = "plan")]
     break_glass: Option<String>,
+    #[command(flatten)]
+    lease: session::LeaseArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Result {
@@ -43,6 +45,7 @@ pub fn run(args: Args, context: &Context) -> Result {
             ack: args.ack,
             break_glass: args.break_glass,
             practice: false,
+            lease: args.lease,
         },
     )
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
-use crate::cli::session::{self, find_run};
+use crate::cli::session::{self, Verdict, find_run};
 use crate::journal::{Journal, Reading, Row};
 use crate::model::{RunId, RunState};
 use crate::report;
@@ -28,6 +28,9 @@ enum RunsCommand {
     Verify {
         /// A run's id, or the beginning of one
         run: Option<String>,
+        /// Compare it also with what the managers hold of it
+        #[arg(long)]
+        nodes: bool,
     },
     /// Write every row of a run's journal, one JSON object a line (also with --format jsonl)
     Export {
@@ -45,7 +48,7 @@ pub fn run(args: Args, context: &Context) -> Result {
     match args.command {
         RunsCommand::List => list(context),
         RunsCommand::Show { run } => show(context, run.as_deref()),
-        RunsCommand::Verify { run } => verify(context, run.as_deref()),
+        RunsCommand::Verify { run, nodes } => verify(context, run.as_deref(), nodes),
         RunsCommand::Export { run } => export(context, run.as_deref()),
         RunsCommand::Close { run } => close(context, run.as_deref()),
     }
@@ -107,7 +110,7 @@ fn show(context: &Context, wanted: Option<&str>) -> Result {
     whole(reading)
 }
 
-fn verify(context: &Context, wanted: Option<&str>) -> Result {
+fn verify(context: &Context, wanted: Option<&str>, nodes: bool) -> Result {
     let (run, reading) = examine(context, wanted)?;
     if reading.is_newer() {
         return Err(Error::new(
@@ -117,20 +120,33 @@ fn verify(context: &Context, wanted: Option<&str>) -> Result {
         .hint(format!("windlass runs verify {run}, with windlass {} or a newer one", reading.by)));
     }
     let damage = reading.damage.as_ref().map(ToString::to_string);
+    let beside = if nodes { session::beside(context, &run, &reading)? } else { Vec::new() };
     if context.ui.is_json() {
         context.ui.json(&serde_json::json!({
             "run": run, "format": reading.format, "windlass": reading.by, "rows": reading.rows.len(),
-            "head": reading.head(), "damage": damage,
+            "head": reading.head(), "damage": damage, "nodes": beside,
         }));
     } else {
         let holds = if damage.is_none() { "the chain holds" } else { "the chain holds so far" };
         context.ui.out(format!("run {run}: {} rows, {holds}", reading.rows.len()));
         context.ui.out(format!("head {}", reading.head()));
+        beside.iter().for_each(|beside| context.ui.out(beside.line()));
     }
-    match damage {
-        None => Ok(Exit::Done),
-        Some(damage) => Err(Error::new(Exit::Findings, damage)),
+    if let Some(damage) = damage {
+        return Err(Error::new(Exit::Findings, damage));
     }
+    let any = |verdict| beside.iter().any(|beside| beside.verdict == verdict);
+    if any(Verdict::Differs) {
+        let error =
+            Error::new(Exit::Findings, format!("the journal of run {run} is not what the managers hold"));
+        return Err(error
+            .hint(format!("windlass runs adopt {run} fetches what they hold, if that is the one to trust")));
+    }
+    if any(Verdict::NotAsked) {
+        return Err(Error::new(Exit::Preflight, "not every manager could be asked")
+            .hint("windlass site check --connect tries each node on its own"));
+    }
+    Ok(Exit::Done)
 }
 
 fn export(context: &Context, wanted: Option<&str>) -> Result {

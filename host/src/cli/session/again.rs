@@ -2,7 +2,7 @@
 
 use super::ask::Given;
 use super::authority;
-use super::drive::{Opened, drive};
+use super::drive::{LeaseArgs, Opened, drive};
 use super::ending::{journal_error, plugin_error};
 use super::follow::{self, Follows};
 use super::network::enter;
@@ -17,10 +17,12 @@ use crate::model::{Event, RunState};
 use crate::run::Position;
 
 /// `windlass resume` and `windlass rollback`.
+#[derive(Debug, Default)]
 pub struct Again {
     pub run: Option<String>,
     pub yes: bool,
     pub accept: Vec<Difference>,
+    pub lease: LeaseArgs,
     pub secrets: Vec<String>,
     /// Why to go on although the plan was approved for something else.
     pub break_glass: Option<String>,
@@ -106,6 +108,7 @@ pub fn again(context: &Context, again: Again) -> Result {
             secret_sources: parameters::secret_sources(&again.secrets)?,
             journal,
             rows,
+            terms: again.lease.into(),
             follows,
         };
         let began = Event::RunResumed { run };

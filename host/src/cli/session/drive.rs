@@ -5,13 +5,13 @@ use super::ending::{finish, journal_error};
 use super::follow::Follows;
 use super::plugins::{gate_for, policy_for};
 use super::show::Shown;
-use crate::backend::live::{Live, Parts};
+use crate::backend::live::{LeaseTerms, Live, Parts};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::effect::{Events, Interrupt};
 use crate::journal::sealed::{self, Identity};
 use crate::journal::{Journal, Row, StoredRow};
-use crate::model::Event;
+use crate::model::{Event, NodeName};
 use crate::plugin::Plugin;
 use crate::run::{Machine, PluginProcedure, Settings, Tracked};
 use crate::site::{OnFailure, ProcedureSettings, SecretSource, Site};
@@ -32,6 +32,24 @@ pub(super) struct Opened {
     pub journal: Journal,
     pub rows: Vec<StoredRow>,
     pub follows: Follows,
+    pub terms: LeaseTerms,
+}
+
+/// What the operator says of leases that are not free.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct LeaseArgs {
+    /// Take the lease over from the run that has it; refused while a job of that one lives
+    #[arg(long)]
+    take_over: bool,
+    /// A node that cannot be reached and is known to be dead; it carries no lease of this run
+    #[arg(long, value_name = "NODE", requires = "take_over")]
+    node_is_dead: Vec<NodeName>,
+}
+
+impl From<LeaseArgs> for LeaseTerms {
+    fn from(args: LeaseArgs) -> Self {
+        Self { take_over: args.take_over, dead: args.node_is_dead }
+    }
 }
 
 pub(super) async fn drive(
@@ -42,7 +60,7 @@ pub(super) async fn drive(
     back: bool,
     began: Event,
 ) -> Result {
-    let Opened { site, plugin, settings, parameters, secret_sources, journal, rows, follows } = opened;
+    let Opened { site, plugin, settings, parameters, secret_sources, journal, rows, follows, terms } = opened;
     let (site, journal) = (Arc::new(site), Arc::new(journal));
     let position = Tracked::of(&journal, &rows);
     if !rows.is_empty() {
@@ -85,6 +103,7 @@ pub(super) async fn drive(
         events: events.clone(),
         identity,
         recipients,
+        terms,
     });
     if !rows.is_empty() {
         live.recall_run(&rows).await.map_err(|stop| Error::new(Exit::Paused, stop.message))?;

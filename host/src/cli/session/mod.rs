@@ -23,13 +23,16 @@ mod profile;
 mod runs;
 mod show;
 mod start;
+mod verify;
 
 pub use again::{Again, Difference, again};
 pub use approve::{Approve, approve};
 pub use close::close;
+pub use drive::LeaseArgs;
 pub use ending::journal_error;
 pub use network::{one_thread, site};
 pub use plan::{Make, plan};
 pub use profile::{Found, candidates, load};
 pub use runs::{find_run, newest_or, runs_dir};
 pub use start::{Start, start};
+pub use verify::{Verdict, beside};

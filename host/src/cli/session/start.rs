@@ -2,7 +2,7 @@
 
 use super::ask::Given;
 use super::authority::{self, Taken};
-use super::drive::{Opened, controller, drive};
+use super::drive::{LeaseArgs, Opened, controller, drive};
 use super::ending::journal_error;
 use super::follow::{self, Follows};
 use super::network::enter;
@@ -25,6 +25,7 @@ pub struct Start {
     pub params: Vec<String>,
     pub secrets: Vec<String>,
     pub yes: bool,
+    pub lease: LeaseArgs,
     /// A plan to follow.
     pub plan: Option<Utf8PathBuf>,
     /// The impact's token.
@@ -93,8 +94,17 @@ pub fn start(context: &Context, start: Start) -> Result {
         drop(turn);
         let began = Event::RunBegan { run: run.clone(), procedure: name.clone(), site: site.name.clone() };
         let follows = Follows::of(&rows);
-        let opened =
-            Opened { site, plugin, settings, parameters, secret_sources, journal, rows: Vec::new(), follows };
+        let opened = Opened {
+            site,
+            plugin,
+            settings,
+            parameters,
+            secret_sources,
+            journal,
+            rows: Vec::new(),
+            follows,
+            terms: start.lease.into(),
+        };
         let given = Given { yes: start.yes, ack: start.ack };
         drive(context, opened, &described.impact, given, false, began).await
     })

@@ -195,19 +195,23 @@ pub async fn probe(transports: &Transports, name: JobName<'_>) -> Result<JobStat
     }
 }
 
-/// Removes the records of all of a run's jobs from a node; refused while one of them lives.
+/// Removes the records of all of a run's jobs from a node; refused while one of them lives. Nothing is removed
+/// where the node's lease has another token than this.
 pub async fn purge(
     transports: &Transports,
     node: &NodeName,
     user: &str,
     run: &RunId,
+    token: Option<u64>,
 ) -> Result<(), JobError> {
     const NAME: &str = "purging jobs";
     let request = Request {
         node,
         user,
         script: Script { name: NAME, text: PURGE.as_str() },
-        input: Zeroizing::new(format!("{run}\n").into_bytes()),
+        input: Zeroizing::new(
+            format!("{run}\n{}\n", token.map_or("-".into(), |token| token.to_string())).into_bytes(),
+        ),
         timeout: QUESTION,
         output_limit: 16 * 1024,
     };

@@ -25,10 +25,10 @@ alive() {
 # A killed runner may leave its command behind.
 lives() { alive "$1/runner" || alive "$1/command"; }
 
-# Prints the names of the jobs of a run that live.
+# Prints the names of the jobs of a run that live. A runner that wrote the status is about to be gone.
 living() {
     for j in "$base/runs/$1/jobs"/*/; do
         j=${j%/}
-        if lives "$j"; then echo "${j##*/}"; fi
+        if [ ! -e "$j/status" ] && lives "$j"; then echo "${j##*/}"; fi
     done
 }

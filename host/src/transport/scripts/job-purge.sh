@@ -1,5 +1,11 @@
-# Removes the records of a run's jobs. In: RUN. Out: the names of those that live; then none is removed.
-IFS= read -r run || exit 90
+# Removes the records of a run's jobs. In: RUN, TOKEN or -. Out: the names of those that live; then none is
+# removed. Nor is any where the lease is another's: who adopted the run still needs them.
+IFS= read -r run && IFS= read -r token || exit 90
+if [ "$token" != - ] && [ -e "$base/lease" ]; then
+    theirs=-
+    { IFS= read -r theirs <"$base/lease/token"; } 2>/dev/null
+    [ "$theirs" = "$token" ] || exit 0
+fi
 found=$(living "$run")
 if [ -n "$found" ]; then
     printf '%s\n' "$found"

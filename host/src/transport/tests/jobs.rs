@@ -138,7 +138,7 @@ async fn states_are_told_apart() {
             let JobState::Running { pid, since } = probe(&transports, "state").await else { panic!() };
             assert!(std::fs::exists(format!("/proc/{pid}")).unwrap());
             assert!(since > 1_700_000_000);
-            let refused = jobs::purge(&transports, &n1(), "omm", &run()).await;
+            let refused = jobs::purge(&transports, &n1(), "omm", &run(), None).await;
             assert!(matches!(refused, Err(JobError::Living { .. })));
             std::fs::write(home.join("go-on"), "").unwrap();
         });
@@ -147,7 +147,7 @@ async fn states_are_told_apart() {
         assert_eq!(probe(&transports, "state").await, JobState::Ended(end.clone()));
         let rest = follow(&transports, "state", 2).await.unwrap();
         assert_eq!((text(&rest).as_str(), rest.output_truncated), ("gun\n", true));
-        jobs::purge(&transports, &n1(), "omm", &run()).await.unwrap();
+        jobs::purge(&transports, &n1(), "omm", &run(), None).await.unwrap();
         assert_eq!(probe(&transports, "state").await, JobState::NeverStarted);
         assert!(!home.join(".windlass/runs").join(run().as_str()).exists());
     }

@@ -5,6 +5,7 @@ mod jobs;
 mod kept;
 mod lease;
 mod local;
+mod mirror;
 mod ssh;
 mod sshd;
 

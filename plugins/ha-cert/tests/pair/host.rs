@@ -1,6 +1,6 @@
 //! The mock host's answers: each call changes or looks at the simulated pair.
 
-use super::{FIRST, Pair, SECOND, Switch, issuer, number, product, role};
+use super::{FIRST, Pair, SECOND, Switch, holds, number, product, role};
 use windlass_sdk::mock::MockHost;
 use windlass_sdk::{
     Argument, Certificate, CertificateSource, Content, Entry, Fault, FileStat, HealthRecord, Member, Outcome,
@@ -141,7 +141,7 @@ impl MockHost for Pair {
         self.used.insert(format!("{endpoint}@{}", role(node)));
         let not_serving = self.is(Switch::NotServing) && node == SECOND;
         let leaf = self.node(node)?.loaded.1.clone();
-        if not_serving {
+        if not_serving || leaf.is_empty() {
             return Err(Fault::new("unreachable", format!("nothing answers at {endpoint} of {node}")));
         }
         self.certificate(&leaf)
@@ -175,7 +175,10 @@ impl MockHost for Pair {
         self.used.insert("self-sign".into());
         self.object(key)?;
         self.effect(format!("self-sign {name} for {days} days: {}", entries(subject)));
-        let words = format!("root {}", self.next());
+        let made = self.next();
+        let words = format!("root {made}");
+        let key = self.object(key)?;
+        self.keys.insert(made, key);
         self.objects.insert(name.into(), words.clone());
         self.certificate(&words)
     }
@@ -192,10 +195,12 @@ impl MockHost for Pair {
     ) -> Result<Certificate, Fault> {
         self.used.insert("issue".into());
         self.object(ca_key)?;
-        self.object(key)?;
+        let own = self.object(key)?;
         let root = self.object(ca)?;
         self.effect(format!("issue {name} for {days} days: {}; names {}", entries(subject), names.join(",")));
-        let words = format!("leaf {} of {}", self.next(), number(&root).unwrap_or_default());
+        let made = self.next();
+        self.keys.insert(made, own);
+        let words = format!("leaf {made} of {}", number(&root).unwrap_or_default());
         self.objects.insert(name.into(), words.clone());
         self.certificate(&words)
     }
@@ -209,8 +214,26 @@ impl MockHost for Pair {
         self.effect(format!("open the supplied CA as {name} and {key} by {passphrase}"));
         let words = self.supplied.clone();
         self.objects.insert(key.into(), format!("key {key}"));
+        self.keys.insert(number(&words).unwrap_or_default(), format!("key {key}"));
         self.objects.insert(name.into(), words.clone());
         self.certificate(&words)
+    }
+
+    fn check_key(
+        &mut self,
+        node: &str,
+        file: &str,
+        passphrase: &str,
+        certificate: &CertificateSource,
+    ) -> Result<String, Fault> {
+        self.used.insert("check-key".into());
+        self.used.insert(format!("{passphrase} -> check-key"));
+        let certificate = self.source(certificate)?;
+        let key = self.file(node, "stat", file)?.files.get(file).cloned();
+        match key {
+            Some(key) => Ok(self.key_fit(&key, &certificate).into()),
+            None => Err(Fault::new("unknown", format!("{file} does not exist on {node}"))),
+        }
     }
 
     fn inspect(&mut self, source: &CertificateSource) -> Result<Certificate, Fault> {
@@ -221,7 +244,7 @@ impl MockHost for Pair {
     fn verify_chain(&mut self, leaf: &CertificateSource, root: &CertificateSource) -> Result<(), Fault> {
         self.used.insert("verify-chain".into());
         let (leaf, root) = (self.source(leaf)?, self.source(root)?);
-        if leaf == root || issuer(&leaf) == number(&root) {
+        if holds(&leaf, &root) {
             return Ok(());
         }
         Err(Fault::failed(format!("{leaf} was not issued by {root}")))
@@ -247,6 +270,21 @@ impl MockHost for Pair {
     fn parameter(&mut self, name: &str) -> Result<Option<String>, Fault> {
         self.used.insert("parameters".into());
         Ok(self.parameters.get(name).cloned())
+    }
+
+    fn acknowledge(&mut self, question: &str, impact: &str) -> Result<bool, Fault> {
+        self.used.insert("confirm".into());
+        self.used.insert("unclear-roles".into());
+        self.effect(format!("acknowledge {question} {impact}"));
+        if self.is(Switch::NobodyAcknowledges) {
+            return Err(Fault::new("unknown", "there is nobody to ask").hint("--ack 0123456789ab"));
+        }
+        Ok(!self.is(Switch::Declines))
+    }
+
+    fn now(&mut self) -> Result<i64, Fault> {
+        self.used.insert("clock".into());
+        Ok(self.clock)
     }
 
     fn note(&mut self, text: &str) -> Result<(), Fault> {

@@ -52,6 +52,9 @@ pub enum Switch {
     SuppliedRefused,
     NoKeyPassword,
     Denied,
+    /// The operator does not acknowledge; there is nobody who could.
+    Declines,
+    NobodyAcknowledges,
     /// The product's generator makes a root of RSA-1024.
     WeakRoot,
 }
@@ -80,6 +83,8 @@ pub struct Pair {
     state: BTreeMap<String, String>,
     objects: BTreeMap<String, String>,
     made: u32,
+    /// The key of a certificate by its number, where it is not `key NUMBER`.
+    keys: BTreeMap<u32, String>,
     clock: i64,
     /// The root that the site supplies, in words.
     pub supplied: String,
@@ -98,7 +103,7 @@ impl Cluster {
         let mut pair = Pair {
             active: FIRST.into(),
             made: 100,
-            clock: 1_800_000_000_000,
+            clock: NOW * 1_000,
             supplied: "root 50".into(),
             ..Pair::default()
         };
@@ -108,7 +113,7 @@ impl Cluster {
                 ("ha-root-cert", "root 1"),
                 ("ha-root-key", "key 1"),
                 ("ha-leaf-cert", leaf),
-                ("ha-leaf-key", "key"),
+                ("ha-leaf-key", &format!("key {}", number(leaf).unwrap_or_default())),
             ] {
                 node.files.insert(file.into(), content.into());
             }
@@ -138,6 +143,23 @@ impl Cluster {
         Ok(HaCert::steps()?.into_iter().map(|step| step.id).collect())
     }
 
+    /// Puts a file into the place that a test wants it in.
+    pub fn put(&self, node: &str, file: &str, words: &str) {
+        let mut pair = self.change();
+        let Some(node) = pair.nodes.get_mut(node) else { panic!("no node {node}") };
+        match words {
+            "" => drop(node.files.remove(file)),
+            words => drop(node.files.insert(file.into(), words.into())),
+        }
+    }
+
+    /// What a service has loaded: root and leaf; both empty where it does not run.
+    pub fn load(&self, node: &str, root: &str, leaf: &str) {
+        if let Some(node) = self.change().nodes.get_mut(node) {
+            node.loaded = (root.into(), leaf.into());
+        }
+    }
+
     /// Plans and applies until the first failure, which is returned with the id of its step.
     pub fn apply_all(&self) -> Result<Vec<String>, (String, Fault)> {
         let plan = self.plan().map_err(|fault| ("preflight".to_owned(), fault))?;
@@ -150,7 +172,11 @@ impl Cluster {
 
     /// Takes back a step and all before it, in reverse order.
     pub fn undo_from(&self, last: &str) -> Result<(), Fault> {
-        let mut ids = self.plan_ids();
+        self.undo_of(self.plan_ids(), last)
+    }
+
+    /// As [`undo_from`](Self::undo_from), of a plan that is not that of `sequential`.
+    pub fn undo_of(&self, mut ids: Vec<String>, last: &str) -> Result<(), Fault> {
         while ids.pop_if(|id| id != last).is_some() {}
         for id in ids.iter().rev() {
             self.change().effects.push(format!("-- undo {id}"));
@@ -229,10 +255,23 @@ impl Pair {
         Ok(())
     }
 
-    /// Both services trust the same root, and each presents a leaf of it.
+    /// Both services trust the same root, and each presents a leaf of it, all in date.
     fn linked(&self) -> bool {
         let loaded: Vec<_> = self.nodes.values().map(|node| node.loaded.clone()).collect();
-        loaded.iter().all(|(root, leaf)| root == &loaded[0].0 && issuer(leaf) == number(root))
+        loaded.iter().all(|(root, leaf)| root == &loaded[0].0 && holds(leaf, root))
+    }
+
+    /// What a key file is to a certificate, both in words, with the password `ha-key`.
+    fn key_fit(&self, key: &str, certificate: &str) -> &'static str {
+        let (base, under) = key.split_once(" under ").unwrap_or((key, "ha-key"));
+        let Some(number) = number(certificate) else { return "shut" };
+        match self.keys.get(&number) {
+            _ if !base.starts_with("key") => "none",
+            _ if under.trim_matches(['<', '>']) != "ha-key" => "shut",
+            Some(own) if own == base => "fits",
+            None if base == format!("key {number}") => "fits",
+            _ => "other",
+        }
     }
 
     fn content(&mut self, content: &Content, file: &str) -> Result<String, Fault> {
@@ -267,14 +306,16 @@ impl Pair {
 
     fn certificate(&self, words: &str) -> Result<Certificate, Fault> {
         let Some(number) = number(words) else { return Err(Fault::new("invalid", "not a certificate")) };
+        let from = NOW - 365 * DAY + i64::from(number);
+        let until = if expired(words) { NOW - DAY } else { NOW + DAY * i64::from(number) };
         let weak = self.is(Switch::WeakRoot) && words.starts_with("root") && number > 100;
         Ok(Certificate {
             subject: words.into(),
             issuer: issuer(words).map_or(words.into(), |issuer| format!("root {issuer}")),
             serial: format!("{number:02x}"),
             fingerprint: format!("sha-{number}"),
-            not_before: 1_800_000_000,
-            not_after: 1_800_000_000 + 86_400 * i64::from(number),
+            not_before: from,
+            not_after: until,
             key_algorithm: if weak { "rsa-1024" } else { "rsa-3072" }.into(),
             signature_algorithm: "sha256WithRSAEncryption".into(),
             can_issue: words.starts_with("root"),
@@ -285,8 +326,23 @@ impl Pair {
     }
 }
 
+/// Now, in seconds, when a pair is made.
+pub const NOW: i64 = 1_800_000_000;
+const DAY: i64 = 86_400;
+
+/// `root 7 expired` and `leaf 8 of 7 expired` have ended.
+fn expired(words: &str) -> bool {
+    words.ends_with(" expired")
+}
+
+/// A leaf of this root, both in date; a root holds under itself.
+pub fn holds(leaf: &str, root: &str) -> bool {
+    let by = leaf == root || (issuer(leaf).is_some() && issuer(leaf) == number(root));
+    by && !expired(leaf) && !expired(root)
+}
+
 /// `root 1` and `leaf 2 of 1` have the numbers 1 and 2; the issuer of the second is 1.
-fn number(words: &str) -> Option<u32> {
+pub fn number(words: &str) -> Option<u32> {
     words.split(' ').nth(1)?.parse().ok()
 }
 

@@ -32,12 +32,19 @@ impl Pair {
                 files.insert("ha-new-root-cert".into(), format!("root {made}"));
                 files.insert("ha-new-root-key".into(), format!("key {made} under <ha-key>"));
             }
-            "replace-ha-cert" => self.replace_leaf(node)?,
+            "replace-ha-cert" if !self.replace_leaf(node)? => return Ok(outcome(1)),
+            "replace-ha-cert" => {}
             "restart-ha" if self.is(Switch::RestartFails) => return Ok(outcome(1)),
             "restart-ha" => {
                 let place = self.node(node)?;
                 let file = |name: &str| place.files.get(name).cloned().unwrap_or_default();
-                place.loaded = (file("ha-root-cert"), file("ha-leaf-cert"));
+                let (root, leaf) = (file("ha-root-cert"), file("ha-leaf-cert"));
+                if number(&root).is_none() || number(&leaf).is_none() {
+                    // A service does not start without its files.
+                    place.loaded = Default::default();
+                    return Ok(outcome(1));
+                }
+                place.loaded = (root, leaf);
                 if self.is(Switch::RoleMoves) && self.active == node {
                     self.active = if node == FIRST { SECOND.into() } else { FIRST.into() };
                 }
@@ -47,10 +54,14 @@ impl Pair {
         Ok(outcome(i32::from(self.is(Switch::WrongExit) && command == "replace-ha-cert")))
     }
 
-    fn replace_leaf(&mut self, node: &str) -> Result<(), Fault> {
+    fn replace_leaf(&mut self, node: &str) -> Result<bool, Fault> {
         let made = self.next();
-        let root =
-            self.node(node)?.files.get("ha-root-cert").and_then(|words| number(words)).unwrap_or_default();
+        let file = |name: &str| self.nodes.get(node).and_then(|node| node.files.get(name)).cloned();
+        let (root, key) = (file("ha-root-cert").unwrap_or_default(), file("ha-root-key").unwrap_or_default());
+        if self.key_fit(&key, &root) != "fits" {
+            return Ok(false);
+        }
+        let root = number(&root).unwrap_or_default();
         let issuer = if self.is(Switch::LeafOfOldRoot) { 1 } else { root };
         let (synchronises, opens) = (self.is(Switch::SyncOverwrites), self.is(Switch::KeyFileOpened));
         let place = self.node(node)?;
@@ -62,7 +73,7 @@ impl Pair {
         if synchronises {
             place.files.insert("ha-root-cert".into(), "root 1".into());
         }
-        Ok(())
+        Ok(true)
     }
 
     pub fn health_table(&self) -> Vec<HealthRecord> {

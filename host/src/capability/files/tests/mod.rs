@@ -1,5 +1,6 @@
 //! The scripts on real folders, under dash and bash with coreutils, and under busybox alone.
 
+mod marks;
 mod saving;
 mod swapping;
 mod writing;
