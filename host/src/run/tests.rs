@@ -1,11 +1,13 @@
 //! Crash anywhere, resume, and the end is that of an uninterrupted run: no wasm, no nodes.
 //!
-//! `each` is the same for `run-each`, whose children are under way together.
+//! `each` is the same for `run-each`, whose children are under way together; `planned` for a run that follows a
+//! plan.
 //!
 //! The cluster is a small world in memory; a crash is a future that is dropped where it waits, with the
 //! rows that were not committed lost.
 
 mod each;
+mod planned;
 
 use super::*;
 use crate::backend::{Acted, Backend};
@@ -367,72 +369,6 @@ fn gate() -> Gate {
     Gate::new(PluginName::new("play").unwrap(), rules.clone(), rules, false)
 }
 
-/// What [`Play`] does, as a plan; `second` is the second command of its step `replace`.
-fn plan(second: &str) -> Plan {
-    let planned = |effect: Effect, class| PlannedEffect {
-        effect: shown(&effect),
-        words: effect.to_string(),
-        class,
-        detail: Detail::default(),
-        born: Vec::new(),
-    };
-    let change = |effect| planned(effect, EffectClass::Change);
-    let kept = planned(Effect::StateSet { name: "x".into(), value: "y".into() }, EffectClass::Keep);
-    let effects = |step: &str| match step {
-        "copy" => vec![change(put("root", b"new")), change(put("key", b"newer"))],
-        "replace" => vec![change(execute("replace", "a")), kept.clone(), change(execute(second, "b"))],
-        _ => vec![change(execute("restart", "a"))],
-    };
-    let step = |id: &str| PlannedStep {
-        id: StepId::new(id).unwrap(),
-        title: String::new(),
-        nodes: Vec::new(),
-        impact: String::new(),
-        guards: Vec::new(),
-        undoable: true,
-    };
-    Plan {
-        format: PLAN_FORMAT,
-        windlass: String::new(),
-        procedure: PluginName::new("play").unwrap(),
-        title: String::new(),
-        impact: String::new(),
-        ack: String::new(),
-        requester: String::new(),
-        made: 0,
-        expires: 0,
-        nonce: String::new(),
-        covers: Covers {
-            site: Digested { name: String::new(), sha256: String::new() },
-            profile: Vec::new(),
-            grants: None,
-            lock: None,
-            files: Vec::new(),
-            plugins: Vec::new(),
-            hooks: Vec::new(),
-            supplied: None,
-            roles: Some(RolesCover { first: roles().first, second: roles().second }),
-            parameters: Vec::new(),
-        },
-        preflight: Vec::new(),
-        steps: STEPS.into_iter().map(|id| StepPlan { step: step(id), effects: effects(id) }).collect(),
-        verification: Vec::new(),
-        checks: Vec::new(),
-        symbols: Vec::new(),
-        assumed: Vec::new(),
-    }
-}
-
-/// As a plan shows it: bytes by their digest.
-fn shown(effect: &Effect) -> serde_json::Value {
-    let mut value = serde_json::to_value(effect).unwrap();
-    if let Effect::FilesPut { content: Content::Bytes(bytes), .. } = effect {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-        value["content"]["bytes"] = format!("sha256:{}", crate::model::hex(digest.as_ref())).into();
-    }
-    value
-}
-
 fn machine(
     procedure: Arc<dyn Procedure>,
     sim: &Arc<Sim>,
@@ -464,19 +400,7 @@ fn machine(
 
 /// One life of the controller. None: it crashed.
 fn live(runs: &camino::Utf8Path, sim: &Arc<Sim>, first: bool, back: bool) -> Option<Ending> {
-    held_to(None, runs, sim, first, back)
-}
-
-/// As [`live`], following a plan.
-fn held_to(
-    plan: Option<&Plan>,
-    runs: &camino::Utf8Path,
-    sim: &Arc<Sim>,
-    first: bool,
-    back: bool,
-) -> Option<Ending> {
-    let mut machine = opened(Arc::new(Play), runs, sim, first);
-    machine.expected = plan.map(|plan| Arc::new(crate::effect::Expected::of(plan)));
+    let machine = opened(Arc::new(Play), runs, sim, first);
     if back { machine.roll_back().now_or_never() } else { machine.drive().now_or_never() }
 }
 
@@ -626,69 +550,4 @@ fn a_lease_taken_over_stops_a_resume() {
     let ending = live(&runs, &Sim::new(&world, None), false, false).unwrap();
     assert!(matches!(ending, Ending::Paused { reason: PauseReason::LeaseLost, .. }), "{ending:?}");
     assert_eq!(world.lock().unwrap().ran, before);
-}
-
-#[test]
-fn a_run_is_held_to_its_plan_from_its_first_effect_to_its_last() {
-    let (_keep, runs) = folder();
-    let world = start_world();
-    let ending = held_to(Some(&plan("replace")), &runs, &Sim::new(&world, None), true, false).unwrap();
-    assert!(matches!(ending, Ending::Done { .. }), "{ending:?}");
-
-    // Something else than the plan has: it stops before that, and stays stopped.
-    let (_keep, runs) = folder();
-    let world = start_world();
-    let other = plan("restart");
-    for first in [true, false] {
-        let ending = held_to(Some(&other), &runs, &Sim::new(&world, None), first, false).unwrap();
-        let Ending::Paused { reason: PauseReason::NotApproved, message, .. } = &ending else {
-            panic!("{ending:?}")
-        };
-        assert!(message.contains("run replace on b") && message.contains("run restart on b"), "{message}");
-        assert_eq!(world.lock().unwrap().ran.keys().collect::<Vec<_>>(), ["replace@a"]);
-    }
-    // The way back is nobody's plan.
-    let ending = held_to(Some(&other), &runs, &Sim::new(&world, None), false, true).unwrap();
-    assert!(matches!(ending, Ending::RolledBack { .. }), "{ending:?}");
-
-    // Before anything has changed, it is a refusal.
-    for wrong in [
-        Plan { steps: Vec::new(), ..plan("replace") },
-        Plan {
-            covers: Covers {
-                roles: Some(RolesCover { first: roles().second, second: roles().first }),
-                ..plan("replace").covers
-            },
-            ..plan("replace")
-        },
-    ] {
-        let (_keep, runs) = folder();
-        let world = start_world();
-        let ending = held_to(Some(&wrong), &runs, &Sim::new(&world, None), true, false).unwrap();
-        assert!(matches!(ending, Ending::Denied { .. }), "{ending:?}");
-        assert_eq!(end_of(&world), end_of(&start_world()));
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
-    #[test]
-    fn a_run_that_follows_a_plan_crashes_and_resumes_as_any_other(
-        crashes in prop::collection::vec(1u32..20, 0..6),
-    ) {
-        let (_keep, runs) = folder();
-        let world = start_world();
-        let plan = plan("replace");
-        let mut first = true;
-        let mut ending = None;
-        for crash in crashes.iter().copied().map(Some).chain([None]) {
-            ending = held_to(Some(&plan), &runs, &Sim::new(&world, crash), first, false);
-            first = false;
-            if ending.is_some() {
-                break;
-            }
-        }
-        prop_assert!(matches!(ending, Some(Ending::Done { .. })), "{:?}", ending);
-    }
 }

@@ -1,6 +1,7 @@
 //! `windlass resume` and `windlass rollback`: an earlier run, from wherever its journal says it is.
 
 use super::ask::Given;
+use super::authority;
 use super::drive::{LeaseArgs, Opened, drive};
 use super::ending::{journal_error, plugin_error};
 use super::follow::{self, Follows};
@@ -92,7 +93,7 @@ pub fn again(context: &Context, again: Again) -> Result {
         if let (Some(plan), false) = (follows.plan(), again.back) {
             follow::hold(plan, &site, &settings, &plugin)?;
             if !position.confirmed {
-                follow::in_time(plan)?;
+                authority::in_time(plan)?;
             }
         }
         let described = plugin.procedure_describe().await.map_err(plugin_error)?;

@@ -1,12 +1,14 @@
 //! `windlass approve`: a plan is shown, and signed.
 
+use super::authority::{in_time, read, trust};
 use super::ending::approval_error;
-use super::follow::{in_time, open_key, read, sign, trust};
-use crate::approval::{Namespace, SigningKey, Trust};
+use crate::approval::{Namespace, Person, SigningKey, Trust};
+use crate::capability::secrets::source;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::report;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
+use zeroize::Zeroizing;
 
 /// `windlass approve`.
 pub struct Approve {
@@ -80,4 +82,34 @@ fn of_agent(trust: &Trust) -> std::result::Result<SigningKey, Error> {
         (None, _) => Err(Error::new(Exit::Usage, "the ssh agent holds no key that could sign")
             .hint("name a key file: --key ~/.ssh/id_ed25519")),
     }
+}
+
+/// Opens a key of the operator's own, and says who they are with it.
+pub(super) fn signer(context: &Context, path: &Utf8Path) -> std::result::Result<(Person, SigningKey), Error> {
+    let trust = trust(context)?;
+    let key = open_key(context, path)?;
+    let now = jiff::Timestamp::now().as_second();
+    match trust.signers.who(&key.signed_by(), Namespace::Plan, now) {
+        Ok(person) => Ok((person, key)),
+        Err(why) => Err(Error::new(Exit::Refused, why).hint(format!(
+            "whom to trust stands in {}: PRINCIPAL namespaces=\"windlass-*\" KEY",
+            trust.path
+        ))),
+    }
+}
+
+fn open_key(context: &Context, path: &Utf8Path) -> std::result::Result<SigningKey, Error> {
+    let ui = &context.ui;
+    let mut ask = |prompt: &str| match ui.interactive {
+        true => source::terminal(prompt).map(|typed| Zeroizing::new(typed.expose().to_vec())),
+        false => Err(std::io::Error::other("it has a passphrase, and there is nobody to ask for it")),
+    };
+    SigningKey::open(path, &mut ask).map_err(approval_error)
+}
+
+/// Signs a plan's file; the signature is written beside it.
+pub(super) fn sign(path: &Utf8Path, by: &str, key: &SigningKey) -> std::result::Result<Utf8PathBuf, Error> {
+    let file = read(path)?;
+    let signature = key.sign(&file.bytes, Namespace::Plan).map_err(approval_error)?;
+    file.add_signature(by, &signature).map_err(approval_error)
 }

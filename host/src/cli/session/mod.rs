@@ -3,13 +3,14 @@
 //! `start`, `again`, `adopt` and `close` are how a run begins, goes on, goes on elsewhere and ends; `drive` opens what all of them need
 //! and hands it to the machine of `run`; `plan` does the same
 //! with a ground that only looks; `ending` says how that came out.
-//! `approve` signs a plan, and `follow` holds a run to one. `plugins` finds the plugin and its
+//! `approve` signs a plan, `authority` says whether a run may begin, and `follow` holds it to its plan. `plugins` finds the plugin and its
 //! gate, `network` reaches nodes, `profile` finds a site's profile, `runs` finds runs by the beginning of their ids.
 
 mod adopt;
 mod again;
 mod approve;
 mod ask;
+mod authority;
 mod close;
 mod controller;
 mod drive;

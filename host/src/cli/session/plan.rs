@@ -1,9 +1,9 @@
 //! `windlass plan`: the whole run on the plan backend, with the journal of a run that is thrown away.
 
+use super::approve::{sign, signer};
 use super::controller::controller;
 use super::drive::PREFLIGHT;
 use super::ending::{approval_error, fault_error, journal_error};
-use super::follow::{sign, signer};
 use super::network::enter;
 use super::plugins::{gate_for, load_plugin};
 use super::prepare::{entries, procedure_name, settle};

@@ -1,10 +1,11 @@
 //! `windlass run`: a new run.
 
 use super::ask::Given;
+use super::authority::{self, Taken};
 use super::controller::controller;
 use super::drive::{LeaseArgs, Opened, drive};
 use super::ending::journal_error;
-use super::follow::{self, Follows, Taken};
+use super::follow::{self, Follows};
 use super::network::enter;
 use super::parameters;
 use super::plugins::load_plugin;
@@ -39,7 +40,7 @@ pub struct Start {
 /// Starts a new run.
 pub fn start(context: &Context, start: Start) -> Result {
     let Found { site, told } = load(context)?;
-    let file = start.plan.as_deref().map(follow::read).transpose()?;
+    let file = start.plan.as_deref().map(authority::read).transpose()?;
     let name = match (&file, &start.procedure) {
         (Some(file), _) => file.plan.procedure.clone(),
         (None, Some(procedure)) => procedure_name(procedure)?,
@@ -48,7 +49,7 @@ pub fn start(context: &Context, start: Start) -> Result {
     let settings = site.procedures.get(&name).cloned().unwrap_or_default();
     let taken = match start.practice {
         true => Taken::Nothing,
-        false => follow::taken(context, &name, &settings, file, start.break_glass)?,
+        false => authority::taken(context, &name, &settings, file, start.break_glass)?,
     };
     let secret_sources = parameters::secret_sources(&start.secrets)?;
     let runtime = enter(&site)?;
@@ -68,7 +69,7 @@ pub fn start(context: &Context, start: Start) -> Result {
         let run = new_run_id(&name)?;
         let runs = runs_dir(context)?;
         // Two that start with one plan meet here.
-        let turn = taken.plan().map(|plan| follow::turn(context, &runs, plan)).transpose()?;
+        let turn = taken.plan().map(|plan| authority::turn(context, &runs, plan)).transpose()?;
         let journal = Journal::create(&runs, &run).map_err(journal_error)?;
         journal
             .note(&Row::Began {
