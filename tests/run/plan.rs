@@ -241,13 +241,8 @@ fn whatever_a_plugin_calls_is_planned_and_its_run_does_that() {
         std::fs::write(path, text.replacen(from, to, 1)).unwrap();
     };
     write(
-        "profiles/bare.toml",
-        "[commands.work]\n",
-        "[files.sealed]\npath = \"${home}/sealed\"\nsecret = true\n[commands.work]\n",
-    );
-    write(
         "grants.toml",
-        "files = [\"write plain@node1\"]",
+        "files = [\"write plain@node1\", \"write sealed@node1\"]\nsecrets = [\"word\", \"word -> file:sealed\"]",
         "files = [\"stat plain@node1\", \"read plain@node1\", \"write plain@node1\", \"copy plain@node2\", \"stat sealed@node1\", \"write sealed@node1\"]\ncrypto = [\"generate-key\", \"self-sign\", \"inspect\", \"check-key\"]\nsecrets = [\"word -> file:sealed\", \"word -> check-key\"]",
     );
     write("grants.toml", "\"parameters\", ", "\"parameters\", \"nodes\", \"note\", \"confirm\", ");

@@ -65,7 +65,7 @@ fn only_the_token_of_what_was_found_acknowledges_it_and_a_pair_that_is_well_asks
     let before = pair.content();
     let (token, _) = token(&pair);
     // Neither --yes nor the token of something else is an acknowledgement.
-    let other = repair(&pair, &["--ack", "0123456789ab"]).expect(4);
+    let other = repair(&pair, &["--ack", "ack-0123456789ab"]).expect(4);
     assert!(other.err.contains("something else") && other.err.contains(&token), "{other:?}");
     proof::same_files(&pair, &before);
     repair(&pair, &["--ack", &token]).expect(0);

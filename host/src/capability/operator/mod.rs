@@ -32,8 +32,11 @@ pub trait Operator: Send + Sync {
     fn instruct(&self, instruction: &str) -> Option<bool>;
 }
 
-/// Returns the token that acknowledges exactly this: twelve hexadecimal digits, not meant to be guessed at but
-/// to be copied, so that it cannot be given before the impact was seen.
+/// What a token of an acknowledgement begins with, so that it is not taken for a plan's.
+pub const ACKNOWLEDGEMENT: &str = "ack-";
+
+/// Returns the token that acknowledges exactly this: `ack-` and twelve hexadecimal digits, not meant to be guessed
+/// at but to be copied, so that it cannot be given before the impact was seen.
 pub fn acknowledgement_token(site: &str, plugin: &PluginName, question: &str, impact: &str) -> String {
     let mut digest = Context::new(&SHA256);
     digest.update(b"windlass: acknowledgement\0");
@@ -42,9 +45,8 @@ pub fn acknowledgement_token(site: &str, plugin: &PluginName, question: &str, im
         digest.update(&(part.len() as u64).to_be_bytes());
         digest.update(part.as_bytes());
     }
-    let mut token = crate::capability::crypto::hex(digest.finish().as_ref());
-    token.truncate(12);
-    token
+    let digest = crate::capability::crypto::hex(digest.finish().as_ref());
+    format!("{ACKNOWLEDGEMENT}{digest:.12}")
 }
 
 #[cfg(test)]
@@ -58,7 +60,7 @@ mod tests {
             acknowledgement_token(site, &plugin(name), question, impact)
         };
         let one = token("prod", "ha-cert", "Go on?", "it hurts");
-        assert_eq!((one.len(), &one), (12, &token("prod", "ha-cert", "Go on?", "it hurts")));
+        assert_eq!((one.len(), &one), (16, &token("prod", "ha-cert", "Go on?", "it hurts")));
         let others = [
             token("test", "ha-cert", "Go on?", "it hurts"),
             token("prod", "ha-certs", "Go on?", "it hurts"),

@@ -2,14 +2,13 @@
 
 use super::follow::Agreed;
 use super::show::Shown;
-use crate::capability::operator::{Acknowledged, Operator};
+use crate::capability::operator::{ACKNOWLEDGEMENT, Acknowledged, Operator};
 use crate::capability::secrets::{Secret, source};
 use crate::cli::ui::Ui;
 use crate::model::{Event, PlannedStep, Roles};
 use crate::report;
 use crate::run::{Asker, GoAhead};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 pub struct TerminalOperator {
     ui: Ui,
@@ -19,8 +18,6 @@ pub struct TerminalOperator {
     agreed: Agreed,
     /// Only this controller can open what the run seals.
     alone: bool,
-    /// The token has acknowledged something that the procedure asked.
-    acknowledged: AtomicBool,
 }
 
 /// What the operator answered beforehand, on the command line.
@@ -34,7 +31,7 @@ pub struct Given {
 
 impl TerminalOperator {
     pub fn new(ui: Ui, shown: Arc<Shown>, given: Given, impact: String, agreed: Agreed, alone: bool) -> Self {
-        Self { ui, shown, given, impact, agreed, alone, acknowledged: AtomicBool::new(false) }
+        Self { ui, shown, given, impact, agreed, alone }
     }
 }
 
@@ -54,11 +51,8 @@ impl Asker for TerminalOperator {
                 self.shown.line(report::ALONE);
             }
         }
-        // A token that acknowledged something of the procedure's own is not meant for the whole.
-        let ack = match self.acknowledged.load(Ordering::Relaxed) {
-            true => None,
-            false => self.given.ack.as_deref(),
-        };
+        // The token of an acknowledgement is for what the procedure asks later, and is judged there.
+        let ack = self.given.ack.as_deref().filter(|token| !token.starts_with(ACKNOWLEDGEMENT));
         if let Err(fault) = (self.agreed)(roles, steps, ack) {
             return GoAhead::Refused(fault);
         }
@@ -89,7 +83,6 @@ impl Operator for TerminalOperator {
         self.shown.line(impact);
         match &self.given.ack {
             Some(given) if given == token => {
-                self.acknowledged.store(true, Ordering::Relaxed);
                 self.shown.line(&format!("{question} acknowledged (--ack {token})"));
                 Acknowledged::Yes
             }
