@@ -1,5 +1,6 @@
 //! The chain: each row's hash covers the one before it, its number, its time and its text.
 
+pub(super) use crate::model::hex;
 use aws_lc_rs::digest::{SHA256, digest};
 
 /// The hash of a row, or of nothing where there is none yet.
@@ -19,10 +20,6 @@ pub fn sha256(bytes: &[u8]) -> Hash {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads a hash from lower-case hex.

@@ -1,6 +1,7 @@
 //! What is checked of a component before anything of it is compiled, and text that guests made.
 
 use super::PluginError;
+pub(super) use crate::model::hex;
 use aws_lc_rs::digest;
 use std::cmp::Ordering;
 use wasmparser::{Parser, Payload};
@@ -75,15 +76,6 @@ pub(super) fn compare(left: &str, right: &str) -> Option<Ordering> {
 /// Returns the SHA-256 of bytes in lower-case hex.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Returns whether text is one non-empty line of at most `longest` characters that is safe to print.

@@ -7,6 +7,7 @@ use super::reader::{LONGEST_FILE, Located, Source};
 use super::types::*;
 use super::{bundled, check, compose, grants_file, layer, site_file};
 use crate::model::Digested;
+use crate::model::hex;
 use camino::Utf8Path;
 use std::io::Read as _;
 use std::sync::Arc;
@@ -321,10 +322,6 @@ fn read_text(path: &Utf8Path, absent: &str) -> Result<String, String> {
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         format!("line {line} is not UTF-8 text")
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns every key that reading asks for, by section, after reading `files` (name and text).
