@@ -59,9 +59,7 @@ pub enum MirrorError {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line<'a> {
-    sequence: i64,
     at: i64,
-    hash: String,
     #[serde(borrow)]
     body: std::borrow::Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -116,10 +114,9 @@ pub fn pack(rows: &[RawRow], to: &Recipients) -> Result<Vec<Piece>, SealError> {
             if taken > 0 && text.len() + row.body.len() > PIECE {
                 break;
             }
+            // Numbers and hashes follow from the rows before, and a hash does not deflate.
             let line = Line {
-                sequence: row.sequence,
                 at: row.at,
-                hash: hex(&row.hash),
                 body: row.body.as_str().into(),
                 sealed: row.sealed.iter().map(|bytes| STANDARD.encode(bytes)).collect(),
             };
@@ -153,11 +150,8 @@ pub fn unpack(mirror: &[u8], head: Head, identity: &Identity) -> Result<Vec<RawR
         if piece.from != rows.len() as i64 + 1 {
             continue;
         }
-        match open(&piece, identity) {
-            Ok(more) => match follows(rows.last(), &more) {
-                Ok(()) => rows.extend(more),
-                Err(error) => wrong = Some(error),
-            },
+        match open(&piece, rows.last(), identity) {
+            Ok(more) => rows.extend(more),
             Err(error) => wrong = Some(error),
         }
     }
@@ -174,7 +168,8 @@ pub fn unpack(mirror: &[u8], head: Head, identity: &Identity) -> Result<Vec<RawR
     }
 }
 
-fn open(piece: &Piece, identity: &Identity) -> Result<Vec<RawRow>, MirrorError> {
+/// Opens a piece that stands behind a row; its last row must have the hash that it says.
+fn open(piece: &Piece, before: Option<&RawRow>, identity: &Identity) -> Result<Vec<RawRow>, MirrorError> {
     let (from, to) = (piece.from, piece.head.sequence);
     let garbled = |why: &str| MirrorError::Garbled { from, to, why: why.into() };
     let bytes = STANDARD.decode(&piece.sealed).map_err(|_| garbled("it is cut short"))?;
@@ -191,34 +186,25 @@ fn open(piece: &Piece, identity: &Identity) -> Result<Vec<RawRow>, MirrorError> 
         Some(found) => return Err(MirrorError::Newer { from, to, found }),
         None => return Err(garbled("it does not say its format")),
     }
+    let (mut sequence, mut hash) = before.map_or((0, [0; 32]), |row| (row.sequence, row.hash));
     for line in lines {
         let line: Line<'_> = serde_json::from_slice(line).map_err(|error| garbled(&error.to_string()))?;
         let sealed: Result<_, _> = line.sealed.iter().map(|value| STANDARD.decode(value)).collect();
+        let body = line.body.into_owned();
+        sequence += 1;
+        hash = link(&hash, sequence, line.at, &body);
         rows.push(RawRow {
-            sequence: line.sequence,
+            sequence,
             at: line.at,
-            body: line.body.into_owned(),
-            hash: unhex(&line.hash).ok_or_else(|| garbled("a hash is not one"))?,
+            body,
+            hash,
             sealed: sealed.map_err(|_| garbled("a sealed value is not base64"))?,
         });
     }
-    match rows.last() {
-        Some(last) if (Head { sequence: last.sequence, hash: last.hash }) == piece.head => Ok(rows),
-        _ => Err(garbled("it does not end as it says")),
+    match sequence == to && hash == piece.head.hash {
+        true => Ok(rows),
+        false => Err(MirrorError::Chain { row: to }),
     }
-}
-
-/// Checks the chain from a row on.
-fn follows(before: Option<&RawRow>, rows: &[RawRow]) -> Result<(), MirrorError> {
-    let (mut sequence, mut head) = before.map_or((0, [0; 32]), |row| (row.sequence, row.hash));
-    for row in rows {
-        sequence += 1;
-        if row.sequence != sequence || row.hash != link(&head, row.sequence, row.at, &row.body) {
-            return Err(MirrorError::Chain { row: sequence });
-        }
-        head = row.hash;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ struct Inner {
     open: bool,
     broken: bool,
     commits: u64,
+    slower: Duration,
     followers: Vec<Follower>,
 }
 
@@ -138,6 +139,11 @@ impl Journal {
         self.lock().commits
     }
 
+    /// Makes every commit take longer, as on a slower disk; for benchmarks.
+    pub fn slow_down(&self, by: Duration) {
+        self.lock().slower = by;
+    }
+
     /// The number and the hash of the last row.
     pub fn head(&self) -> (i64, Hash) {
         let inner = self.lock();
@@ -203,8 +209,16 @@ impl Journal {
         head: Hash,
         next: i64,
     ) -> Self {
-        let inner =
-            Inner { connection, head, next, open: false, broken: false, commits: 0, followers: Vec::new() };
+        let inner = Inner {
+            connection,
+            head,
+            next,
+            open: false,
+            broken: false,
+            commits: 0,
+            slower: Duration::ZERO,
+            followers: Vec::new(),
+        };
         Self { run, path, inner: Mutex::new(inner), _lock: lock }
     }
 
@@ -255,6 +269,9 @@ impl Journal {
         self.write(inner, |inner| inner.connection.execute_batch("COMMIT"))?;
         inner.open = false;
         inner.commits += 1;
+        if !inner.slower.is_zero() {
+            std::thread::sleep(inner.slower);
+        }
         Ok(())
     }
 
