@@ -249,3 +249,59 @@ fn a_journal_that_was_edited_with_all_its_hashes_is_told_from_what_the_managers_
     bare.windlass("c", &["runs", "verify"]).expect(0);
     pauses(&bare, "lost or edited here");
 }
+
+#[test]
+fn an_export_has_every_row_no_sealed_value_and_a_chain_that_anybody_can_recompute() {
+    let Some(bare) = bare() else { return };
+    let calls = "calls=secrets.generate,files.put,files.put.secret";
+    bare.windlass("c", &["run", "probe", "--yes", "-p", calls]).expect(0);
+    let exported = bare.windlass("c", &["runs", "export", "--format", "jsonl"]).expect(0).out;
+    let mut head = [0; 32].to_vec();
+    for (at, line) in exported.lines().enumerate() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let (sequence, time) = (row["sequence"].as_i64().unwrap(), row["at"].as_i64().unwrap());
+        assert_eq!(sequence, at as i64 + 1);
+        let body = line.split_once("\"row\":").unwrap().1.strip_suffix('}').unwrap();
+        head = [&head[..], &sequence.to_be_bytes(), &time.to_be_bytes(), body.as_bytes()].concat();
+        head = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &head).as_ref().to_vec();
+        let hash: String = head.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(row["hash"], hash.as_str(), "{line}");
+    }
+    let verified = bare.windlass("c", &["runs", "verify"]).expect(0).out;
+    let hash: String = head.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(verified.contains(&format!("head {hash}")), "{verified}");
+    // The secret is on node1, in its file; sealed it is in the journal's other table.
+    let secret = std::fs::read_to_string(bare.home("node1").join("sealed")).unwrap();
+    assert!(!exported.contains(&secret));
+    assert!(exported.contains("\"kind\":\"sealed-secret\",\"bytes\":\"sha256:"), "{exported}");
+    // age's header in base64.
+    assert!(!exported.contains("YWdlLWVuY3J5cHRpb24"), "{exported}");
+}
+
+#[test]
+fn a_journal_of_a_newer_windlass_is_shown_and_nothing_goes_on_with_it() {
+    let Some(bare) = bare() else { return };
+    let folder = killed_in_the_middle(&bare);
+    let journal = rusqlite::Connection::open(folder.join("journal.db")).unwrap();
+    journal
+        .execute_batch(
+            "UPDATE meta SET value = 3 WHERE name = 'format';
+             UPDATE meta SET value = '9.1.0' WHERE name = 'windlass';
+             UPDATE rows SET body = '{\"row\":\"of-a-later-kind\"}' WHERE sequence = 3;",
+        )
+        .unwrap();
+    drop(journal);
+    let listed = bare.windlass("c", &["runs", "list"]).expect(0).out;
+    assert!(listed.contains("(needs windlass 9.1.0)"), "{listed}");
+    let shown = bare.windlass("c", &["runs", "show"]).expect(0);
+    assert!(
+        shown.out.contains("lease on node2") && shown.err.contains("windlass 9.1.0 wrote them"),
+        "{shown:?}"
+    );
+    let before = on_nodes(&bare);
+    for arguments in [&["resume"][..], &["rollback"], &["runs", "verify"], &["runs", "close"]] {
+        let refused = bare.windlass("c", arguments).expect(2);
+        assert!(refused.err.contains("9.1.0"), "{arguments:?}: {refused:?}");
+    }
+    assert!(on_nodes(&bare) == before);
+}
