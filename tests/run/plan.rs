@@ -143,6 +143,23 @@ impl Known<'_> {
     }
 }
 
+/// What the run that was started last asked for is what the plan has; returns what its symbols turned out to be.
+#[track_caller]
+fn same(case: &str, plan: &Plan, pair: &Pair) -> BTreeMap<String, String> {
+    let (expected, found) = (of_plan(plan), of_run(pair));
+    let names = |transcript: &Transcript| transcript.iter().map(|(call, _)| call.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&expected), names(&found), "{case}");
+    let symbols: Vec<&str> = plan.symbols.iter().map(|symbol| symbol.name.as_str()).collect();
+    let mut known = Known { symbols, values: BTreeMap::new() };
+    for ((call, planned), (_, real)) in expected.iter().zip(&found) {
+        for (at, ((_, planned), (_, real))) in planned.iter().zip(real).enumerate() {
+            known.equal(&format!("{case} {call} {at}"), planned, real);
+        }
+        assert_eq!(planned.len(), real.len(), "{case} {call}");
+    }
+    known.values
+}
+
 /// Everything below the service user's home, where Windlass keeps its own.
 fn homes(pair: &Pair) -> Vec<camino::Utf8PathBuf> {
     NODES.into_iter().flat_map(|node| files(&pair.home(node))).collect()
@@ -176,22 +193,12 @@ fn check(ca: &'static str, leaf: &'static str) {
     if ca == "product" {
         shown_in_red(&pair);
     }
-    let (expected, found) = (of_plan(&plan), of_run(&pair));
-    let names = |transcript: &Transcript| transcript.iter().map(|(call, _)| call.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&expected), names(&found));
-    let symbols: Vec<&str> = plan.symbols.iter().map(|symbol| symbol.name.as_str()).collect();
-    let mut known = Known { symbols, values: BTreeMap::new() };
-    for ((call, planned), (_, real)) in expected.iter().zip(&found) {
-        for (at, ((_, planned), (_, real))) in planned.iter().zip(real).enumerate() {
-            known.equal(&format!("{ca}/{leaf} {call} {at}"), planned, real);
-        }
-        assert_eq!(planned.len(), real.len(), "{ca}/{leaf} {call}");
-    }
+    let known = same(&format!("{ca}/{leaf}"), &plan, &pair);
     // The comparison would be worth nothing if everything were a symbol.
-    let fingerprints = known.values.keys().filter(|name| name.ends_with(".fingerprint")).count();
+    let fingerprints = known.keys().filter(|name| name.ends_with(".fingerprint")).count();
     let expected = if ca == "supplied" { 2 } else { 3 };
-    assert_eq!(fingerprints, expected, "a root and two leaves are born: {:?}", known.values.keys());
-    for (name, value) in &known.values {
+    assert_eq!(fingerprints, expected, "a root and two leaves are born: {:?}", known.keys());
+    for (name, value) in &known {
         let symbol = plan.symbols.iter().find(|symbol| symbol.name == *name).unwrap();
         assert!(symbol.shape.fits(value), "{name} is {value:?}, which is not {:?}", symbol.shape);
     }
@@ -270,4 +277,31 @@ fn whatever_a_plugin_calls_is_planned_and_its_run_does_that() {
     bare.windlass("c", &["run", "--plan", plan.as_str(), "--yes"]).expect(0);
     assert_eq!(super::bare::NODES.map(|node| bare.ran(node)), [2, 1]);
     bare.windlass("c", &["run", "--plan", plan.as_str(), "--yes"]).expect(3);
+}
+
+/// A pair that is not well cannot show in a plan that it will be; a restart is declared to bring that about.
+#[test]
+fn the_plan_of_a_repair_is_what_the_repair_does() {
+    let half = |pair: &Pair| pair.new_root_by_hand("master2");
+    let states: [(&str, &dyn Fn(&Pair)); 3] = [
+        ("half rotated", &half),
+        ("split", &super::repair::split),
+        ("expired", &|pair| pair.dated(super::states::PAST, [super::states::PAST; 2])),
+    ];
+    for (state, break_it) in states {
+        let Some(pair) = up(Transport::Local, PLAIN) else { return };
+        pair.on_known_root();
+        break_it(&pair);
+        let content = pair.content();
+        let path = pair.dir.join("repair.json");
+        let planned =
+            pair.windlass(&["--json", "plan", "ha-cert", "-p", "strategy=repair", "-o", path.as_str()]);
+        let plan: Plan = serde_json::from_str(&planned.expect(0).out).unwrap();
+        assert_eq!(pair.content(), content, "{state}: planning changed");
+        let acknowledged = plan.assumed.iter().find_map(|assumed| assumed.split_once("--ack ")).unwrap();
+        let token = acknowledged.1.split(')').next().unwrap();
+        pair.windlass(&["run", "--plan", path.as_str(), "--yes", "--ack", token]).expect(0);
+        same(state, &plan, &pair);
+        super::proof::on_one_root(&pair);
+    }
 }

@@ -102,7 +102,7 @@ fn a_repair_that_is_killed_goes_on_without_being_acknowledged_again_or_is_taken_
 }
 
 /// master2 was rotated by hand, master1 was not: there is no link.
-fn split(pair: &Pair) {
+pub fn split(pair: &Pair) {
     pair.new_root_by_hand("master2");
     pair.replace_by_hand("master2");
     pair.restart_by_hand("master2").expect(0);

@@ -82,6 +82,8 @@ pub(super) struct Imagined {
     pub certificates: HashMap<String, BornCertificate>,
     /// Commands that would have run, by node: what settles them is true from then on.
     pub ran: HashSet<(NodeName, String)>,
+    /// A command that restarts something would have run: what is not well now may be well by then.
+    pub restarted: bool,
     /// By intent: the effect as the plan shows it.
     pub told: BTreeMap<i64, PlannedEffect>,
     /// What the effect under way makes.

@@ -6,7 +6,7 @@ use crate::backend::fault;
 use crate::capability::crypto;
 use crate::capability::nodes::{self, ArgumentValue};
 use crate::model::{
-    Answer, Argument, CommandName, Effect, Fault, FileName, NodeName, Outcome, PluginName, Value, code,
+    Answer, Argument, CommandName, Effect, Fault, FileName, Health, NodeName, Outcome, PluginName, Value, code,
 };
 use crate::site::{CommandDeclaration, CommandKind, Parser, Settle, Written};
 
@@ -101,7 +101,9 @@ impl Planning {
             };
             self.imagined().serve(node, endpoint, held);
         }
-        self.imagined().ran.insert((node.clone(), declaration.name.to_string()));
+        let mut imagined = self.imagined();
+        imagined.restarted |= !declaration.consequences.restarts.is_empty();
+        imagined.ran.insert((node.clone(), declaration.name.to_string()));
         Ok(())
     }
 
@@ -152,7 +154,8 @@ impl Planning {
 
     pub(super) async fn cluster(&self, effect: &Effect) -> Result<Answer, Fault> {
         let Effect::ClusterServed { node, endpoint } = effect else {
-            return self.look().cluster(effect).await;
+            let now = self.look().cluster(effect).await;
+            return if self.imagined().restarted { self.recovered(effect, now) } else { now };
         };
         let Some(held) = self.imagined().served(node, endpoint) else {
             return self.look().cluster(effect).await;
@@ -169,6 +172,39 @@ impl Planning {
         })?;
         let says = crypto::inspect(&bytes).map_err(fault(code::INVALID))?;
         Ok(Answer::Certificate(Box::new(says)))
+    }
+}
+
+impl Planning {
+    /// What a restart is declared to bring about: a service that is well, whatever it is now. What is well now is
+    /// taken as it is.
+    fn recovered(&self, effect: &Effect, now: Result<Answer, Fault>) -> Result<Answer, Fault> {
+        let managers = self.look().managers();
+        match (effect, now) {
+            (Effect::ClusterHealth, Ok(Answer::Health(rows)))
+                if rows.is_empty() || rows.iter().any(|row| row.state != "normal") =>
+            {
+                self.imagined().assumed.insert("every manager is normal once it is restarted".into());
+                let row = |reporter: &NodeName, node: &NodeName| Health {
+                    reporter: reporter.clone(),
+                    node: node.to_string(),
+                    role: if self.look().role(node) == "first" { "active" } else { "standby" }.into(),
+                    state: "normal".into(),
+                    phase: "planned".into(),
+                };
+                let rows = managers
+                    .iter()
+                    .flat_map(|reporter| managers.iter().map(|node| row(reporter, node)))
+                    .collect();
+                Ok(Answer::Health(rows))
+            }
+            (Effect::ClusterManager, Err(fault)) if fault.code != code::UNKNOWN => {
+                let expected = self.site.manager.as_ref().and_then(|manager| manager.expect.first());
+                self.imagined().assumed.insert("the manager's page can be accessed again".into());
+                Ok(Answer::Number(u64::from(*expected.unwrap_or(&200))))
+            }
+            (_, now) => now,
+        }
     }
 }
 
