@@ -316,6 +316,13 @@ impl Lab {
         Ok(text.lines().map(str::to_owned).collect())
     }
 
+    /// Returns how long each double that changes something took on a node, in nanoseconds: lines `NAME TIME`.
+    pub fn times(&self, node: &str) -> Result<Vec<String>> {
+        let path = self.layout.state(&self.spec.node(node)?.name).join("times");
+        let text = std::fs::read_to_string(&path).map_err(LabError::file("read", path))?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
     /// Returns the folder that is the root of a node's filesystem, as it is seen from here.
     pub fn node_root(&self, node: &str) -> Result<Utf8PathBuf> {
         let node = self.spec.node(node)?;

@@ -59,8 +59,9 @@ pub(super) fn prepare(layout: &Layout, spec: &Spec) -> Result<()> {
     quiet_ipv6();
     ip(&format!(
         "link set lo up\nlink add br0 type bridge\naddr add 10.77.0.1/16 dev br0\n\
-         addr add {}/16 dev br0\nlink set br0 up\n",
-        spec.manager.ip()
+         addr add {}/16 dev br0\nlink set br0 up\n{}",
+        spec.manager.ip(),
+        acknowledge_at_once("br0", "10.77.0.1")
     ))
 }
 
@@ -223,6 +224,12 @@ pub(super) fn start_nodes(
     Ok(children)
 }
 
+/// A login waits twice for an acknowledgement that the other end holds back for 40 ms, in the hope of data to send
+/// it with: ssh turns Nagle's algorithm off only when its session begins.
+fn acknowledge_at_once(interface: &str, address: &str) -> String {
+    format!("route replace 10.77.0.0/16 dev {interface} proto kernel scope link src {address} quickack 1\n")
+}
+
 /// The lab's end of a node's link.
 pub(super) fn interface(index: usize) -> String {
     format!("v{}", index + 1)
@@ -253,7 +260,9 @@ pub(super) fn become_node() -> Result<()> {
     sethostname(&node.name).map_err(LabError::system("set the host name"))?;
     mount_root(&start)?;
     quiet_ipv6();
-    ip(&format!("link set lo up\naddr add {}/16 dev eth0\nlink set eth0 up\n", node.address))?;
+    let address = node.address.to_string();
+    let route = acknowledge_at_once("eth0", &address);
+    ip(&format!("link set lo up\naddr add {address}/16 dev eth0\nlink set eth0 up\n{route}"))?;
 
     let state = &start.state_inside;
     if node.manager {

@@ -101,6 +101,7 @@ pub(super) fn state(layout: &Layout, spec: &Spec, node: &NodeSpec, binary: &Utf8
     }
     put(&state.join("common.sh"), 0o644, spec.product.fill(COMMON)?)?;
     put(&state.join("journal"), 0o644, "")?;
+    put(&state.join("times"), 0o644, "")?;
     symlink(binary, state.join("windlass")).map_err(LabError::file("link", state.join("windlass")))?;
     if !node.manager {
         return Ok(());

@@ -21,6 +21,7 @@ mod local;
 pub mod mirror;
 mod ssh;
 mod wire;
+pub(crate) mod word;
 
 #[cfg(test)]
 mod tests;

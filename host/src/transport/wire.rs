@@ -41,7 +41,7 @@ pub(super) fn boot_through(argv: &[String]) -> String {
 }
 
 /// Quotes a word for a POSIX shell.
-fn quote(word: &str) -> String {
+pub(super) fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
@@ -60,11 +60,32 @@ pub(super) const CANNOT_SERVE: i32 = 97;
 /// Returns what a kept shell is sent for one script; `new` where it has not had that number's yet.
 pub(super) fn call(token: &str, number: usize, new: Option<&str>, input: &[u8]) -> Zeroizing<Vec<u8>> {
     let head = format!("{token} {number} {}\n", new.map(|script| BASE64.encode(script)).unwrap_or_default());
+    let longer = input.iter().filter(|byte| matches!(byte, b'\n' | b'\\')).count();
+    let plain = !input.contains(&0);
     // Room for all of it from the start: growing would leave a copy of what may be secret.
-    let mut bytes = Zeroizing::new(vec![0; head.len() + input.len().div_ceil(3) * 4 + 1]);
-    bytes[..head.len()].copy_from_slice(head.as_bytes());
-    let written = BASE64.encode_slice(input, &mut bytes[head.len()..]).unwrap_or(0);
-    bytes.truncate(head.len() + written);
+    let room = if plain { input.len() + longer } else { input.len().div_ceil(3) * 4 };
+    let mut bytes = Zeroizing::new(Vec::with_capacity(head.len() + room + 2));
+    bytes.extend_from_slice(head.as_bytes());
+    match plain {
+        _ if input.is_empty() => {}
+        true => {
+            bytes.push(b'=');
+            for byte in input {
+                match byte {
+                    b'\n' => bytes.extend_from_slice(b"\\n"),
+                    b'\\' => bytes.extend_from_slice(b"\\\\"),
+                    byte => bytes.push(*byte),
+                }
+            }
+        }
+        false => {
+            bytes.push(b':');
+            let start = bytes.len();
+            bytes.resize(start + room, 0);
+            let written = BASE64.encode_slice(input, &mut bytes[start..]).unwrap_or(0);
+            bytes.truncate(start + written);
+        }
+    }
     bytes.push(b'\n');
     bytes
 }

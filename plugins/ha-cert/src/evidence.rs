@@ -91,7 +91,7 @@ pub fn wait_until_served(pair: &Pair, role: Role, expected: &Known, patience: u3
     }
 }
 
-/// Waits that grow from 50 ms to 2 s, up to a total: a quick service costs little, a slow one few calls.
+/// Waits that grow from 25 ms to 2 s, up to a total: a quick service costs little, a slow one few calls.
 pub struct Waits {
     left: u32,
     next: u32,
@@ -99,7 +99,7 @@ pub struct Waits {
 
 impl Waits {
     pub fn new(patience: u32) -> Waits {
-        Waits { left: patience, next: 50 }
+        Waits { left: patience, next: 25 }
     }
 
     /// Waits once. False: the patience is used up.

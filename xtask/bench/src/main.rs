@@ -7,6 +7,7 @@
 mod call;
 mod commit;
 mod machine;
+mod spent;
 mod start;
 mod times;
 mod whole;

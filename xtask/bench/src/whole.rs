@@ -1,8 +1,9 @@
 //! A whole `windlass run ha-cert` on a practice pair, less the product's own scripts.
 //!
-//! own = wall − Σ over scripts of (runs in this run × the script's median), where the median is the node's own
-//! clock around the script, run by hand as the service user of the same pair. `status-oms.sh` is asked of both
-//! nodes at once, so half of its runs count. Runs are counted by the lab's journal, not by Windlass.
+//! own = wall − what the scripts that change something took in this very run, by their own clock (making an RSA
+//! key takes what it takes) − half of the runs of `status-oms.sh`, which is asked of both nodes at once, each as
+//! long as when it is run by hand as the service user of the same pair. Runs are counted by the lab's journal, not
+//! by Windlass.
 
 use crate::times::{Times, shown};
 use crate::{Result, tell};
@@ -15,7 +16,8 @@ use windlass::lab::{Lab, Plan, Product, Transport, best_transport};
 
 const COUNT: usize = 7;
 const NODES: [&str; 2] = ["master1", "master2"];
-const SCRIPTS: [&str; 3] = ["replacehaSSLCert", "restart-oms", "status-oms"];
+const SCRIPTS: [&str; 2] = ["replacehaSSLCert", "restart-oms"];
+const STATUS: &str = "status-oms";
 
 pub fn measure(binary: &Utf8Path, folder: &Utf8Path) -> Result<()> {
     let site = folder.join("whole");
@@ -32,67 +34,83 @@ pub fn measure(binary: &Utf8Path, folder: &Utf8Path) -> Result<()> {
 }
 
 fn on(lab: &Lab, binary: &Utf8Path, folder: &Utf8Path) -> Result<()> {
-    let (mut walls, mut counts) = (Vec::new(), BTreeMap::new());
+    let status = Times::new((0..COUNT).map(|_| by_hand(lab, STATUS)).collect::<Result<_>>()?).median();
+    let state = folder.join("state");
+    let (mut walls, mut owns) = (Vec::new(), Vec::new());
+    let (mut scripts, mut spent) = (BTreeMap::new(), BTreeMap::new());
     for _ in 0..COUNT {
-        let before = counted(lab)?;
+        let before = Taken::read(lab)?;
         let began = Instant::now();
         let ran = Command::new(binary)
             .args(["-C", lab.dir().as_str(), "-q", "run", "ha-cert", "--yes"])
-            .env("WINDLASS_STATE_DIR", folder.join("state"))
+            .env("WINDLASS_STATE_DIR", &state)
             .stdin(Stdio::null())
             .output()?;
-        walls.push(began.elapsed().as_secs_f64());
+        let wall = began.elapsed().as_secs_f64();
         if !ran.status.success() {
             return Err(format!("windlass run ha-cert: {}", String::from_utf8_lossy(&ran.stderr)).into());
         }
-        let after = counted(lab)?;
-        counts =
-            after.into_iter().map(|(name, count)| (name, count - before.get(name).unwrap_or(&0))).collect();
+        let after = Taken::read(lab)?;
+        let mut theirs = 0.0;
+        for script in SCRIPTS {
+            let seconds = after.seconds(script) - before.seconds(script);
+            theirs += seconds;
+            *scripts.entry(script).or_insert(0.0) += seconds;
+        }
+        let asked = f64::from(after.asked - before.asked) / 2.0 * status;
+        *scripts.entry(STATUS).or_insert(0.0) += asked;
+        walls.push(wall);
+        owns.push(wall - theirs - asked);
+        crate::spent::add(binary, lab.dir(), &state, &mut spent)?;
     }
     let transport = match lab.transport() {
         Transport::Ssh => "ssh, sudo and su to two nodes",
         Transport::Local => "local folders: no ssh, no sudo",
     };
-
-    let mut scripts = 0.0;
-    let mut parts = Vec::new();
-    for script in SCRIPTS {
-        let times = Times::new((0..COUNT).map(|_| by_hand(lab, script)).collect::<Result<_>>()?);
-        let together = if script == "status-oms" { 2 } else { 1 };
-        let count = counts.get(script).copied().unwrap_or(0) / together;
-        scripts += f64::from(count) * times.median();
-        parts.push(format!("{count} × {script} {}", shown(times.median())));
-    }
-    tell(
-        "whole ha-cert, start to end",
-        &Times::new(walls.clone()),
-        None,
-        &format!("{COUNT} runs, {transport}"),
-    );
-    let own = Times::new(walls.iter().map(|wall| wall - scripts).collect());
+    tell("whole ha-cert, start to end", &Times::new(walls), None, &format!("{COUNT} runs, {transport}"));
     tell(
         "whole ha-cert less the product's scripts",
-        &own,
+        &Times::new(owns),
         Some(1.0),
-        &format!("scripts by hand: {} = {}", parts.join(" + "), shown(scripts)),
+        &format!("on average the scripts took {}", means(&scripts)),
     );
+    println!("    and what it waits for most: {}", means(&crate::spent::most(spent)));
     if lab.transport() == Transport::Ssh {
         beside(lab, folder)?;
     }
     Ok(())
 }
 
-/// How often each script has run on the pair.
-fn counted(lab: &Lab) -> Result<BTreeMap<&'static str, u32>> {
-    let mut counts = BTreeMap::new();
-    for node in NODES {
-        for line in lab.journal(node)? {
-            if let Some(script) = SCRIPTS.iter().find(|script| line.ends_with(**script)) {
-                *counts.entry(*script).or_default() += 1;
-            }
+/// Means over the runs, the longest first.
+fn means(seconds: &BTreeMap<impl std::fmt::Display, f64>) -> String {
+    let mut parts: Vec<_> = seconds.iter().collect();
+    parts.sort_by(|one, other| other.1.total_cmp(one.1));
+    let parts = parts.iter().map(|(what, sum)| format!("{what} {}", shown(**sum / COUNT as f64)));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// What the pair's own notes say of its scripts so far.
+struct Taken {
+    lines: Vec<String>,
+    /// How often the status was asked for.
+    asked: u32,
+}
+
+impl Taken {
+    fn read(lab: &Lab) -> Result<Self> {
+        let (mut lines, mut asked) = (Vec::new(), 0);
+        for node in NODES {
+            lines.extend(lab.times(node)?);
+            asked += u32::try_from(lab.journal(node)?.iter().filter(|line| line.ends_with(STATUS)).count())?;
         }
+        Ok(Self { lines, asked })
     }
-    Ok(counts)
+
+    fn seconds(&self, script: &str) -> f64 {
+        let of_it =
+            self.lines.iter().filter_map(|line| line.strip_prefix(script)?.trim().parse::<f64>().ok());
+        of_it.sum::<f64>() / 1e9
+    }
 }
 
 /// Runs a script on a node as its operator would; returns the seconds that it took there.

@@ -6,7 +6,8 @@ use crate::backend::fault;
 use crate::capability::crypto;
 use crate::capability::nodes::{self, ArgumentValue};
 use crate::model::{
-    Answer, Argument, CommandName, Effect, Fault, FileName, Health, NodeName, Outcome, PluginName, Value, code,
+    Answer, Argument, CommandName, Effect, Fault, FileName, Health, NodeName, Outcome, PluginName, Value,
+    code,
 };
 use crate::site::{CommandDeclaration, CommandKind, Parser, Settle, Written};
 

@@ -4,12 +4,13 @@ use super::error::NodesError;
 use super::evaluate::{Ended, OUTPUT_LIMIT};
 use super::resolve::ResolvedCommand;
 use crate::capability::remote::Remote;
+use crate::transport::word::{push_word, room_for};
 use crate::transport::{Request, Script, TransportError};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-const OBSERVE: Script = Script { name: "observe", text: include_str!("scripts/observe.sh") };
+const OBSERVE: Script = Script { name: "observe", text: TEXT };
+const TEXT: &str =
+    concat!(include_str!("../../transport/scripts/word.sh"), include_str!("scripts/observe.sh"));
 /// The script's own words stand on its stderr, which the command does not share.
 const FAULT: &str = "windlass-fault ";
 
@@ -55,23 +56,20 @@ pub async fn observe<R: Remote>(remote: &R, command: &ResolvedCommand) -> Result
     }
 }
 
-/// Folder, count, then `NAME=VALUE` words and the argument vector, each a line of base64.
+/// Folder, count, then `NAME=VALUE` words and the argument vector, each a line.
 fn input(command: &ResolvedCommand) -> Zeroizing<Vec<u8>> {
     let env: Vec<String> = command.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let words: Vec<&str> =
         env.iter().map(String::as_str).chain(command.argv.iter().map(|word| word.as_str())).collect();
     let cwd = command.cwd.as_deref().unwrap_or_default();
     // Room for all of it from the start: growing would leave a copy of what may be secret.
-    let room = words.iter().map(|word| word.len() * 2 + 8).sum::<usize>() + cwd.len() * 2 + 32;
+    let room = words.iter().map(|word| room_for(word.len())).sum::<usize>() + room_for(cwd.len()) + 32;
     let mut input = Zeroizing::new(Vec::with_capacity(room));
-    let mut line = |word: &str| {
-        let encoded = Zeroizing::new(STANDARD.encode(word));
-        input.extend_from_slice(encoded.as_bytes());
-        input.push(b'\n');
-    };
-    line(cwd);
-    line(&words.len().to_string());
-    words.into_iter().for_each(line);
+    push_word(&mut input, cwd.as_bytes());
+    push_word(&mut input, words.len().to_string().as_bytes());
+    for word in words {
+        push_word(&mut input, word.as_bytes());
+    }
     input
 }
 

@@ -11,7 +11,8 @@ lab=$BIGDATA_HOME/.windlass-lab
 # begin NAME: counts the execution; nothing of it depends on switches.
 begin() {
     double=$1
-    printf '%s %s\n' "$(date +%s)" "$double" >>"$lab/journal"
+    began=$(date '+%s %N')
+    printf '%s %s\n' "${began% *}" "$double" >>"$lab/journal"
     if on slow; then sleep 2; fi
 }
 
@@ -30,8 +31,13 @@ fail() {
     exit 1
 }
 
-# finish TEXT: the success text is the last line.
+# finish TEXT: the success text is the last line. Keeps how long it took, in nanoseconds.
 finish() {
+    ended=$(date '+%s %N')
+    case $began$ended in
+    *[!0-9\ ]*) ;;
+    *) printf '%s %s\n' "$double" $((${ended% *}${ended#* } - ${began% *}${began#* })) >>"$lab/times" ;;
+    esac
     printf '%s\n' "$1"
     if on wrong-exit; then exit 3; fi
     exit 0

@@ -1,9 +1,10 @@
-//! What a runner is sent, and what a follower prints: lines, with base64 wherever a byte is not ours.
+//! What a runner is sent, and what a follower prints: lines, and what they could not hold in base64.
 
 use super::{JobSpec, OUTPUT_KEPT};
 use crate::fuse::{self, Place};
 use crate::transport::OnOutput;
 use crate::transport::collect::one_line;
+use crate::transport::word::{push_word, room_for};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -67,9 +68,9 @@ pub(super) fn check_id(id: &str) -> Result<(), String> {
     }
 }
 
-/// Returns the input of the starting script: its own lines, then the runner and the runner's.
-pub(super) fn start(spec: &JobSpec, offset: u64, runner: &str) -> Zeroizing<Vec<u8>> {
-    let mut lines = Lines::sized_for(spec, runner);
+/// Returns the input of the starting script: its own lines, then the runner's.
+pub(super) fn start(spec: &JobSpec, offset: u64) -> Zeroizing<Vec<u8>> {
+    let mut lines = Lines::sized_for(spec);
     lines.text(&spec.run);
     lines.text(&spec.id);
     match spec.token {
@@ -77,12 +78,11 @@ pub(super) fn start(spec: &JobSpec, offset: u64, runner: &str) -> Zeroizing<Vec<
         None => lines.text("-"),
     }
     lines.text(offset);
-    lines.value(runner.as_bytes());
     lines.text(spec.timeout.as_secs());
     lines.text(u8::from(spec.terminal));
     match &spec.cwd {
         Some(cwd) => lines.value(cwd.as_bytes()),
-        None => lines.text("-"),
+        None => lines.text("="),
     }
     lines.text(spec.env.len());
     for (name, value) in &spec.env {
@@ -105,16 +105,14 @@ pub(super) fn start(spec: &JobSpec, offset: u64, runner: &str) -> Zeroizing<Vec<
 struct Lines(Zeroizing<Vec<u8>>);
 
 impl Lines {
-    fn sized_for(spec: &JobSpec, runner: &str) -> Self {
+    fn sized_for(spec: &JobSpec) -> Self {
         let values = spec.argv.iter().map(|word| word.len());
         let values = values.chain(spec.env.iter().map(|(name, value)| name.len() + value.len() + 1));
         let values =
             values.chain(spec.prompts.iter().flat_map(|(expect, reply)| [expect.len(), reply.len()]));
-        let values = values.chain([runner.len(), spec.cwd.as_ref().map_or(0, String::len)]);
+        let values = values.chain([spec.cwd.as_ref().map_or(0, String::len)]);
         // The lines of plain text are ten, none longer than a name.
-        Self(Zeroizing::new(Vec::with_capacity(
-            values.map(|length| length.div_ceil(3) * 4 + 1).sum::<usize>() + 2048,
-        )))
+        Self(Zeroizing::new(Vec::with_capacity(values.map(room_for).sum::<usize>() + 2048)))
     }
 
     fn text(&mut self, text: impl std::fmt::Display) {
@@ -123,13 +121,7 @@ impl Lines {
     }
 
     fn value(&mut self, value: &[u8]) {
-        let start = self.0.len();
-        let length = value.len().div_ceil(3) * 4;
-        self.0.resize(start + length, 0);
-        // The slice is as long as the encoding is, so it always fits.
-        let written = BASE64.encode_slice(value, &mut self.0[start..]).unwrap_or(0);
-        self.0.truncate(start + written);
-        self.0.push(b'\n');
+        push_word(&mut self.0, value);
     }
 }
 

@@ -133,11 +133,28 @@ macro_rules! scripts {
     )+};
 }
 scripts! {
-    START = "job-common.sh", "job-follow-common.sh", "job-start.sh";
-    RUNNER = "job-common.sh", "job-run.sh";
     FOLLOW = "job-common.sh", "job-follow-common.sh", "job-follow.sh";
     PURGE = "job-common.sh", "job-purge.sh";
 }
+
+/// Holds the runner in a variable, which the runner's shell gets in its environment.
+static START: LazyLock<String> = LazyLock::new(|| {
+    const RUNNER: &str = concat!(
+        include_str!("../scripts/job-common.sh"),
+        include_str!("../scripts/word.sh"),
+        include_str!("../scripts/job-run.sh")
+    );
+    const STARTER: &str = concat!(
+        include_str!("../scripts/job-common.sh"),
+        include_str!("../scripts/job-follow-common.sh"),
+        include_str!("../scripts/job-start.sh")
+    );
+    format!(
+        "windlass_runner={}\n{}",
+        super::wire::quote(&super::wire::lean(RUNNER)),
+        super::wire::lean(STARTER)
+    )
+});
 
 /// Starts a job unless its id was started before, and follows it to its end.
 ///
@@ -155,7 +172,7 @@ pub async fn start_and_follow(
     let name = JobName { node, user: &spec.user, run: &spec.run, id: &spec.id };
     let job = Job { transports, name, token: spec.token };
     let script = Script { name: "starting a job", text: START.as_str() };
-    let input = |offset| encoding::start(spec, offset, &RUNNER);
+    let input = |offset| encoding::start(spec, offset);
     job.follow_through(script, input, spec.timeout + GRACE, 0, on_output).await
 }
 

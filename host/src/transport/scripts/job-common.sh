@@ -32,3 +32,9 @@ living() {
         if [ ! -e "$j/status" ] && lives "$j"; then echo "${j##*/}"; fi
     done
 }
+
+# Sets size to that of a file, bytes. Most looks find nothing yet, and need no process for that.
+size_of() {
+    size=0
+    if [ -s "$1" ]; then size=$(($(wc -c <"$1"))); fi
+}

@@ -2,13 +2,12 @@
 #   o BASE64 output, t the output was cut back by the command, k nothing new, r PID SINCE it runs,
 #   e STATUS it ended, v it is gone without a status, n it never ran. $1: wait for the end, or look only.
 follow() {
-    dead=0 quiet=0 pause=0.02
+    dead=0 quiet=0 pause=0.01
     while [ -d "$job" ]; do
         # Looked at before the size: all that was printed before the end is then within the size.
         ended=no
         [ -e "$job/status" ] && ended=yes
-        size=0
-        [ -e "$job/out" ] && size=$(($(wc -c <"$job/out")))
+        size_of "$job/out"
         if [ "$size" -lt "$offset" ]; then
             offset=0
             echo t || exit
@@ -16,8 +15,14 @@ follow() {
         if [ "$size" -gt "$offset" ] && { [ "$1" != look ] || [ $ended = yes ]; }; then
             length=$((size - offset))
             [ "$length" -gt 49152 ] && length=49152
-            printf 'o %s\n' "$(tail -c "+$((offset + 1))" "$job/out" | head -c "$length" | base64 | tr -d '\n')" || exit
-            offset=$((offset + length)) quiet=0 pause=0.02
+            if [ "$offset" -eq 0 ]; then
+                piece=$(head -c "$length" "$job/out" | base64)
+            else
+                piece=$(tail -c "+$((offset + 1))" "$job/out" | head -c "$length" | base64)
+            fi
+            # Unquoted: its lines become one.
+            printf 'o ' && printf %s $piece && echo || exit
+            offset=$((offset + length)) quiet=0 pause=0.01
             continue
         fi
         if [ $ended = yes ]; then
@@ -36,7 +41,7 @@ follow() {
         else
             # A status may have come between the two looks; a runner may be yet to arrive, on a slow line.
             dead=$((dead + 1))
-            if [ -e "$job/runner" ]; then limit=2; elif [ "$1" = start ]; then limit=1000; else limit=80; fi
+            if [ -e "$job/runner" ]; then limit=2; elif [ "$1" = start ]; then limit=2000; else limit=160; fi
             if [ $dead -gt "$limit" ]; then
                 if [ -e "$job/status" ]; then continue; fi
                 if mkdir "$job/go" 2>/dev/null; then
@@ -46,10 +51,11 @@ follow() {
                 echo v
                 return
             fi
-            pause=0.02
+            pause=0.01
         fi
         quiet=$((quiet + 1))
         case $quiet in
+        10) pause=0.02 ;;
         50) pause=0.05 ;;
         90) pause=0.2 ;;
         *[05]0) echo k || exit ;;

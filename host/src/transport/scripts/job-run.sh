@@ -1,11 +1,11 @@
 # The runner of one job, in a session of its own. It owns the command's standard input, gives the replies,
 # keeps the time and writes the status; nobody else does, so a connection more or less changes nothing.
 #
-# In, values in base64: TIMEOUT, TERMINAL, CWD or -, the number of variables and each as KEY=VALUE, of
+# In, values as words: TIMEOUT, TERMINAL, CWD or an empty word, the number of variables and each as KEY=VALUE, of
 # prompts and each as EXPECT and REPLY, of arguments and each, "end". Secrets are in variables of this shell
 # and, one line at a time, in a pipe.
 job=$windlass_job token=$windlass_token command_umask=$windlass_umask
-unset windlass_job windlass_token windlass_umask
+unset windlass_job windlass_token windlass_umask windlass_runner
 
 # Cut short: nothing has run, and nothing is to say that it has.
 gone() {
@@ -15,8 +15,7 @@ gone() {
 take() { IFS= read -r line || gone; }
 take_value() {
     take
-    value=$(printf %s "$line" | base64 -d && printf x) || gone
-    value=${value%x}
+    word_of_line || gone
 }
 finish() {
     printf '%s\n' "$1" >"$job/status.new" && mv "$job/status.new" "$job/status"
@@ -28,14 +27,9 @@ finish() {
 
 take; timeout=$line
 take; terminal=$line
-take; cwd=-
-if [ "$line" != - ]; then
-    value=$(printf %s "$line" | base64 -d && printf x) || gone
-    cwd=${value%x}
-fi
-lines=
+take_value; cwd=$value
 set -- TMOUT=0
-lines="$(printf %s "$1" | base64)
+lines="=TMOUT=0
 "
 take; count=$line
 while [ "$count" -gt 0 ]; do
@@ -70,7 +64,8 @@ exec </dev/null
 mkdir "$job/go" 2>/dev/null || exit 0
 core=$(ulimit -S -c)
 ulimit -S -c 0
-printf '%s %s %s %s\n' $$ "$(start_of $$)" "$boot" "$(date +%s)" >"$job/runner.new" &&
+since=$(date +%s)
+printf '%s %s %s %s\n' $$ "$(start_of $$)" "$boot" "$since" >"$job/runner.new" &&
     mv "$job/runner.new" "$job/runner" && : >"$job/out" || gone
 
 # After the record, so that a take-over either sees this job or is seen by it.
@@ -94,8 +89,11 @@ exec 5<"$windlass_job/args"
 IFS= read -r n <&5
 while [ "$n" -gt 0 ]; do
     IFS= read -r l <&5
-    v=$(printf %s "$l" | base64 -d; printf x)
-    set -- "$@" "${v%x}"
+    case $l in
+    =*) v=${l#=} ;;
+    *) v=$(printf %s "${l#:}" | base64 -d; printf x); v=${v%x} ;;
+    esac
+    set -- "$@" "$v"
     n=$((n - 1))
 done
 exec 5<&-
@@ -119,11 +117,11 @@ target() {
 # Waits for one prompt after another, and for the time to be up; also where the runner was killed.
 watch() {
     uptime_of
-    deadline=$((up + timeout)) n=1 at=0 seen=0 pause=0.02 idle=0
+    deadline=$((up + timeout)) n=1 at=0 seen=0 pause=0.01 idle=0
     while kill -0 $$ 2>/dev/null || alive "$job/command"; do
         if [ "$n" -le "$prompts" ]; then
             eval "expect=\$expect_$n"
-            size=$(($(wc -c <"$job/out")))
+            size_of "$job/out"
             # Cut back by the command.
             [ "$size" -lt "$at" ] && at=0
             if [ "$size" -ne "$seen" ]; then
@@ -137,7 +135,7 @@ watch() {
                     : >"$job/reply.$n"
                     eval "printf '%s\n' \"\$reply_$n\"" >&4
                     unset "reply_$n"
-                    n=$((n + 1)) pause=0.02 idle=0
+                    n=$((n + 1)) pause=0.01 idle=0
                     # No more to say: the command may read the end.
                     [ "$n" -gt "$prompts" ] && exec 4>&-
                     continue
@@ -159,7 +157,7 @@ watch() {
             return
         fi
         idle=$((idle + 1))
-        case $idle in 50) pause=0.1 ;; 200) pause=0.5 ;; esac
+        case $idle in 10) pause=0.02 ;; 50) pause=0.1 ;; 200) pause=0.5 ;; esac
         nap $pause
     done
 }
@@ -184,11 +182,11 @@ done
     exec 5>&-
     trap - HUP INT QUIT
     { read -r pid rest </proc/self/stat; } 2>/dev/null
-    printf '%s %s %s %s\n' "$pid" "$(start_of "$pid")" "$boot" "$(date +%s)" >"$job/command.new" &&
+    printf '%s %s %s %s\n' "$pid" "$(start_of "$pid")" "$boot" "$since" >"$job/command.new" &&
         mv "$job/command.new" "$job/command" || exit 126
     umask "$command_umask"
     ulimit -S -c "$core"
-    if [ "$cwd" != - ]; then
+    if [ -n "$cwd" ]; then
         cd -- "$cwd" || exit 126
     fi
     exec $setsid env "$@"
@@ -203,5 +201,5 @@ fi
 kill "$watcher"
 answered=0
 while [ -e "$job/reply.$((answered + 1))" ]; do answered=$((answered + 1)); done
-rm -f "$job/in" "$job/args"
+[ "$prompts" -eq 0 ] && [ "$terminal" = 0 ] || rm -f "$job/in" "$job/args"
 finish "exit $code $answered $timed_out"

@@ -1,14 +1,16 @@
 # Starts a job unless it was started before, then follows it.
-# In: RUN, ID, TOKEN or -, OFFSET, the runner in base64; then the runner's own input.
+# In: RUN, ID, TOKEN or -, OFFSET; then the runner's own input.
 IFS= read -r run && IFS= read -r id && IFS= read -r token && IFS= read -r offset || exit 90
 job=$base/runs/$run/jobs/$id
-# Fails where the folder is another's.
-mkdir -p "$base/runs/$run/jobs" && chmod 700 "$base" || exit 91
+if [ ! -d "$base/runs/$run/jobs" ]; then
+    # Fails where the folder is another's.
+    mkdir -p "$base/runs/$run/jobs" && chmod 700 "$base" || exit 91
+fi
 if mkdir "$job" 2>/dev/null; then
     windlass_job=$job windlass_token=$token windlass_umask=$login_umask
-    export windlass_job windlass_token windlass_umask
+    export windlass_job windlass_token windlass_umask windlass_runner
     # The runner reads on from here, so that nothing it is given is on a disk or in an argument.
-    begin='IFS= read -r w && s=$(printf %s "$w" | base64 -d) && eval "$s" || rm -rf "$windlass_job"'
+    begin='eval "$windlass_runner"'
     if setsid -f true 2>/dev/null; then
         setsid -f sh -c "$begin" >/dev/null 2>&1
     else
@@ -21,7 +23,7 @@ if mkdir "$job" 2>/dev/null; then
         fi
         exec 3<&-
     fi
-    unset windlass_job windlass_token windlass_umask
+    unset windlass_job windlass_token windlass_umask windlass_runner
 elif [ ! -d "$job" ]; then
     exit 91
 fi

@@ -24,7 +24,12 @@ async fn many_scripts_take_one_login_and_none_sees_another() {
     let home = node.fixture.home();
     for round in 0..5 {
         let mut input = b"first line\n".to_vec();
-        input.extend((0..=255u8).cycle().take(if round == 3 { 100_000 } else { 300 * round }));
+        // Without a NUL an input goes as it is, with one in base64.
+        input.extend((u8::from(round % 2 == 0)..=255).cycle().take(if round == 3 {
+            100_000
+        } else {
+            300 * round
+        }));
         let reply = exec(&transports, text, &input, 20).await.unwrap();
         let mut expected = format!("|{home}|0077|0022|0|").into_bytes();
         expected.extend(&input[11..]);

@@ -48,9 +48,10 @@ flush() {
 
 owner_is() {
     case $2 in
-    *:*) [ "$(stat -c %U:%G "$1")" = "$2" ] || [ "$(stat -c %u:%g "$1")" = "$2" ] ;;
-    *) [ "$(stat -c %U "$1")" = "$2" ] || [ "$(stat -c %u "$1")" = "$2" ] ;;
+    *:*) owners=$(stat -c '%U:%G %u:%g' "$1") ;;
+    *) owners=$(stat -c '%U %u' "$1") ;;
     esac
+    case " $owners " in *" $2 "*) ;; *) false ;; esac
 }
 
 # A service user who is not root may not change an owner, and need not where it is right already.

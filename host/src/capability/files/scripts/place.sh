@@ -10,27 +10,29 @@ write_beside() {
     argument; fresh=$value
 
     check_target "$path"
-    rm -f "$beside" || fail write "$beside"
+    if [ -e "$beside" ] || [ -L "$beside" ]; then rm -f "$beside" || fail write "$beside"; fi
     (set -C; : >"$beside") || fail write "$beside"
     cat >"$beside" || undo_write write "$beside"
-    [ "$(stat -c %s "$beside")" = "$size" ] || undo_write short "$beside"
-    [ "$(digest_of "$beside")" = "$digest" ] || undo_write digest "$beside"
+    if [ "$(digest_of "$beside")" != "$digest" ]; then
+        [ "$(stat -c %s "$beside")" = "$size" ] || undo_write short "$beside"
+        undo_write digest "$beside"
+    fi
 
     if [ -e "$path" ]; then
         if [ "$mode" = keep ]; then
             # GNU cp takes ACLs, extended attributes and labels along; where it cannot, the mode follows below.
             cp --attributes-only --preserve=all "$path" "$beside" 2>/dev/null
             touch "$beside"
-            mode=$(stat -c %a "$path")
         fi
-        [ "$owner" != keep ] || owner=$(stat -c %u:%g "$path")
+        facts=$(stat -c '%a %u:%g' "$path")
+        [ "$mode" != keep ] || mode=${facts% *}
+        [ "$owner" != keep ] || owner=${facts#* }
     fi
     if [ "$owner" != keep ] && ! owner_is "$beside" "$owner"; then
         chown "$owner" "$beside" || undo_write owner "$owner"
     fi
     [ "$mode" != keep ] || mode=$fresh
     chmod "$mode" "$beside" || undo_write write "$beside"
-    flush "$beside"
 }
 
 undo_write() {

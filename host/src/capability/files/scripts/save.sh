@@ -5,7 +5,6 @@ argument; limit=$value
 argument; count=$value
 fence "$token"
 saved=$HOME/.windlass/runs/$run/saved
-mkdir -p "$saved/$key" || fail write "$saved/$key"
 
 # What an earlier save of this run holds of a folder is older than what lies there now.
 lay_over() {
@@ -44,35 +43,37 @@ save_one() {
         fail kind "$path"
     fi
 
-    number=0
     while [ -e "$saved/$key/$number" ]; do number=$((number + 1)); done
-    partial=$saved/$key/.partial
-    erase "$partial"
-    mkdir "$partial" || fail write "$partial"
+    entry=$partial/$number
+    mkdir -p "$entry" || fail write "$entry"
     facts='- -'
     sum=-
     if [ "$found_kind" != absent ]; then
         used=$(du -sk "$path") || fail denied "$path"
         used=${used%%[!0-9]*}
         [ "$used" -le "$limit" ] || fail size "$used KiB, where $limit are allowed"
-        cp -a "$path" "$partial/data" || save_failed denied "$path"
-        [ "$(stat -c '%a %u:%g' "$path")" = "$(stat -c '%a %u:%g' "$partial/data")" ] ||
-            save_failed owner "$(stat -c %U:%G "$path")"
-        sum=$(content_digest "$path") || save_failed denied "$path"
-        [ "$(content_digest "$partial/data")" = "$sum" ] || save_failed moving "$path"
+        cp -a "$path" "$entry/data" || save_failed denied "$path"
+        facts=$(stat -c '%a %u:%g' "$path" "$entry/data") || save_failed denied "$path"
+        [ "${facts#*"$newline"}" = "${facts%"$newline"*}" ] || save_failed owner "$(stat -c %U:%G "$path")"
+        facts=${facts%"$newline"*}
         if [ "$found_kind" = folder ]; then
-            lay_over "$path" "$partial/data"
-            if [ $laid = yes ]; then sum=$(content_digest "$partial/data") || save_failed denied "$path"; fi
+            before=$(listing_of "$path") || save_failed denied "$path"
+            [ "$(listing_of "$entry/data")" = "$before" ] || save_failed moving "$path"
+            lay_over "$path" "$entry/data"
+            if [ $laid = yes ]; then
+                before=$(listing_of "$entry/data") || save_failed denied "$path"
+                facts=$(stat -c '%a %u:%g' "$entry/data")
+            fi
+            sum=$(digest_of_listing "$before")
+        else
+            sum=$(digest_of "$path") || save_failed denied "$path"
+            [ "$(digest_of "$entry/data")" = "$sum" ] || save_failed moving "$path"
         fi
-        facts=$(stat -c '%a %u:%g' "$partial/data")
     fi
-    salt=$(head -c 16 /dev/urandom | sha256sum)
+    salt=$(sha256sum 2>/dev/null </proc/sys/kernel/random/uuid) || salt=$(head -c 16 /dev/urandom | sha256sum)
     printf '%s\n' 'windlass-save 1' "$path" "$found_kind" "${facts% *}" "${facts#* }" "$sum" "${salt%% *}" \
-        >"$partial/entry" || save_failed write "$partial"
-    find "$partial" \( -type f -o -type d \) -exec sync {} + 2>/dev/null || sync
-    entry=$saved/$key/$number
-    mv "$partial" "$entry" || save_failed write "$entry"
-    flush "$saved/$key"
+        >"$entry/entry" || save_failed write "$entry"
+    number=$((number + 1))
 }
 
 save_failed() {
@@ -80,6 +81,11 @@ save_failed() {
     fail "$1" "$2"
 }
 
+newline='
+'
+number=0
+partial=$saved/$key/.partial
+if [ -e "$partial" ]; then erase "$partial"; fi
 while [ "$count" -gt 0 ]; do
     argument; asked_kind=$value
     argument; asked=$value
@@ -88,4 +94,11 @@ while [ "$count" -gt 0 ]; do
     printf 'saved %s %s %s\n' "$(digest_of "$entry/entry")" "$kind" "$held"
     count=$((count - 1))
 done
+# What is in place is whole.
+if [ -d "$partial" ]; then
+    find "$partial" \( -type f -o -type d \) -exec sync {} + 2>/dev/null || sync
+    mv "$partial"/* "$saved/$key/" || save_failed write "$saved/$key"
+    rmdir "$partial"
+    flush "$saved/$key"
+fi
 echo ok

@@ -3,10 +3,11 @@
 # format, path, kind, mode, owner, SHA-256 of the data, salt. The salt makes the digest of `entry`,
 # which leaves the node, say nothing about a password that could be guessed.
 
-# Sets entry to the folder of the save that holds a path: its own, or that of a folder above it.
+# Sets entry to the folder of the save that holds a path: its own, or that of a folder above it. One that is
+# being made counts, for who makes it.
 find_entry() {
     entry=
-    for candidate in "$saved"/*/*/entry; do
+    for candidate in "$saved"/*/*/entry "${partial:-/nothing}"/*/entry; do
         [ -f "$candidate" ] || continue
         { IFS= read -r format && IFS= read -r held; } <"$candidate" || continue
         [ "$format" = "windlass-save 1" ] || fail format "$candidate"
@@ -32,14 +33,16 @@ read_entry() {
     } <"$1/entry"
 }
 
-tree_digest() {
-    sum=$(cd "$1" && {
-        find . -exec stat -c '%f %u %g %N' {} + -type f -exec sha256sum {} +
-    } | sort | sha256sum) && printf '%s' "${sum%% *}"
+listing_of() {
+    (cd "$1" && find . -exec stat -c '%f %u %g %N' {} + -type f -exec sha256sum {} + | sort)
+}
+
+digest_of_listing() {
+    sum=$(printf '%s\n' "$1" | sha256sum) && printf '%s' "${sum%% *}"
 }
 
 content_digest() {
-    if [ -d "$1" ]; then tree_digest "$1"; else digest_of "$1"; fi
+    if [ -d "$1" ]; then digest_of_listing "$(listing_of "$1")"; else digest_of "$1"; fi
 }
 
 # Also what lies in folders that their owner may not write to.

@@ -1,5 +1,5 @@
 argument; token=$value
 fence "$token"
 write_beside
-flush "$parent"
+flush "$beside" "$parent"
 echo ok

@@ -3,7 +3,7 @@ read_set
 fence "$token"
 
 write_note() {
-    mkdir -p "$notes" || fail write "$notes"
+    [ -d "$notes" ] || mkdir -p "$notes" || fail write "$notes"
     { printf 'windlass-swap 1 %s\n' "$1" && printf '%s' "$body"; } >"$note.new" || fail write "$note"
     flush "$note.new"
     mv -f "$note.new" "$note" || fail write "$note"

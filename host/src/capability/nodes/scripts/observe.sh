@@ -1,5 +1,5 @@
-# Runs one command. Each word arrives as a line of base64, so none is ever quoted; the command's own
-# standard error joins its output, and this script's stays apart.
+# Runs one command. Each word arrives as a line, so none is ever quoted; the command's own standard error joins
+# its output, and this script's stays apart.
 
 refuse() {
     printf 'windlass-fault %s\n' "$1" >&2
@@ -7,10 +7,7 @@ refuse() {
 }
 
 word() {
-    IFS= read -r line || refuse input
-    # The x keeps newlines at the end, which a substitution would drop.
-    value=$(printf '%s' "$line" | base64 -d && printf x) || refuse input
-    value=${value%x}
+    IFS= read -r line && word_of_line || refuse input
 }
 
 word
