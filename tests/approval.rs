@@ -465,7 +465,7 @@ fn a_paused_run_goes_on_with_what_was_approved_and_with_nothing_else() {
         lie(true);
         let text = practice.read("site.toml");
         practice.write("site.toml", with(&text, "# a remark\n"));
-        practice.windlass(&["resume"]).check(3, &["not those that run"]);
+        practice.windlass(&["resume"]).check(3, &["is not what run"]);
         practice
             .windlass(&["resume", "--accept", "site"])
             .check(3, &["a difference is not part of it", "--break-glass"]);

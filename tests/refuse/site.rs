@@ -121,10 +121,17 @@ fn a_run_is_not_resumed_on_a_changed_site_unless_the_change_is_accepted() {
     let Some(practice) = local() else { return };
     practice.set(Switch::WrongExit);
     practice.run(&[]).check(5, &["windlass resume"]);
-    practice.heal(Switch::WrongExit);
     let before = practice.nodes();
     practice.write("site.toml", practice.read("site.toml") + "# another word\n");
-    practice.windlass(&["resume", "--yes"]).check(3, &["site's files", "--accept site"]);
+    let refusal = ["site site.toml: ", " then, ", "--accept site"];
+    for named in [vec![], vec!["--accept", "profile", "--accept", "plugin", "--accept", "api"]] {
+        practice.windlass(&[&["resume", "--yes"], named.as_slice()].concat()).check(3, &refusal);
+    }
     before.check(&practice.nodes());
-    practice.windlass(&["resume", "--yes", "--accept", "site"]).check(0, &["done and verified"]);
+    practice.windlass(&["resume", "--yes", "--accept", "site"]).check(5, &["windlass resume"]);
+
+    // What was accepted is in the journal, with both sides, and is not asked again.
+    practice.heal(Switch::WrongExit);
+    practice.windlass(&["resume", "--yes"]).check(0, &["done and verified"]);
+    practice.windlass(&["runs", "show"]).check(0, &["ACCEPTED: site site.toml: ", " then, "]);
 }

@@ -283,7 +283,8 @@ fn whatever_a_plugin_calls_is_planned_and_its_run_does_that() {
 #[test]
 fn the_plan_of_a_repair_is_what_the_repair_does() {
     let half = |pair: &Pair| pair.new_root_by_hand("master2");
-    let states: [(&str, &dyn Fn(&Pair)); 3] = [
+    type BreakIt<'a> = &'a dyn Fn(&Pair);
+    let states: [(&str, BreakIt); 3] = [
         ("half rotated", &half),
         ("split", &super::repair::split),
         ("expired", &|pair| pair.dated(super::states::PAST, [super::states::PAST; 2])),

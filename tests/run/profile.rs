@@ -116,7 +116,7 @@ fn a_run_keeps_the_profile_that_it_began_with_whatever_the_nodes_look_like_by_th
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("[site]\n", "[site]\nprofile = \"mrs-3\"\n")).unwrap();
     let refused = pair.windlass(&["resume"]).expect(3);
-    assert!(refused.err.contains("--accept site"), "{refused:?}");
+    assert!(refused.err.contains("--accept site --accept profile"), "{refused:?}");
     std::fs::write(&path, text).unwrap();
 
     pair.windlass(&["resume"]).expect(0);

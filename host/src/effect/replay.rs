@@ -282,7 +282,7 @@ mod tests {
                 Row::CallBegan { call: call() },
                 intent(change(), EffectClass::Change),
                 done(2, Ok(Answer::Done)),
-                Row::Resumed { controller: String::new() },
+                Row::Resumed { controller: String::new(), accepted: Vec::new() },
                 Row::CallBegan { call: call() },
                 intent(Effect::ClockNow, EffectClass::Observe),
             ]),

@@ -23,5 +23,5 @@ mod tests;
 pub use chain::Hash;
 pub use error::JournalError;
 pub use read::{Listed, RawRow, Reading, RunRecord, StoredRow};
-pub use row::{CallName, KeptObject, ObjectKind, Row, Settlement, Trace};
+pub use row::{Accepted, CallName, KeptObject, ObjectKind, Row, Settlement, Trace};
 pub use store::{FORMAT, Follower, Journal};

@@ -1,7 +1,7 @@
 //! What a row says.
 
 use crate::model::{
-    Answer, Check, CommandName, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, Plan,
+    Answer, Check, CommandName, Digested, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, Plan,
     PlannedStep, PluginName, RunId, RunState, Signer, StepId,
 };
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,24 @@ impl std::fmt::Display for CallName {
             Self::Undo(step) => write!(f, "undo of {step}"),
             Self::Verify => f.write_str("verification"),
         }
+    }
+}
+
+/// A difference between what a run began with and what it went on with, which the operator named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// `site`, `profile`, `plugin` or `api`.
+    pub what: String,
+    pub name: String,
+    /// SHA-256 in lower-case hex, or a version; empty where there was none.
+    pub then: String,
+    pub now: String,
+}
+
+impl std::fmt::Display for Accepted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let side = |digest: &str| if digest.is_empty() { "none".into() } else { format!("{digest:.12}") };
+        write!(f, "{} {}: {} then, {} now", self.what, self.name, side(&self.then), side(&self.now))
     }
 }
 
@@ -87,7 +105,13 @@ pub enum Row {
         procedure: PluginName,
         site: String,
         site_digest: String,
+        /// The site's files and its profile's.
+        #[serde(default)]
+        files: Vec<Digested>,
         plugin_digest: String,
+        /// The version of the interface between host and plugin.
+        #[serde(default)]
+        api: String,
         version: String,
         controller: String,
         parameters: Vec<(String, String)>,
@@ -106,6 +130,8 @@ pub enum Row {
     },
     Resumed {
         controller: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        accepted: Vec<Accepted>,
     },
     LeaseTaken {
         manager: NodeName,

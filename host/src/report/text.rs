@@ -124,7 +124,10 @@ fn row_line(stored: &StoredRow, child: Option<&NodeName>) -> Option<String> {
         Row::ProfileFound { profile, told } => format!("profile {profile}: {}", told.join("; ")),
         Row::SealedTo { recipients, operators: true } => format!("sealed to {} operators", recipients.len()),
         Row::SealedTo { operators: false, .. } => ALONE.into(),
-        Row::Resumed { controller } => format!("resumed from {controller}"),
+        Row::Resumed { controller, accepted } => {
+            let differences = accepted.iter().map(|accepted| format!("\n    ACCEPTED: {accepted}"));
+            format!("resumed from {controller}{}", differences.collect::<String>())
+        }
         Row::LeaseTaken { manager, token } => format!("lease on {manager}, token {token}"),
         Row::LeaseTakenOver { manager, holder, token, .. } => {
             format!("TOOK OVER the lease on {manager} from {holder}, who had the token {token}")

@@ -56,6 +56,13 @@ pub struct Digests {
     pub profile: Vec<Digested>,
 }
 
+impl Digests {
+    /// All of them: the site's own files, then the profile.
+    pub fn all(&self) -> impl Iterator<Item = &Digested> {
+        self.site.iter().chain(&self.grants).chain(&self.profile)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     Dev,

@@ -2,6 +2,7 @@
 
 use super::ask::Given;
 use super::authority;
+use super::differences::{Difference, accepted};
 use super::drive::{LeaseArgs, Opened, drive};
 use super::ending::{journal_error, plugin_error};
 use super::follow::{self, Follows};
@@ -30,15 +31,6 @@ pub struct Again {
     pub back: bool,
 }
 
-/// What may differ between the beginning of a run and its resumption, if the operator says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Difference {
-    /// The site's files, or its profile
-    Site,
-    /// The plugin's bytes
-    Plugin,
-}
-
 /// Goes on with a run, or takes it back.
 pub fn again(context: &Context, again: Again) -> Result {
     let unfinished =
@@ -53,9 +45,7 @@ pub fn again(context: &Context, again: Again) -> Result {
         return Err(Error::new(Exit::Usage, format!("run {run} is over: there is nothing left to do"))
             .hint(format!("windlass runs show {run}")));
     }
-    let Some(StoredRow { row: Row::Began { procedure, site_digest, plugin_digest, parameters, .. }, .. }) =
-        rows.first().cloned()
-    else {
+    let Some(StoredRow { row: Row::Began { procedure, parameters, .. }, .. }) = rows.first().cloned() else {
         return Err(Error::new(Exit::Fault, format!("the journal of run {run} does not begin as one does")));
     };
     let mut follows = Follows::of_stored(&rows);
@@ -69,27 +59,11 @@ pub fn again(context: &Context, again: Again) -> Result {
     }
     let broken = again.break_glass.as_deref().map(|why| follows.break_glass(why));
     let site = load_for(context, &rows)?;
-    if site.digest != site_digest && !again.accept.contains(&Difference::Site) {
-        return Err(Error::new(
-            Exit::Refused,
-            format!("the site's files are not those that run {run} began with: {site_digest:.12} then, {:.12} now", site.digest),
-        )
-        .hint("put them back, or, if the change is meant: --accept site"));
-    }
     let settings = site.procedures.get(&procedure).cloned().unwrap_or_default();
     let runtime = enter(&site)?;
     runtime.block_on(async {
         let plugin = load_plugin(context, &site, &procedure, &settings)?;
-        if plugin.digest() != plugin_digest && !again.accept.contains(&Difference::Plugin) {
-            return Err(Error::new(
-                Exit::Refused,
-                format!(
-                    "{procedure} is not the plugin that run {run} began with: {plugin_digest:.12} then, {:.12} now",
-                    plugin.digest()
-                ),
-            )
-            .hint("use the windlass that began it, or, if the change is meant: --accept plugin"));
-        }
+        let accepted = accepted(&run, &rows, &site, &plugin, &again.accept)?;
         if let (Some(plan), false) = (follows.plan(), again.back) {
             follow::hold(plan, &site, &settings, &plugin)?;
             if !position.confirmed {
@@ -108,6 +82,7 @@ pub fn again(context: &Context, again: Again) -> Result {
             secret_sources: parameters::secret_sources(&again.secrets)?,
             journal,
             rows,
+            accepted,
             terms: again.lease.into(),
             follows,
         };

@@ -11,7 +11,7 @@ use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::effect::{Events, Interrupt};
 use crate::journal::sealed::{self, Identity};
-use crate::journal::{Journal, Row, StoredRow};
+use crate::journal::{Accepted, Journal, Row, StoredRow};
 use crate::model::{Event, NodeName};
 use crate::plugin::Plugin;
 use crate::run::{Machine, PluginProcedure, Settings, Tracked};
@@ -32,6 +32,8 @@ pub(super) struct Opened {
     pub secret_sources: IndexMap<String, SecretSource>,
     pub journal: Journal,
     pub rows: Vec<StoredRow>,
+    /// What is not as it was when the run began, and meant.
+    pub accepted: Vec<Accepted>,
     pub follows: Follows,
     pub terms: LeaseTerms,
 }
@@ -61,12 +63,23 @@ pub(super) async fn drive(
     back: bool,
     began: Event,
 ) -> Result {
-    let Opened { site, plugin, settings, parameters, secret_sources, journal, rows, follows, terms } = opened;
+    let Opened {
+        site,
+        plugin,
+        settings,
+        parameters,
+        secret_sources,
+        journal,
+        rows,
+        accepted,
+        follows,
+        terms,
+    } = opened;
     let (site, journal) = (Arc::new(site), Arc::new(journal));
     let position = Tracked::of(&journal, &rows);
     if !rows.is_empty() {
         // On disk before any node is asked: a journal that takes nothing ends it here.
-        journal.commit(&Row::Resumed { controller: controller() }).map_err(journal_error)?;
+        journal.commit(&Row::Resumed { controller: controller(), accepted }).map_err(journal_error)?;
     }
     let name = plugin.name().clone();
     let gate = gate_for(&site, &plugin, &settings)?;

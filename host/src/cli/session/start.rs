@@ -16,6 +16,7 @@ use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::{Journal, Row};
 use crate::model::{Event, PluginName, RunId};
+use crate::plugin::API_VERSION;
 use camino::Utf8PathBuf;
 
 /// `windlass run`.
@@ -76,7 +77,9 @@ pub fn start(context: &Context, start: Start) -> Result {
                 procedure: name.clone(),
                 site: site.name.clone(),
                 site_digest: site.digest.clone(),
+                files: site.digests.all().cloned().collect(),
                 plugin_digest: plugin.digest().to_string(),
+                api: API_VERSION.into(),
                 version: env!("CARGO_PKG_VERSION").into(),
                 controller: controller(),
                 parameters: parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
@@ -103,6 +106,7 @@ pub fn start(context: &Context, start: Start) -> Result {
             secret_sources,
             journal,
             rows: Vec::new(),
+            accepted: Vec::new(),
             follows,
             terms: start.lease.into(),
         };
