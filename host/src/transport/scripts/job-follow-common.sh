@@ -2,7 +2,7 @@
 #   o BASE64 output, t the output was cut back by the command, k nothing new, r PID SINCE it runs,
 #   e STATUS it ended, v it is gone without a status, n it never ran. $1: wait for the end, or look only.
 follow() {
-    dead=0 quiet=0 pause=0.01
+    dead=0 quiet=0 pause=0.01 before=no
     while [ -d "$job" ]; do
         # Looked at before the size: all that was printed before the end is then within the size.
         ended=no
@@ -32,6 +32,10 @@ follow() {
             printf 'e %s\n' "$status"
             return
         fi
+        # Looked at before its life: one that arrives between the two looks is dead in neither sense.
+        arrived=no
+        [ -e "$job/runner" ] && arrived=yes
+        if [ $arrived != $before ]; then before=$arrived dead=0; fi
         if lives "$job"; then
             dead=0
             if [ "$1" = look ]; then
@@ -41,7 +45,7 @@ follow() {
         else
             # A status may have come between the two looks; a runner may be yet to arrive, on a slow line.
             dead=$((dead + 1))
-            if [ -e "$job/runner" ]; then limit=2; elif [ "$1" = start ]; then limit=2000; else limit=160; fi
+            if [ $arrived = yes ]; then limit=2; elif [ "$1" = start ]; then limit=2000; else limit=160; fi
             if [ $dead -gt "$limit" ]; then
                 if [ -e "$job/status" ]; then continue; fi
                 if mkdir "$job/go" 2>/dev/null; then

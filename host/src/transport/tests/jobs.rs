@@ -463,3 +463,28 @@ async fn a_job_goes_on_when_nobody_follows_and_another_controller_finds_its_end(
     assert_eq!(std::fs::read_to_string(home.join("count")).unwrap(), "ran\n");
     second.close().await;
 }
+
+/// The runner's record comes while the follower looks for it: the looks before it came say nothing of it.
+#[test]
+fn a_runner_that_arrives_between_two_looks_is_not_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = concat!(
+        include_str!("../scripts/job-common.sh"),
+        include_str!("../scripts/job-follow-common.sh"),
+        r#"
+looks=0
+lives() {
+    looks=$((looks + 1))
+    [ $looks -ne 10 ] || : >"$job/runner"
+    [ $looks -ne 12 ] || echo 'exit 0 0 0' >"$job/status"
+    [ $looks -gt 10 ]
+}
+offset=0
+mkdir "$job/go"
+follow wait
+"#
+    );
+    let mut sh = std::process::Command::new("sh");
+    let out = sh.args(["-c", script]).env("HOME", folder.path()).env("job", folder.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&out.stdout), "e exit 0 0 0\n", "{out:?}");
+}
