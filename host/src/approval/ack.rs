@@ -16,22 +16,12 @@ pub fn ack(procedure: &PluginName, covers: &Covers, impact: &str, steps: &[Plann
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Digested, Entry};
+    use crate::model::{Digested, Entry, samples};
 
     #[test]
     fn the_token_is_the_same_each_time_and_another_for_another_impact() {
-        let covers = Covers {
-            site: Digested { name: "prod".into(), sha256: "00".into() },
-            profile: Vec::new(),
-            grants: None,
-            lock: None,
-            files: Vec::new(),
-            plugins: Vec::new(),
-            hooks: Vec::new(),
-            supplied: None,
-            roles: None,
-            parameters: Vec::new(),
-        };
+        let site = Digested { name: "prod".into(), sha256: "00".into() };
+        let covers = Covers { site, ..samples::covers() };
         let name = PluginName::new("ha-cert").unwrap();
         let token = ack(&name, &covers, "a restart", &[]);
         assert_eq!(token.len(), 14, "{token}");

@@ -1,7 +1,7 @@
 //! Signatures both ways with OpenSSH's own tool, and who may say yes to a plan.
 
 use super::*;
-use crate::model::{Covers, Digested, PLAN_FORMAT, Plan, PluginName};
+use crate::model::{Plan, samples};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -154,36 +154,7 @@ fn a_key_that_cannot_be_used_says_why() {
 }
 
 fn plan(requester: &str) -> Plan {
-    Plan {
-        format: PLAN_FORMAT,
-        windlass: String::new(),
-        procedure: PluginName::new("p").unwrap(),
-        title: String::new(),
-        impact: String::new(),
-        ack: String::new(),
-        requester: requester.into(),
-        made: 0,
-        expires: 0,
-        nonce: "n".into(),
-        covers: Covers {
-            site: Digested { name: String::new(), sha256: String::new() },
-            profile: Vec::new(),
-            grants: None,
-            lock: None,
-            files: Vec::new(),
-            plugins: Vec::new(),
-            hooks: Vec::new(),
-            supplied: None,
-            roles: None,
-            parameters: Vec::new(),
-        },
-        preflight: Vec::new(),
-        steps: Vec::new(),
-        verification: Vec::new(),
-        checks: Vec::new(),
-        symbols: Vec::new(),
-        assumed: Vec::new(),
-    }
+    Plan { requester: requester.into(), nonce: "n".into(), ..samples::plan("p") }
 }
 
 /// Who is on which line, who signs, what is asked for; and what is missing then.

@@ -237,8 +237,7 @@ fn first_symbol<'a>(
 mod tests {
     use super::*;
     use crate::model::{
-        Argument, Covers, Digested, EffectClass, NodeName, PLAN_FORMAT, PlannedCommand, StepPlan, Symbol,
-        Value as Argued,
+        Argument, EffectClass, NodeName, PlannedCommand, StepPlan, Symbol, Value as Argued, samples,
     };
     use serde_json::json;
 
@@ -319,46 +318,11 @@ mod tests {
             detail: detail("/opt/renew.sh"),
             born: Vec::new(),
         };
-        let nothing = Digested { name: String::new(), sha256: String::new() };
+        let effects = effects.into_iter().map(planned).collect();
         Plan {
-            format: PLAN_FORMAT,
-            windlass: String::new(),
-            procedure: PluginName::new("p").unwrap(),
-            title: String::new(),
-            impact: String::new(),
-            ack: String::new(),
-            requester: String::new(),
-            made: 0,
-            expires: 0,
-            nonce: String::new(),
-            covers: Covers {
-                site: nothing,
-                profile: Vec::new(),
-                grants: None,
-                lock: None,
-                files: Vec::new(),
-                plugins: Vec::new(),
-                hooks: Vec::new(),
-                supplied: None,
-                roles: None,
-                parameters: Vec::new(),
-            },
-            preflight: Vec::new(),
-            steps: vec![StepPlan {
-                step: crate::model::PlannedStep {
-                    id: StepId::new("s").unwrap(),
-                    title: String::new(),
-                    nodes: Vec::new(),
-                    impact: String::new(),
-                    guards: Vec::new(),
-                    undoable: true,
-                },
-                effects: effects.into_iter().map(planned).collect(),
-            }],
-            verification: Vec::new(),
-            checks: Vec::new(),
+            steps: vec![StepPlan { step: samples::step("s"), effects }],
             symbols: symbols(),
-            assumed: Vec::new(),
+            ..samples::plan("p")
         }
     }
 

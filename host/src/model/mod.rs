@@ -9,6 +9,8 @@ mod event;
 mod fault;
 mod names;
 mod plan;
+#[cfg(test)]
+pub(crate) mod samples;
 mod stop;
 
 pub use answer::{Answer, Certificate, Check, Entry, FileStat, Health, Member, MemberOutcome, Outcome};

@@ -4,6 +4,7 @@
 //! The script travels as one line of base64, then its input as it is. So a command line on a node never
 //! holds a script, an argument or a secret, and no layer of shells has anything to quote but a constant.
 
+use super::word::push_base64;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::sync::LazyLock;
@@ -80,10 +81,7 @@ pub(super) fn call(token: &str, number: usize, new: Option<&str>, input: &[u8]) 
         }
         false => {
             bytes.push(b':');
-            let start = bytes.len();
-            bytes.resize(start + room, 0);
-            let written = BASE64.encode_slice(input, &mut bytes[start..]).unwrap_or(0);
-            bytes.truncate(start + written);
+            push_base64(&mut bytes, input);
         }
     }
     bytes.push(b'\n');

@@ -10,16 +10,21 @@ use zeroize::Zeroizing;
 pub(crate) fn push_word(lines: &mut Zeroizing<Vec<u8>>, word: &[u8]) {
     if word.iter().any(|byte| matches!(byte, b'\n' | 0)) {
         lines.push(b':');
-        let start = lines.len();
-        lines.resize(start + word.len().div_ceil(3) * 4, 0);
-        // The slice is as long as the encoding is, so it always fits.
-        let written = BASE64.encode_slice(word, &mut lines[start..]).unwrap_or(0);
-        lines.truncate(start + written);
+        push_base64(lines, word);
     } else {
         lines.push(b'=');
         lines.extend_from_slice(word);
     }
     lines.push(b'\n');
+}
+
+/// Appends bytes in base64, without a copy that stays behind.
+pub(super) fn push_base64(lines: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
+    let start = lines.len();
+    lines.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    // The slice is as long as the encoding is, so it always fits.
+    let written = BASE64.encode_slice(bytes, &mut lines[start..]).unwrap_or(0);
+    lines.truncate(start + written);
 }
 
 /// The most bytes that a word takes: a buffer that grows leaves copies of secrets behind.

@@ -3,42 +3,26 @@
 //! The probe calls `state.get` many times in one exported call; what the same exported call takes without any
 //! is taken off.
 
+use crate::commit::Double;
 use crate::times::Times;
 use crate::{Result, tell};
 use camino::Utf8Path;
 use std::future::Future;
 use std::pin::Pin;
-use windlass::model::{Answer, CommandName, Effect, FileName, NodeName, ObjectName, StepId};
+use windlass::model::{Answer, Effect, StepId};
 use windlass::plugin::{CallPath, Performed, Plugin, Profile, engine};
-use windlass::policy::{Facts, Gate, Rules};
+use windlass::policy::{Gate, Rules};
 use windlass::site::GrantBlock;
 
 const CALLS: u32 = 10_000;
 const COUNT: usize = 50;
-
-struct Nothing;
-
-impl Facts for Nothing {
-    fn places(&self, _: &NodeName) -> Vec<String> {
-        Vec::new()
-    }
-    fn set_members(&self, _: &ObjectName, _: &NodeName) -> Vec<FileName> {
-        Vec::new()
-    }
-    fn is_command(&self, _: &str) -> bool {
-        false
-    }
-    fn secret_in_argv(&self, _: &CommandName) -> bool {
-        false
-    }
-}
 
 struct Gated(Gate);
 
 impl CallPath for Gated {
     fn perform<'a>(&'a mut self, effect: Effect) -> Pin<Box<dyn Future<Output = Performed> + Send + 'a>> {
         Box::pin(async move {
-            Ok(match self.0.check(effect, &Nothing) {
+            Ok(match self.0.check(effect, &Double) {
                 Err(denial) => Err(denial.to_fault()),
                 Ok(_permit) => Ok(Answer::Text(Some("kept".into()))),
             })

@@ -19,44 +19,12 @@ fn plan(second: &str) -> Plan {
         "replace" => vec![change(execute("replace", "a")), kept.clone(), change(execute(second, "b"))],
         _ => vec![change(execute("restart", "a"))],
     };
-    let step = |id: &str| PlannedStep {
-        id: StepId::new(id).unwrap(),
-        title: String::new(),
-        nodes: Vec::new(),
-        impact: String::new(),
-        guards: Vec::new(),
-        undoable: true,
+    let covers = Covers {
+        roles: Some(RolesCover { first: roles().first, second: roles().second }),
+        ..samples::covers()
     };
-    Plan {
-        format: PLAN_FORMAT,
-        windlass: String::new(),
-        procedure: PluginName::new("play").unwrap(),
-        title: String::new(),
-        impact: String::new(),
-        ack: String::new(),
-        requester: String::new(),
-        made: 0,
-        expires: 0,
-        nonce: String::new(),
-        covers: Covers {
-            site: Digested { name: String::new(), sha256: String::new() },
-            profile: Vec::new(),
-            grants: None,
-            lock: None,
-            files: Vec::new(),
-            plugins: Vec::new(),
-            hooks: Vec::new(),
-            supplied: None,
-            roles: Some(RolesCover { first: roles().first, second: roles().second }),
-            parameters: Vec::new(),
-        },
-        preflight: Vec::new(),
-        steps: STEPS.into_iter().map(|id| StepPlan { step: step(id), effects: effects(id) }).collect(),
-        verification: Vec::new(),
-        checks: Vec::new(),
-        symbols: Vec::new(),
-        assumed: Vec::new(),
-    }
+    let steps = STEPS.into_iter().map(|id| StepPlan { step: samples::step(id), effects: effects(id) });
+    Plan { covers, steps: steps.collect(), ..samples::plan("play") }
 }
 
 /// As a plan shows it: bytes by their digest.
