@@ -367,3 +367,31 @@ fn a_run_that_was_taken_back_can_be_had_again() {
     pair.windlass(&["run", "ha-cert", "--yes"]).expect(0);
     proof::rotated(&pair, &before);
 }
+
+#[test]
+fn what_expired_while_a_run_stood_is_not_put_back_and_the_run_goes_forward() {
+    let Some(pair) = up(Transport::Local, PLAIN) else { return };
+    let soon = jiff::Timestamp::now() + Duration::from_secs(25);
+    let written: &'static str = soon.strftime("%Y%m%d%H%M%SZ").to_string().leak();
+    let dates = (super::states::GOOD.0, written);
+    pair.dated(dates, [dates; 2]);
+    pair.wait_normal();
+    let before = pair.content();
+    let mut run = begin(&pair, &["run", "ha-cert", "--yes"]);
+    assert!(run.until(r#"{"event":"step-done","step":"replace@first""#), "{}", run.told);
+    run.kill();
+    let there = pair.content();
+    assert!(there != before && jiff::Timestamp::now() < soon, "it was too slow to be a test");
+    wait("the end of the old certificates", 30, || jiff::Timestamp::now() > soon);
+
+    let id = pair.last_run();
+    let back = pair.windlass(&["rollback", &id]).expect(5);
+    for says in
+        ["no-way-back", "root certificate that master1 had before the run expired on", "windlass resume"]
+    {
+        assert!(back.err.contains(says), "{says:?} is not in {}", back.err);
+    }
+    assert!(pair.content() == there, "something was taken back");
+    pair.windlass(&["resume", &id, "--yes"]).expect(0);
+    proof::new_consistent(&pair, &before);
+}

@@ -34,6 +34,18 @@ impl From<Result<Answer, Fault>> for Acted {
     }
 }
 
+/// What was seen to beside the mirroring of a change's intent, and harms nothing: what it replaces is saved. None:
+/// nothing was, and acting sees to it.
+#[derive(Debug, Default)]
+pub struct Ready(Option<Result<Prepared, Fault>>);
+
+#[derive(Debug)]
+struct Prepared {
+    traces: Vec<Trace>,
+    /// What files look like that are none of the change's business.
+    marks: Vec<String>,
+}
+
 /// The other side of the gate.
 pub trait Backend: Facts {
     /// The backend as what the gate asks.
@@ -53,6 +65,11 @@ pub trait Backend: Facts {
         futures::future::ready(Ok(())).boxed()
     }
 
+    /// Mirrors, and gets a change ready side by side with that.
+    fn ready<'a>(&'a self, journal: &'a Journal, _effect: &'a Effect) -> BoxFuture<'a, Result<Ready, Stop>> {
+        async { self.mirror(journal).await.map(|()| Ready::default()) }.boxed()
+    }
+
     /// Acts. `sequence` is the intent's number in the journal: unique, and the same on resume. A `run-each`
     /// never comes here: its children do, each as a run on its node.
     fn act<'a>(
@@ -60,6 +77,7 @@ pub trait Backend: Facts {
         plugin: &'a PluginName,
         permit: Permit,
         sequence: i64,
+        ready: Ready,
     ) -> BoxFuture<'a, Result<Acted, Stop>>;
 
     /// Settles an intent that was open when a controller died: finds out what came of it, and finishes it

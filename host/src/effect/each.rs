@@ -18,7 +18,7 @@ use std::collections::{HashMap, VecDeque};
 const WAVES: usize = 8;
 
 /// A child that may begin: its intent is on disk.
-struct Ready {
+struct Intended {
     node: NodeName,
     permit: Permit,
     sequence: i64,
@@ -53,7 +53,7 @@ impl CallPath {
                 continue;
             }
             match open.get(&node) {
-                Some(&sequence) => ready.push_back(Ready { node, permit, sequence, open: true }),
+                Some(&sequence) => ready.push_back(Intended { node, permit, sequence, open: true }),
                 None => waiting.push_back((node, permit)),
             }
         }
@@ -107,12 +107,12 @@ impl CallPath {
         class: EffectClass,
         waiting: &mut VecDeque<(NodeName, Permit)>,
         wave: usize,
-    ) -> Result<VecDeque<Ready>, Stop> {
+    ) -> Result<VecDeque<Intended>, Stop> {
         let mut ready = VecDeque::new();
         for (node, permit) in waiting.drain(..wave.min(waiting.len())) {
             let row = Row::Child { of: parent, node: node.clone() };
             let sequence = self.around.journal.note(&row).map_err(journal_stop)?;
-            ready.push_back(Ready { node, permit, sequence, open: false });
+            ready.push_back(Intended { node, permit, sequence, open: false });
         }
         if class == EffectClass::Change {
             self.around.journal.flush().map_err(journal_stop)?;
@@ -121,14 +121,16 @@ impl CallPath {
         Ok(ready)
     }
 
-    async fn child(&self, ready: Ready) -> (NodeName, i64, Result<(Acted, Option<Settlement>), Stop>) {
-        let Ready { node, permit, sequence, open } = ready;
+    async fn child(&self, ready: Intended) -> (NodeName, i64, Result<(Acted, Option<Settlement>), Stop>) {
+        let Intended { node, permit, sequence, open } = ready;
         let (backend, plugin) = (&self.around.backend, &self.around.plugin);
         let came = match open {
             true => {
                 backend.settle(plugin, permit, sequence).await.map(|(acted, settled)| (acted, Some(settled)))
             }
-            false => backend.act(plugin, permit, sequence).await.map(|acted| (acted, None)),
+            false => {
+                backend.act(plugin, permit, sequence, Default::default()).await.map(|acted| (acted, None))
+            }
         };
         (node, sequence, came)
     }

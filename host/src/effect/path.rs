@@ -2,7 +2,7 @@
 
 use super::expected::Expected;
 use super::replay::Replay;
-use crate::backend::{Acted, Backend};
+use crate::backend::{Acted, Backend, Ready};
 use crate::fuse::{self, Place};
 use crate::journal::{CallName, Journal, JournalError, Row};
 use crate::model::{Answer, Effect, EffectClass, Event, Fault, PauseReason, PluginName, Stop, code};
@@ -127,16 +127,17 @@ impl CallPath {
             _ => self.around.journal.note(&intent),
         }
         .map_err(journal_stop)?;
-        if class == EffectClass::Change && !each {
-            self.around.backend.mirror(&self.around.journal).await?;
-        }
+        let ready = match class {
+            EffectClass::Change if !each => self.around.backend.ready(&self.around.journal, &effect).await?,
+            _ => Ready::default(),
+        };
         fuse::pass(Place::BeforeAct);
         if class != EffectClass::Observe {
             (self.around.events)(&Event::EffectBegan { effect: effect.clone() });
         }
         let acted = match each {
             true => self.each(permit, class, sequence, Vec::new()).await?,
-            false => self.around.backend.act(&self.around.plugin, permit, sequence).await?,
+            false => self.around.backend.act(&self.around.plugin, permit, sequence, ready).await?,
         };
         self.record(sequence, effect, class, acted, None, began)
     }

@@ -48,6 +48,8 @@ pub enum Effect {
 
     #[serde(rename = "crypto.generate-key")]
     CryptoGenerateKey { name: ObjectName, algorithm: String },
+    #[serde(rename = "crypto.prepare-key")]
+    CryptoPrepareKey { algorithm: String },
     #[serde(rename = "crypto.self-sign")]
     CryptoSelfSign { name: ObjectName, key: ObjectName, subject: Vec<Entry>, days: u32 },
     #[serde(rename = "crypto.issue")]
@@ -167,6 +169,7 @@ impl Effect {
             ClusterServed { .. } => "cluster.served",
             ClusterManager => "cluster.manager",
             CryptoGenerateKey { .. } => "crypto.generate-key",
+            CryptoPrepareKey { .. } => "crypto.prepare-key",
             CryptoSelfSign { .. } => "crypto.self-sign",
             CryptoIssue { .. } => "crypto.issue",
             CryptoSuppliedCa { .. } => "crypto.supplied-ca",
@@ -260,6 +263,7 @@ impl fmt::Display for Effect {
             ClusterServed { node, endpoint } => write!(f, "ask {endpoint} on {node} for its certificate"),
             ClusterManager => write!(f, "access the manager's page"),
             CryptoGenerateKey { name, algorithm } => write!(f, "generate the {algorithm} key {name}"),
+            CryptoPrepareKey { algorithm } => write!(f, "begin to make a key ({algorithm})"),
             CryptoSelfSign { name, .. } => write!(f, "self-sign the CA certificate {name}"),
             CryptoIssue { name, ca, .. } => write!(f, "issue {name} from {ca}"),
             CryptoSuppliedCa { name, .. } => write!(f, "open the supplied CA as {name}"),

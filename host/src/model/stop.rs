@@ -9,6 +9,8 @@ use std::fmt;
 pub enum PauseReason {
     /// A step failed after something had changed.
     StepFailed,
+    /// The procedure says that going back is not right any more.
+    NoWayBack,
     /// The result could not be proven.
     NotVerified,
     /// The run asked for something that is not in the plan that was approved.
@@ -34,8 +36,9 @@ pub enum PauseReason {
 }
 
 impl PauseReason {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::StepFailed,
+        Self::NoWayBack,
         Self::NotVerified,
         Self::NotApproved,
         Self::Divergence,
@@ -53,6 +56,7 @@ impl PauseReason {
     pub fn word(self) -> &'static str {
         match self {
             Self::StepFailed => "step-failed",
+            Self::NoWayBack => "no-way-back",
             Self::NotVerified => "not-verified",
             Self::NotApproved => "not-approved",
             Self::Divergence => "divergence",

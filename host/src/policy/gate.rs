@@ -112,8 +112,16 @@ impl Gate {
     /// Whether the plugin judges by itself a pair whose roles are unclear, and may: its run is not refused
     /// for that before it is asked.
     pub fn bears_unclear_roles(&self) -> bool {
-        let requirement = Requirement::General(UNCLEAR_ROLES);
-        self.needs.allow(&requirement, &[]) && self.grants.allow(&requirement, &[])
+        self.allows(&Requirement::General(UNCLEAR_ROLES))
+    }
+
+    /// Whether the plugin may have a key made: then one can be begun before it asks.
+    pub fn allows_keys(&self) -> bool {
+        self.allows(&Requirement::Crypto("generate-key"))
+    }
+
+    fn allows(&self, requirement: &Requirement) -> bool {
+        self.needs.allow(requirement, &[]) && self.grants.allow(requirement, &[])
     }
 
     /// Lets an effect through, or says what is missing.
@@ -164,6 +172,20 @@ fn secret_on_the_command_line(effect: &Effect) -> Option<&CommandName> {
 mod tests {
     use super::*;
     use crate::site::GrantBlock;
+
+    #[test]
+    fn a_key_is_begun_only_for_a_plugin_that_may_have_one() {
+        let rules = |crypto: &[&str]| {
+            let crypto = crypto.iter().map(ToString::to_string).collect();
+            Rules::parse(&GrantBlock { crypto, ..GrantBlock::default() }).unwrap()
+        };
+        let allows = |needs: &[&str], grants: &[&str]| {
+            Gate::new(PluginName::new("p").unwrap(), rules(needs), rules(grants), false).allows_keys()
+        };
+        assert!(allows(&["generate-key", "issue"], &["generate-key"]));
+        assert!(!allows(&["generate-key"], &["issue"]));
+        assert!(!allows(&["issue"], &["generate-key"]));
+    }
 
     #[test]
     fn unclear_roles_are_borne_only_where_asked_for_and_granted() {

@@ -141,7 +141,7 @@ pub(super) fn requirements(
             vec![Requirement::Endpoint { endpoint: endpoint.clone(), node: node.clone() }]
         }
         ClusterManager => general("manager"),
-        CryptoGenerateKey { .. } => vec![Requirement::Crypto("generate-key")],
+        CryptoGenerateKey { .. } | CryptoPrepareKey { .. } => vec![Requirement::Crypto("generate-key")],
         CryptoSelfSign { .. } => vec![Requirement::Crypto("self-sign")],
         CryptoIssue { .. } => vec![Requirement::Crypto("issue")],
         CryptoSuppliedCa { passphrase, .. } => vec![

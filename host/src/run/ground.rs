@@ -45,6 +45,9 @@ pub trait Ground: Backend {
     /// The ground as what effects act on.
     fn as_backend(self: Arc<Self>) -> Arc<dyn Backend>;
 
+    /// Begins to make a key of the usual kind, for a run that is likely to want one.
+    fn begin_key(&self) {}
+
     /// Takes the lease on every manager, in name order; gives back what it took where one refuses.
     fn take_lease<'a>(
         &'a self,

@@ -23,6 +23,10 @@ impl Ground for Live {
         self
     }
 
+    fn begin_key(&self) {
+        self.begin_usual_key();
+    }
+
     fn take_lease<'a>(
         &'a self,
         run: &'a RunId,

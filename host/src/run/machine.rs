@@ -144,6 +144,10 @@ impl Machine {
     }
 
     async fn forward(&self, position: Position) -> Result<Ending, Halt> {
+        // It takes longer than connecting does, and the plugin can say so only behind that.
+        if position.planned.is_none() && self.gate.allows_keys() {
+            self.ground.begin_key();
+        }
         let roles = self.take_ground(&position).await?;
         let steps = match position.planned.clone() {
             Some(steps) => steps,
@@ -307,21 +311,21 @@ impl Machine {
         // A command that may move the role has run: it may be anywhere now.
         let moved = position.ran.iter().any(|command| self.ground.may_switch_roles(command));
         let lost = |error| self.lost_ground(&position, error);
-        // All at once, since each is a question to every node; judged in the order of what matters most.
-        let (held, reached, apart, seen) = futures::join!(
-            self.ground.hold_lease(&position.tokens),
+        // The short questions one after another, beside the long one: a shell more on each node would take longer to
+        // start. Judged in the order of what matters most.
+        let ((held, reached, apart), seen) = futures::join!(
             async {
+                let held = self.ground.hold_lease(&position.tokens).await;
                 // Reading its clock reaches a node.
-                if guards("reachable") && !guards("clocks") {
-                    return self.ground.reach(&step.nodes).await;
-                }
-                Ok(())
-            },
-            async {
-                if guards("clocks") {
-                    return self.ground.compare_clocks(&step.nodes).await;
-                }
-                Ok(None)
+                let reached = match guards("reachable") && !guards("clocks") {
+                    true => self.ground.reach(&step.nodes).await,
+                    false => Ok(()),
+                };
+                let apart = match guards("clocks") {
+                    true => self.ground.compare_clocks(&step.nodes).await,
+                    false => Ok(None),
+                };
+                (held, reached, apart)
             },
             async {
                 if guards("roles") && !moved {
@@ -398,8 +402,15 @@ impl Machine {
             CallError::Broken(why) => Fault::new(code::FAILED, why),
         };
         self.journal.commit(&Row::CallEnded { call: call.clone(), result: Err(fault.clone()) })?;
-        let changed = self.position.now().changed;
-        if changed && pause {
+        let position = self.position.now();
+        if let CallName::Undo(_) = call
+            && fault.code == code::NO_WAY_BACK
+            && !position.undoing
+        {
+            let Fault { message, hint, .. } = fault;
+            return Ok(Halt::End(Ending::Paused { reason: PauseReason::NoWayBack, message, hint }));
+        }
+        if position.changed && pause {
             let message = if fault.hint.is_empty() {
                 format!("{call}: {}", fault.message)
             } else {
@@ -558,6 +569,9 @@ fn evidence(ending: &Ending) -> Vec<Entry> {
 /// What to type next.
 fn next(ending: &Ending, run: &RunId) -> Vec<String> {
     match ending {
+        Ending::Paused { reason: PauseReason::NoWayBack, .. } => {
+            vec![format!("windlass resume {run}"), format!("windlass runs show {run}")]
+        }
         Ending::Paused { .. } => vec![
             format!("windlass resume {run}"),
             format!("windlass rollback {run}"),

@@ -1,7 +1,7 @@
 //! Where a run is: a pure function of its journal.
 
 use crate::journal::{CallName, Journal, Row, StoredRow};
-use crate::model::{Effect, EffectClass, NodeName, PlannedStep, Roles, RunState, StepId};
+use crate::model::{Effect, EffectClass, NodeName, PlannedStep, Roles, RunState, StepId, code};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a journal says a run has done, and so what is left.
@@ -18,6 +18,8 @@ pub struct Position {
     /// The way back was begun: only it goes on.
     pub undoing: bool,
     pub undone: Vec<StepId>,
+    /// An intent to change a node was recorded on the way back.
+    pub changed_back: bool,
     pub verified: bool,
     /// An intent to change a node was recorded.
     pub changed: bool,
@@ -63,8 +65,15 @@ impl Position {
                 CallName::Undo(step) => self.undone.push(step.clone()),
                 CallName::Verify | CallName::Steps => {}
             },
+            // Said before anything was taken back: the way forward is as it was.
+            Row::CallEnded { call: CallName::Undo(_), result: Err(fault) }
+                if fault.code == code::NO_WAY_BACK && !self.changed_back && self.undone.is_empty() =>
+            {
+                self.undoing = false;
+            }
             Row::Intent { effect, class, .. } => {
                 self.changed |= *class == EffectClass::Change;
+                self.changed_back |= self.undoing && *class == EffectClass::Change;
                 if let Effect::NodesRun { command, .. } | Effect::NodesRunEach { command, .. } = effect {
                     self.ran.push(command.to_string());
                 }

@@ -37,6 +37,7 @@ fn root(pair: &Pair, parameters: &Parameters) -> Result<(), Fault> {
         Ca::Product => generate_by_product(pair, parameters)?,
     };
     Remembered::NewRoot.keep(&Known::from(&certificate))?;
+    prepare_leaf_key(parameters)?;
     operator::note(match parameters.ca {
         Ca::Host | Ca::Product => "Generate root-ca pair success.",
         Ca::Supplied => "The supplied root certificate and key are taken.",
@@ -133,10 +134,10 @@ fn replace(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault
             "the swap of the leaf"
         }
     };
-    if pair.node(role).fingerprint(LEAF_CERT)? == before {
+    let after = CertificateFile::read(pair, role, LEAF_CERT)?;
+    if before.is_some_and(|before| before == after.digest()) {
         return Err(without_effect(what, name, "ha-leaf-cert is what it was"));
     }
-    let after = CertificateFile::read(pair, role, LEAF_CERT)?;
     if let Err(fault) = after.chains_to(&root) {
         return Err(without_effect(
             what,
@@ -146,6 +147,14 @@ fn replace(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault
     }
     Remembered::NewLeaf(role).keep(&Known::from(&after.certificate))?;
     operator::note(&format!("{name}: [INFO] Succeed to replace ha ssl cert."))
+}
+
+/// The key of the next leaf is made while nodes are busy with what comes before it.
+fn prepare_leaf_key(parameters: &Parameters) -> Result<(), Fault> {
+    match parameters.leaf {
+        Leaf::Host => crypto::prepare_key(&parameters.algorithm),
+        Leaf::Product => Ok(()),
+    }
 }
 
 /// Issues a leaf in the host, and puts certificate, key and the key's password in place as one generation.
@@ -161,6 +170,9 @@ fn issue(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault> 
     names.extend(parameters.leaf_names.iter().cloned());
 
     crypto::generate_key(&key, &parameters.algorithm)?;
+    if role == Role::First {
+        prepare_leaf_key(parameters)?;
+    }
     crypto::issue(&leaf, NEW_ROOT, NEW_ROOT_KEY, &key, &subject, &names, parameters.leaf_days)?;
     node.stage(&leaf, LEAF_CERT, &Content::certificate(&leaf))?;
     node.stage(&leaf, LEAF_KEY, &Content::key(&key, PASSWORD))?;

@@ -5,6 +5,7 @@ use crate::memory::{Known, Remembered};
 use crate::names::{ENDPOINT, LEAF_CERT, ROOT_CERT};
 use crate::pair::{Pair, Role};
 use crate::problems::is_about_authority;
+use sha2::{Digest as _, Sha256};
 use windlass_sdk::host::{clock, crypto};
 use windlass_sdk::{Certificate, CertificateSource, Fault, Outcome};
 
@@ -21,6 +22,16 @@ impl CertificateFile {
             Fault { message: format!("{file} on {}: {}", pair.name(role), fault.message), ..fault }
         })?;
         Ok(CertificateFile { bytes, certificate })
+    }
+
+    /// SHA-256 of the bytes, as `fingerprint` gives it, without another question to the node.
+    pub fn digest(&self) -> String {
+        Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether it is in date, in seconds since 1970 UTC.
+    pub fn is_in_date(&self, now: i64) -> bool {
+        (self.certificate.not_before..=self.certificate.not_after).contains(&now)
     }
 
     pub fn chains_to(&self, root: &CertificateFile) -> Result<(), Fault> {
@@ -91,7 +102,7 @@ pub fn wait_until_served(pair: &Pair, role: Role, expected: &Known, patience: u3
     }
 }
 
-/// Waits that grow from 25 ms to 2 s, up to a total: a quick service costs little, a slow one few calls.
+/// Waits that grow from 20 ms to 2 s, up to a total: a quick service costs little, a slow one few calls.
 pub struct Waits {
     left: u32,
     next: u32,
@@ -99,7 +110,7 @@ pub struct Waits {
 
 impl Waits {
     pub fn new(patience: u32) -> Waits {
-        Waits { left: patience, next: 25 }
+        Waits { left: patience, next: 20 }
     }
 
     /// Waits once. False: the patience is used up.
@@ -110,7 +121,7 @@ impl Waits {
         }
         clock::sleep(wait)?;
         self.left -= wait;
-        self.next = self.next.saturating_mul(2).min(2_000);
+        self.next = self.next.saturating_mul(3).div_ceil(2).min(2_000);
         Ok(true)
     }
 }

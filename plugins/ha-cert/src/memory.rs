@@ -74,6 +74,26 @@ impl Remembered {
     }
 }
 
+/// Keeps whether what a node had was in date when the run began.
+pub fn keep_in_date(role: Role, in_date: bool) -> Result<(), Fault> {
+    state::set(&format!("in-date.{role}"), if in_date { "yes" } else { "no" })
+}
+
+pub fn was_in_date(role: Role) -> Result<bool, Fault> {
+    Ok(state::get(&format!("in-date.{role}"))?.is_some_and(|kept| kept == "yes"))
+}
+
+/// Keeps that the way back was begun, which is judged once.
+pub fn keep_going_back() -> Result<(), Fault> {
+    state::set(GOING_BACK, "yes")
+}
+
+pub fn is_going_back() -> Result<bool, Fault> {
+    Ok(state::get(GOING_BACK)?.is_some())
+}
+
+const GOING_BACK: &str = "going-back";
+
 /// Keeps what a file was before the run, by its digest; none: it did not exist.
 pub fn keep_before(file: &str, role: Role, digest: Option<&str>) -> Result<(), Fault> {
     state::set(&format!("before.{file}.{role}"), digest.unwrap_or(ABSENT))

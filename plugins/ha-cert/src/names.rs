@@ -27,5 +27,7 @@ pub const NEW_ROOT_KEY: &str = "new-root-key";
 pub const PASSWORD: &str = "ha-key";
 /// The code of a fault of preflight: nothing was changed, and the run is not begun.
 pub const PREFLIGHT: &str = "preflight";
+/// The code of a fault of undo: going back is not right any more, and nothing was taken back.
+pub const NO_WAY_BACK: &str = "no-way-back";
 /// The staged set of the new root's two files.
 pub const ROOT_SET: &str = "new-root";

@@ -2,7 +2,7 @@
 
 use crate::evidence::CertificateFile;
 use crate::health::{self, Expect};
-use crate::memory::{Known, Remembered, keep_before, keep_ownership};
+use crate::memory::{Known, Remembered, keep_before, keep_in_date, keep_ownership};
 use crate::names::{
     ENDPOINT, KEY_PASSWORD, LEAF_CERT, LEAF_KEY, NEW_ROOT, NEW_ROOT_KEY, PASSWORD, PREFLIGHT, ROOT_CERT,
     ROOT_KEY,
@@ -12,7 +12,7 @@ use crate::parameters::{Ca, Leaf, Parameters, Strategy};
 use crate::problems::{Problems, is_about_authority};
 use crate::repair;
 use crate::steps::planned;
-use windlass_sdk::host::{cluster, crypto, operator, secrets};
+use windlass_sdk::host::{clock, cluster, crypto, operator, secrets};
 use windlass_sdk::{CertificateSource, Fault, procedure};
 
 /// Clocks that differ by this much raise an alarm of the product, and certificates are judged by clocks.
@@ -32,6 +32,10 @@ pub fn steps() -> Result<Vec<procedure::Step>, Fault> {
 fn sequential(parameters: &Parameters) -> Result<Vec<procedure::Step>, Fault> {
     let mut problems = Problems::default();
 
+    // Made while the nodes are asked.
+    if parameters.ca == Ca::Host {
+        problems.take(crypto::prepare_key(&parameters.algorithm))?;
+    }
     let rows = problems.take(cluster::health())?;
     let pair = problems.take(Pair::bound())?;
     let mut before = Vec::new();
@@ -119,7 +123,12 @@ fn examine(
     room(pair, role, problems)?;
     let root = problems.take(CertificateFile::read(pair, role, ROOT_CERT))?;
     let leaf = problems.take(CertificateFile::read(pair, role, LEAF_CERT))?;
-    for file in [ROOT_CERT, ROOT_KEY, LEAF_CERT, LEAF_KEY] {
+    for (file, read) in [(ROOT_CERT, &root), (LEAF_CERT, &leaf)] {
+        if let Some(read) = read {
+            keep_before(file, role, Some(&read.digest()))?;
+        }
+    }
+    for file in [ROOT_KEY, LEAF_KEY] {
         if let Some(digest) = problems.take(node.fingerprint(file))? {
             keep_before(file, role, digest.as_deref())?;
         }
@@ -144,6 +153,8 @@ fn examine(
     let served = Known::from(&served);
     Remembered::OldRoot(role).keep(&Known::from(&root.certificate))?;
     Remembered::OldLeaf(role).keep(&Known::from(&leaf.certificate))?;
+    let now = clock::now()?.div_euclid(1_000);
+    keep_in_date(role, root.is_in_date(now) && leaf.is_in_date(now))?;
     if served.fingerprint != leaf.certificate.fingerprint {
         operator::note(&format!(
             "{name} presents {}, but {LEAF_CERT} there is {}: it was replaced earlier and the service not restarted.",

@@ -2,20 +2,24 @@
 //! interruption: restoring what is already restored changes nothing.
 
 use crate::apply::leaf_set;
-use crate::evidence::{seen, succeeded, wait_until_served};
-use crate::memory::{Remembered, is_as_before};
+use crate::evidence::{date, seen, succeeded, wait_until_served};
+use crate::memory::{Remembered, is_as_before, is_going_back, keep_going_back, was_in_date};
 use crate::names::{
-    ENDPOINT, GENERATE, KEY_PASSWORD, LEAF_CERT, LEAF_KEY, REPLACE, RESTART, ROOT_CERT, ROOT_KEY, ROOT_SET,
+    ENDPOINT, GENERATE, KEY_PASSWORD, LEAF_CERT, LEAF_KEY, NO_WAY_BACK, REPLACE, RESTART, ROOT_CERT,
+    ROOT_KEY, ROOT_SET,
 };
 use crate::pair::{Pair, Role};
 use crate::parameters::{Ca, Leaf, Parameters, Strategy};
 use crate::steps::Step;
 use windlass_sdk::Fault;
-use windlass_sdk::host::operator;
+use windlass_sdk::host::{clock, operator};
 
 pub fn undo(step: Step) -> Result<(), Fault> {
     let parameters = Parameters::read()?;
     let pair = Pair::bound()?;
+    if matches!(step, Step::Copy(_) | Step::Replace(_) | Step::Restart(_)) {
+        way_back(&pair)?;
+    }
     match step {
         Step::Acknowledge => Ok(()),
         // Objects of the run go with the run; only the product's generator wrote on a node.
@@ -26,6 +30,36 @@ pub fn undo(step: Step) -> Result<(), Fault> {
         Step::Replace(role) => restore_leaf(&pair, role, &parameters),
         Step::Restart(role) => restart(&pair, role, &parameters),
     }
+}
+
+/// Says so where what would come back is good no longer: the old certificates were in date when the run began, and
+/// are not now. Judged before anything is taken back, so that the run can still go forward.
+fn way_back(pair: &Pair) -> Result<(), Fault> {
+    if is_going_back()? {
+        return Ok(());
+    }
+    let now = clock::now()?.div_euclid(1_000);
+    for role in Role::BOTH {
+        if !was_in_date(role)? {
+            continue;
+        }
+        for (what, old) in [("root", Remembered::OldRoot(role)), ("leaf", Remembered::OldLeaf(role))] {
+            if let Some(old) = old.recall()?
+                && old.not_after <= now
+            {
+                let name = pair.name(role);
+                return Err(Fault::new(
+                    NO_WAY_BACK,
+                    format!(
+                        "the {what} certificate that {name} had before the run expired on {}, while the run stood: put back, it would be of no use",
+                        date(old.not_after)
+                    ),
+                )
+                .hint("going forward gives both nodes new certificates, which are in date"));
+            }
+        }
+    }
+    keep_going_back()
 }
 
 fn restore_root(pair: &Pair, role: Role) -> Result<(), Fault> {

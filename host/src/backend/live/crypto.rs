@@ -25,13 +25,13 @@ impl Live {
         match effect {
             Effect::CryptoGenerateKey { name, algorithm } => {
                 self.free(plugin, name)?;
-                let algorithm: KeyAlgorithm = algorithm.parse().map_err(fault(code::REFUSED))?;
-                // An RSA key takes a second of processor time.
-                let key = tokio::task::spawn_blocking(move || PrivateKey::generate(algorithm))
-                    .await
-                    .map_err(fault(code::FAILED))?
-                    .map_err(fault(code::FAILED))?;
+                let algorithm = algorithm.parse().map_err(fault(code::REFUSED))?;
+                let key = self.keys_ahead.take(algorithm).await.map_err(fault(code::FAILED))?;
                 self.keep_key(plugin, name, key, Answer::Done)
+            }
+            Effect::CryptoPrepareKey { algorithm } => {
+                self.keys_ahead.begin(algorithm.parse().map_err(fault(code::REFUSED))?);
+                Ok(Ok(Answer::Done).into())
             }
             Effect::CryptoSelfSign { name, key, subject, days } => {
                 self.free(plugin, name)?;
@@ -79,6 +79,10 @@ impl Live {
             }
             other => Err(Fault::new(code::INVALID, format!("{other} is no effect of crypto"))),
         }
+    }
+
+    pub(crate) fn begin_usual_key(&self) {
+        self.keys_ahead.begin(KeyAlgorithm::default());
     }
 
     fn supplied_ca(

@@ -1,8 +1,8 @@
 //! Named files: looking, writing, swapping, and what was there before.
 
 use super::{Live, fault};
-use crate::backend::Acted;
 use crate::backend::label::check_label;
+use crate::backend::{Acted, Prepared, Ready};
 use crate::capability::crypto;
 use crate::capability::files::{FilesError, NodeFiles, Problem, ResolvedFile, SAVE_LIMIT, Saved, Target};
 use crate::capability::nodes::NodeContext;
@@ -20,15 +20,20 @@ const BEFORE: &str = "before";
 const FENCED: &str = "fenced";
 
 impl Live {
-    pub(super) async fn files(&self, plugin: &PluginName, effect: &Effect) -> Result<Acted, Stop> {
-        match self.files_effect(plugin, effect).await {
+    pub(super) async fn files(
+        &self,
+        plugin: &PluginName,
+        effect: &Effect,
+        ready: Ready,
+    ) -> Result<Acted, Stop> {
+        match self.files_effect(plugin, effect, ready).await {
             Ok(acted) => Ok(acted),
             Err(fault) if fault.code == FENCED => Err(Stop::new(PauseReason::LeaseLost, fault.message)),
             Err(fault) => Ok(Err(fault).into()),
         }
     }
 
-    async fn files_effect(&self, plugin: &PluginName, effect: &Effect) -> Result<Acted, Fault> {
+    async fn files_effect(&self, plugin: &PluginName, effect: &Effect, ready: Ready) -> Result<Acted, Fault> {
         match effect {
             Effect::FilesStat { node, file } => {
                 let (files, file) = self.file(node, file).await?;
@@ -69,9 +74,11 @@ impl Live {
                 Ok(Acted { traces: vec![trace], ..Ok(Answer::Done).into() })
             }
             Effect::FilesSwap { set, node } => {
+                let Prepared { traces, .. } = match ready.0 {
+                    Some(prepared) => prepared?,
+                    None => self.before_swap(set, node).await?,
+                };
                 let (files, staged) = self.set(set, node).await?;
-                let targets: Vec<_> = staged.iter().map(|staged| Target::from(&staged.file)).collect();
-                let traces = self.save(&files, &targets).await?;
                 files.swap(set, &staged).await.map_err(to_fault)?;
                 self.objects.forget_set(set, node);
                 Ok(Acted { traces, ..Ok(Answer::Done).into() })
@@ -115,6 +122,12 @@ impl Live {
             }
             other => Err(Fault::new(code::INVALID, format!("{other} is no effect of files"))),
         }
+    }
+
+    pub(super) async fn before_swap(&self, set: &ObjectName, node: &NodeName) -> Result<Prepared, Fault> {
+        let (files, staged) = self.set(set, node).await?;
+        let targets: Vec<_> = staged.iter().map(|staged| Target::from(&staged.file)).collect();
+        Ok(Prepared { traces: self.save(&files, &targets).await?, marks: Vec::new() })
     }
 
     /// The files of a node, as this run works on them.

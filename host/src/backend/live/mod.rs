@@ -13,8 +13,8 @@ mod nodes;
 mod settle;
 
 use super::look::Look;
-use super::{Acted, Backend, class_of, fault};
-use crate::capability::crypto::read_certificate;
+use super::{Acted, Backend, Ready, class_of, fault};
+use crate::capability::crypto::{KeysAhead, read_certificate};
 use crate::capability::files::Saved;
 use crate::capability::nodes::{NodeContext, NodeContexts};
 use crate::capability::objects::{Object, Objects};
@@ -27,7 +27,7 @@ use crate::model::{
     PauseReason, PluginName, Roles, RunId, Stop, code,
 };
 use crate::policy::{Facts, Permit};
-use crate::site::{CommandDeclaration, ProcedureSettings, SecretSource, Site};
+use crate::site::{CommandDeclaration, CommandKind, ProcedureSettings, SecretSource, Site};
 use crate::transport::Transports;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -83,6 +83,7 @@ pub struct Live {
     /// How the lease was come by, for the journal.
     pub(crate) story: Mutex<Vec<Row>>,
     objects: Objects,
+    keys_ahead: KeysAhead,
     contexts: NodeContexts,
     roles: RwLock<Option<Roles>>,
     tokens: RwLock<HashMap<NodeName, u64>>,
@@ -110,6 +111,7 @@ impl Live {
             terms: parts.terms,
             story: Mutex::default(),
             objects: Objects::default(),
+            keys_ahead: KeysAhead::default(),
             contexts: NodeContexts::default(),
             roles: RwLock::default(),
             tokens: RwLock::default(),
@@ -168,10 +170,30 @@ impl Live {
             .map_err(fault(code::FAILED))
     }
 
-    async fn dispatch(&self, plugin: &PluginName, effect: &Effect, sequence: i64) -> Result<Acted, Stop> {
+    /// What comes before a change is let loose: its save, which is in Windlass's own folder.
+    async fn before_change(&self, effect: &Effect) -> Ready {
+        match effect {
+            Effect::NodesRun { node, command, .. } => match self.command(command) {
+                Ok(declaration) if declaration.kind == CommandKind::Change => {
+                    Ready(Some(self.before_command(node, declaration).await))
+                }
+                _ => Ready::default(),
+            },
+            Effect::FilesSwap { set, node } => Ready(Some(self.before_swap(set, node).await)),
+            _ => Ready::default(),
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        plugin: &PluginName,
+        effect: &Effect,
+        sequence: i64,
+        ready: Ready,
+    ) -> Result<Acted, Stop> {
         Ok(match effect.interface() {
-            "nodes" => self.nodes(plugin, effect, sequence).await?,
-            "files" => self.files(plugin, effect).await?,
+            "nodes" => self.nodes(plugin, effect, sequence, ready).await?,
+            "files" => self.files(plugin, effect, ready).await?,
             "cluster" => self.look().cluster(effect).await.into(),
             "crypto" => self.crypto(plugin, effect).await,
             _ => self.local(plugin, effect).await,
@@ -215,13 +237,23 @@ impl Backend for Live {
         self.mirror_all(journal, false).boxed()
     }
 
+    fn ready<'a>(&'a self, journal: &'a Journal, effect: &'a Effect) -> BoxFuture<'a, Result<Ready, Stop>> {
+        async move {
+            let (mirrored, ready) =
+                futures::join!(self.mirror_all(journal, false), self.before_change(effect));
+            mirrored.map(|()| ready)
+        }
+        .boxed()
+    }
+
     fn act<'a>(
         &'a self,
         plugin: &'a PluginName,
         permit: Permit,
         sequence: i64,
+        ready: Ready,
     ) -> BoxFuture<'a, Result<Acted, Stop>> {
-        async move { self.dispatch(plugin, permit.effect(), sequence).await }.boxed()
+        async move { self.dispatch(plugin, permit.effect(), sequence, ready).await }.boxed()
     }
 
     fn settle<'a>(

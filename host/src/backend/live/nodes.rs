@@ -1,7 +1,7 @@
 //! Named commands: observed directly, changed as jobs, asked of a person, or requested of a server.
 
 use super::{Live, fault};
-use crate::backend::Acted;
+use crate::backend::{Acted, Prepared, Ready};
 use crate::capability::files::{NodeFiles, ResolvedFile, Target};
 use crate::capability::nodes::{self, ArgumentValue, JobKey, NodeContext, NodesError, ResolvedCommand};
 use crate::journal::Trace;
@@ -25,6 +25,7 @@ impl Live {
         plugin: &PluginName,
         effect: &Effect,
         sequence: i64,
+        ready: Ready,
     ) -> Result<Acted, Stop> {
         match effect {
             Effect::NodesMembers => Ok(Ok(Answer::Members(self.look().members())).into()),
@@ -33,7 +34,7 @@ impl Live {
                 Ok(asked.map(Answer::Milliseconds).map_err(fault(code::UNREACHABLE)).into())
             }
             Effect::NodesRun { node, command, arguments } => {
-                let ran = self.run(plugin, node, command, arguments, &job_id(sequence)).await?;
+                let ran = self.run(plugin, node, command, arguments, (&job_id(sequence), ready)).await?;
                 Ok(match ran {
                     Ok((outcome, traces)) => Acted { traces, ..Ok(Answer::Outcome(outcome)).into() },
                     Err(fault) => Err(fault).into(),
@@ -49,7 +50,7 @@ impl Live {
         node: &NodeName,
         command: &CommandName,
         arguments: &[Argument],
-        id: &str,
+        job: (&str, Ready),
     ) -> Ran {
         let declaration = match self.command(command) {
             Ok(declaration) => declaration,
@@ -64,7 +65,7 @@ impl Live {
                 .await
                 .map_err(to_fault)
                 .map(|ended| (nodes::outcome(&resolved, &ended), Vec::new()))),
-            CommandKind::Change => self.change(node, declaration, resolved, id).await,
+            CommandKind::Change => self.change(node, declaration, resolved, job).await,
             CommandKind::Manual => {
                 Ok(self.manual(node, declaration).await.map(|outcome| (outcome, Vec::new())))
             }
@@ -80,24 +81,47 @@ impl Live {
         }
     }
 
-    /// Saves what the command is declared to write, then runs it as a job.
+    /// Saves what the command is declared to write, and notes what it is not.
+    pub(super) async fn before_command(
+        &self,
+        node: &NodeName,
+        declaration: &CommandDeclaration,
+    ) -> Result<Prepared, Fault> {
+        let files = self.node_files(node).await?;
+        let (targets, others) = self.touches(node, declaration).await?;
+        let (traces, marks) = futures::join!(self.save(&files, &targets), self.marks(&files, &others));
+        Ok(Prepared { traces: traces?, marks: marks? })
+    }
+
+    /// What a command is declared to write on a node, and the profile's other files.
+    async fn touches(
+        &self,
+        node: &NodeName,
+        declaration: &CommandDeclaration,
+    ) -> Result<(Vec<Target>, Vec<ResolvedFile>), Fault> {
+        let context = self.context(node).await?;
+        let targets = context.written(&self.site.profile, declaration).map_err(|error| error.to_fault())?;
+        let others = self.not_below(&context, &targets);
+        Ok((targets, others))
+    }
+
+    /// Runs a command as a job, with what it writes saved before.
     async fn change(
         &self,
         node: &NodeName,
         declaration: &CommandDeclaration,
         resolved: ResolvedCommand,
-        id: &str,
+        (id, ready): (&str, Ready),
     ) -> Ran {
         let prepared = async {
-            let context = self.context(node).await?;
-            let files = self.node_files(node).await?;
-            let targets =
-                context.written(&self.site.profile, declaration).map_err(|error| error.to_fault())?;
-            let others = self.not_below(&context, &targets);
-            let (traces, marks) = futures::join!(self.save(&files, &targets), self.marks(&files, &others));
-            Ok((files, traces?, others, marks?))
+            let prepared = match ready.0 {
+                Some(prepared) => prepared?,
+                None => self.before_command(node, declaration).await?,
+            };
+            let (_, others) = self.touches(node, declaration).await?;
+            Ok((prepared, self.node_files(node).await?, others))
         };
-        let (files, mut traces, others, before) = match prepared.await {
+        let (Prepared { mut traces, marks: before }, files, others) = match prepared.await {
             Ok(prepared) => prepared,
             Err(fault) => return Ok(Err(fault)),
         };

@@ -2,7 +2,7 @@
 
 use super::Live;
 use super::nodes::{found_done, job_id};
-use crate::backend::Acted;
+use crate::backend::{Acted, Ready};
 use crate::capability::files::SwapState;
 use crate::capability::nodes::{self, Ended};
 use crate::journal::{Row, Settlement, StoredRow};
@@ -110,7 +110,7 @@ impl Live {
         effect: &Effect,
         sequence: i64,
     ) -> Result<(Acted, Settlement), Stop> {
-        Ok((self.dispatch(plugin, effect, sequence).await?, Settlement::ActsAgain))
+        Ok((self.dispatch(plugin, effect, sequence, Ready::default()).await?, Settlement::ActsAgain))
     }
 
     /// Takes what a run has made and left so far from its journal.

@@ -23,6 +23,10 @@ impl Planning {
                 imagined.make(plugin, name, Made::Key { born, algorithm: algorithm.clone() })?;
                 Ok(Answer::Done)
             }
+            Effect::CryptoPrepareKey { algorithm } => {
+                let _: KeyAlgorithm = algorithm.parse().map_err(fault(code::REFUSED))?;
+                Ok(Answer::Done)
+            }
             Effect::CryptoSelfSign { name, key, subject, days } => {
                 self.imagined().free(plugin, name)?;
                 let (_, algorithm) = self.imagined().key(plugin, key)?;

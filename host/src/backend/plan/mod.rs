@@ -19,7 +19,7 @@ mod symbols;
 mod tests;
 
 use super::look::Look;
-use super::{Acted, Backend, class_of};
+use super::{Acted, Backend, Ready, class_of};
 use crate::capability::nodes::NodeContexts;
 use crate::capability::objects::Objects;
 use crate::journal::{KeptObject, Settlement, Trace};
@@ -186,6 +186,7 @@ impl Backend for Planning {
         plugin: &'a PluginName,
         permit: Permit,
         sequence: i64,
+        _: Ready,
     ) -> BoxFuture<'a, Result<Acted, Stop>> {
         async move { Ok(self.act_on(plugin, permit.effect(), sequence).await) }.boxed()
     }

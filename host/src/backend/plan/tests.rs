@@ -124,7 +124,7 @@ impl Place {
             *sequence += 1;
             *sequence
         };
-        self.planning.act(&self.plugin, permit, sequence).await.unwrap().answer
+        self.planning.act(&self.plugin, permit, sequence, Default::default()).await.unwrap().answer
     }
 
     async fn act(&self, effect: Effect) -> Answer {

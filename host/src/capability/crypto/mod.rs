@@ -7,6 +7,7 @@
 //! chance to say what is wrong in an operator's words. Neighbours: `secrets` holds passphrases, `cluster`
 //! fetches the certificates that nodes serve.
 
+mod ahead;
 mod algorithm;
 mod certificate;
 mod encrypted;
@@ -18,6 +19,7 @@ mod name;
 mod pem;
 mod verify;
 
+pub use ahead::KeysAhead;
 pub use algorithm::KeyAlgorithm;
 pub use certificate::{MAX_INPUT, read_certificate, to_pem};
 pub use error::CryptoError;

@@ -33,14 +33,15 @@ fail() {
 
 # finish TEXT: the success text is the last line. Keeps how long it took, in nanoseconds.
 finish() {
+    end=0
+    if on wrong-exit; then end=3; fi
     ended=$(date '+%s %N')
     case $began$ended in
     *[!0-9\ ]*) ;;
     *) printf '%s %s\n' "$double" $((${ended% *}${ended#* } - ${began% *}${began#* })) >>"$lab/times" ;;
     esac
     printf '%s\n' "$1"
-    if on wrong-exit; then exit 3; fi
-    exit 0
+    exit $end
 }
 
 # ask PROMPT: reads the password. The prompt is printed without a terminal too; with one, what is typed is not

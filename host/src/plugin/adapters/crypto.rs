@@ -15,6 +15,14 @@ impl Host for Guest {
         .await
     }
 
+    async fn prepare_key(&mut self, algorithm: String) -> Imported<()> {
+        self.perform(
+            || Ok(Effect::CryptoPrepareKey { algorithm: key("algorithm", algorithm)? }),
+            answer!(Answer::Done => ()),
+        )
+        .await
+    }
+
     async fn self_sign(
         &mut self,
         object: String,

@@ -184,6 +184,7 @@ fn cases() -> Vec<Case> {
         Effect::CryptoGenerateKey { name: object("ca-key"), algorithm: "ecdsa-p256".into() },
         done(),
     );
+    case("crypto.prepare-key", Effect::CryptoPrepareKey { algorithm: "ecdsa-p256".into() }, done());
     case(
         "crypto.self-sign",
         Effect::CryptoSelfSign {

@@ -3,7 +3,7 @@
 
 use super::decide::{Certificate, Evidence, Found, Key, Seen};
 use crate::evidence::{CertificateFile, seen};
-use crate::memory::{Known, Remembered, keep_before, keep_ownership};
+use crate::memory::{Known, Remembered, keep_before, keep_in_date, keep_ownership};
 use crate::names::{ENDPOINT, LEAF_CERT, LEAF_KEY, NEW_ROOT, PASSWORD, ROOT_CERT, ROOT_KEY};
 use crate::pair::{Pair, Role};
 use crate::problems::is_about_authority;
@@ -44,6 +44,8 @@ fn node(pair: &Pair, role: Role, roots: &[Read; 2], supplied: bool, now: i64) ->
     if let Ok(root) = own {
         Remembered::OldRoot(role).keep(&Known::from(&root.certificate))?;
     }
+    let in_date = |read: &Read| read.as_ref().is_ok_and(|file| file.is_in_date(now));
+    keep_in_date(role, in_date(own) && in_date(&leaf))?;
     let mut leaf_of = [false; 3];
     if let Ok(leaf) = &leaf {
         Remembered::OldLeaf(role).keep(&Known::from(&leaf.certificate))?;
@@ -76,9 +78,7 @@ fn node(pair: &Pair, role: Role, roots: &[Read; 2], supplied: bool, now: i64) ->
 /// Whether it is worth a check: dates and names alone rule most out, and a check that fails is told to the operator
 /// as a fault.
 fn may_hold(leaf: &CertificateFile, root: &CertificateFile, now: i64) -> bool {
-    let in_date =
-        |file: &CertificateFile| (file.certificate.not_before..=file.certificate.not_after).contains(&now);
-    in_date(leaf) && in_date(root) && leaf.certificate.issuer == root.certificate.subject
+    leaf.is_in_date(now) && root.is_in_date(now) && leaf.certificate.issuer == root.certificate.subject
 }
 
 fn root_of(roots: &[Read; 2], role: Role) -> &Read {

@@ -1,6 +1,7 @@
 //! The mock host's answers: each call changes or looks at the simulated pair.
 
 use super::{FIRST, Pair, SECOND, Switch, holds, number, product, role};
+use sha2::{Digest as _, Sha256};
 use windlass_sdk::mock::MockHost;
 use windlass_sdk::{
     Argument, Certificate, CertificateSource, Content, Entry, Fault, FileStat, HealthRecord, Member, Outcome,
@@ -65,7 +66,10 @@ impl MockHost for Pair {
     }
 
     fn fingerprint(&mut self, node: &str, file: &str) -> Result<Option<String>, Fault> {
-        Ok(self.file(node, "stat", file)?.files.get(file).map(|content| format!("digest of {content}")))
+        let found = self.file(node, "stat", file)?.files.get(file).cloned();
+        Ok(found.map(|content| {
+            Sha256::digest(content.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        }))
     }
 
     fn read(&mut self, node: &str, file: &str) -> Result<Vec<u8>, Fault> {
@@ -162,6 +166,11 @@ impl MockHost for Pair {
         self.used.insert("generate-key".into());
         self.effect(format!("generate the {algorithm} key {name}"));
         self.objects.insert(name.into(), format!("key {name}"));
+        Ok(())
+    }
+
+    fn prepare_key(&mut self, _: &str) -> Result<(), Fault> {
+        self.used.insert("generate-key".into());
         Ok(())
     }
 

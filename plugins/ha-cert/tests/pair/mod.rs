@@ -138,6 +138,10 @@ impl Cluster {
         self.pair.borrow_mut()
     }
 
+    pub fn days_pass(&self, days: i64) {
+        self.change().clock += days * DAY * 1_000;
+    }
+
     /// Returns the ids of the plan.
     pub fn plan(&self) -> Result<Vec<String>, Fault> {
         Ok(HaCert::steps()?.into_iter().map(|step| step.id).collect())

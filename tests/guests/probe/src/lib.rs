@@ -118,6 +118,7 @@ fn call(function: &str) -> Result<String, Fault> {
         "cluster.manager" => shown(cluster::manager()),
 
         "crypto.generate-key" => shown(crypto::generate_key("ca-key", "ecdsa-p256")),
+        "crypto.prepare-key" => shown(crypto::prepare_key("ecdsa-p256")),
         "crypto.self-sign" => shown(crypto::self_sign("ca", "ca-key", &subject("Probe CA"), 3650)),
         "crypto.issue" => shown(crypto::issue(
             "leaf",

@@ -57,23 +57,33 @@ save_one() {
         [ "${facts#*"$newline"}" = "${facts%"$newline"*}" ] || save_failed owner "$(stat -c %U:%G "$path")"
         facts=${facts%"$newline"*}
         if [ "$found_kind" = folder ]; then
-            before=$(listing_of "$path") || save_failed denied "$path"
-            [ "$(listing_of "$entry/data")" = "$before" ] || save_failed moving "$path"
+            # Side by side; a line each, the same where they hold the same.
+            sums=$(folder_sum "$path" & folder_sum "$entry/data"; wait)
+            sum=${sums%%"$newline"*}
+            [ "$sums" = "$sum$newline$sum" ] || save_failed moving "$path"
             lay_over "$path" "$entry/data"
             if [ $laid = yes ]; then
-                before=$(listing_of "$entry/data") || save_failed denied "$path"
+                sum=$(folder_sum "$entry/data")
                 facts=$(stat -c '%a %u:%g' "$entry/data")
             fi
-            sum=$(digest_of_listing "$before")
+            sum=${sum%% *}
         else
-            sum=$(digest_of "$path") || save_failed denied "$path"
-            [ "$(digest_of "$entry/data")" = "$sum" ] || save_failed moving "$path"
+            # A name with a backslash in it has one before its sum too.
+            sums=$(sha256sum "$path" "$entry/data") || save_failed denied "$path"
+            copied=${sums##*"$newline"} copied=${copied%% *}
+            sum=${sums%% *} sum=${sum#\\}
+            [ "${copied#\\}" = "$sum" ] || save_failed moving "$path"
         fi
     fi
-    salt=$(sha256sum 2>/dev/null </proc/sys/kernel/random/uuid) || salt=$(head -c 16 /dev/urandom | sha256sum)
+    { IFS= read -r salt </proc/sys/kernel/random/uuid; } 2>/dev/null || salt=$(head -c 16 /dev/urandom | sha256sum)
     printf '%s\n' 'windlass-save 1' "$path" "$found_kind" "${facts% *}" "${facts#* }" "$sum" "${salt%% *}" \
         >"$entry/entry" || save_failed write "$entry"
     number=$((number + 1))
+}
+
+# What cannot be read whole is like nothing else.
+folder_sum() {
+    { listing_of "$1" || printf 'not whole: %s\n' "$1"; } | sha256sum
 }
 
 save_failed() {
