@@ -460,6 +460,21 @@ fn a_clock_that_is_off_is_off_for_the_service_user() {
 #[test]
 fn switches_that_need_nodes_of_their_own_do_what_they_say() {
     let Some(fixture) = ssh(0) else { return };
+    // A node that loses its power keeps what is on its disk, and no process; its services start with it.
+    fixture.check(
+        "master2",
+        "echo kept > ~/kept; (setsid sleep 1000 </dev/null >/dev/null 2>&1 &) ; cat ~/kept",
+        "",
+        "kept",
+    );
+    fixture.lab.break_with(Switch::NodeDown, Some("master2"), false, &[]).unwrap();
+    let soon = &["-o", "ConnectTimeout=2"];
+    assert_eq!(feed(&mut fixture.ssh("master2", soon, "true"), "").status.code(), Some(255));
+    wait("the loss of the node", || fixture.lab.seen_by("master1", "master2").is_none());
+    fixture.heal(Switch::NodeDown);
+    fixture.check("master2", "cat ~/kept; pgrep -x sleep || echo none", "", "kept\nnone");
+    fixture.wait_all_normal(true);
+
     // A full disk: the script fails, and what was there is whole.
     fixture.generate_root("master2", PASSWORD);
     let before = content(&fixture.cert_ha("master2"));

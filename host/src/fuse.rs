@@ -1,7 +1,8 @@
 //! Where a debug build can be made to die: the kill matrix of the tests goes through every one of these places.
 //!
 //! `WINDLASS_FUSE=record:FILE` writes a line for each place that this process passes; `WINDLASS_FUSE=N` kills it,
-//! as SIGKILL does, at the N-th. So the matrix is made from what a run really passes, not from a list by hand. In
+//! as SIGKILL does, at the N-th; `WINDLASS_FUSE=stop:N` stops it there, as SIGSTOP does, so that something can happen to
+//! a node meanwhile. So the matrix is made from what a run really passes, not from a list by hand. In
 //! a release nothing of it is there.
 
 /// A place within an effect, or between two.
@@ -49,7 +50,13 @@ mod armed {
     enum Fuse {
         Absent,
         Record { file: File },
-        Kill { at: u64 },
+        Raise { signal: Signal, at: u64 },
+    }
+
+    impl Fuse {
+        fn raising(signal: Signal, at: &str) -> Self {
+            at.parse().map_or(Fuse::Absent, |at| Fuse::Raise { signal, at })
+        }
     }
 
     struct State {
@@ -64,10 +71,12 @@ mod armed {
     static STATE: LazyLock<Mutex<State>> = LazyLock::new(|| {
         let fuse = match std::env::var("WINDLASS_FUSE") {
             Err(_) => Fuse::Absent,
-            Ok(asked) => match (asked.strip_prefix("record:").map(File::create), asked.parse()) {
-                (Some(Ok(file)), _) => Fuse::Record { file },
-                (_, Ok(at)) => Fuse::Kill { at },
-                _ => Fuse::Absent,
+            Ok(asked) => match asked.split_once(':') {
+                Some(("record", file)) => {
+                    File::create(file).map_or(Fuse::Absent, |file| Fuse::Record { file })
+                }
+                Some(("stop", at)) => Fuse::raising(Signal::SIGSTOP, at),
+                _ => Fuse::raising(Signal::SIGKILL, &asked),
             },
         };
         Mutex::new(State {
@@ -102,8 +111,8 @@ mod armed {
             Fuse::Record { file } => {
                 drop(writeln!(file, "{passed} {effect} {call} {class} {place:?} {words}"))
             }
-            Fuse::Kill { at } if at == passed => drop(raise(Signal::SIGKILL)),
-            Fuse::Kill { .. } | Fuse::Absent => {}
+            Fuse::Raise { signal, at } if at == passed => drop(raise(*signal)),
+            Fuse::Raise { .. } | Fuse::Absent => {}
         }
         if place == Place::BeforeAnswer {
             *words = format!("after: {words}");

@@ -21,13 +21,13 @@ const TASTES: [Taste; 3] = [PLAIN, Taste { leaf: "host", ..PLAIN }, Taste { ca: 
 
 /// A place that a run passes, as `WINDLASS_FUSE` records it.
 #[derive(Debug, Clone)]
-struct Place {
-    at: u64,
-    effect: u64,
+pub struct Place {
+    pub at: u64,
+    pub effect: u64,
     call: String,
-    class: String,
-    place: String,
-    words: String,
+    pub class: String,
+    pub place: String,
+    pub words: String,
 }
 
 impl std::fmt::Display for Place {
@@ -47,13 +47,30 @@ enum Then {
 }
 
 struct Case {
+    transport: Transport,
     taste: Taste,
     place: Place,
     then: Then,
 }
 
+/// One case of a matrix.
+pub trait Work: Sync {
+    fn title(&self) -> String;
+
+    /// A pair for it, which serves the following cases too.
+    fn up(&self) -> Option<Pair>;
+
+    /// Whether a pair that served another case serves this one.
+    fn goes_with(&self, _other: &Self) -> bool {
+        true
+    }
+
+    /// Fails where something does not hold; false: the pair serves no other case.
+    fn check(&self, pair: &Pair) -> bool;
+}
+
 /// Runs a command that writes down every place it passes.
-fn recorded(pair: &Pair, arguments: &[&str], code: i32) -> Vec<Place> {
+pub fn recorded(pair: &Pair, arguments: &[&str], code: i32) -> Vec<Place> {
     let file = pair.controller.join("places");
     let mut command = pair.command(arguments);
     command.env("WINDLASS_FUSE", format!("record:{file}"));
@@ -75,7 +92,7 @@ fn recorded(pair: &Pair, arguments: &[&str], code: i32) -> Vec<Place> {
 }
 
 /// Runs a command that is killed at a place; where it ended before it got there, says so.
-fn killed(pair: &Pair, arguments: &[&str], at: u64) -> bool {
+pub fn killed(pair: &Pair, arguments: &[&str], at: u64) -> bool {
     let output = pair.command(arguments).env("WINDLASS_FUSE", at.to_string()).output().unwrap();
     match output.status.signal() {
         Some(9) => true,
@@ -117,9 +134,9 @@ fn cases(transport: Transport, taste: Taste, quick: bool, dice: &mut Dice) -> Op
     proof::new_consistent(&pair, &before);
     let mut cases = Vec::new();
     for place in chosen(&places, dice) {
-        cases.push(Case { taste, place: place.clone(), then: Then::Resume });
+        cases.push(Case { transport, taste, place: place.clone(), then: Then::Resume });
         if place.class == "Change" {
-            cases.push(Case { taste, place, then: Then::RollBack });
+            cases.push(Case { transport, taste, place, then: Then::RollBack });
         }
     }
     let mut states = states(&places);
@@ -133,74 +150,88 @@ fn cases(transport: Transport, taste: Taste, quick: bool, dice: &mut Dice) -> Op
         let back = recorded(&pair, &["rollback"], 1);
         for place_back in chosen(&back, dice) {
             let then = Then::RollBackKilledAt(place_back.at);
-            cases.push(Case { taste, place: place.clone(), then });
+            cases.push(Case { transport, taste, place: place.clone(), then });
         }
     }
     Some(cases)
 }
 
-/// One kill, and what follows it.
-fn check(pair: &Pair, case: &Case) {
-    let (before, executions) = (pair.content(), pair.executions());
-    let killed_there = killed(pair, &["run", "ha-cert", "--yes"], case.place.at);
-    match case.then {
-        _ if !killed_there => proof::new_consistent(pair, &before),
-        Then::Resume => {
-            let resumed = pair.windlass(&["resume", "--yes"]);
-            // Killed after it was over: there is nothing left to do.
-            if !(resumed.code == Some(2) && resumed.err.contains("no unfinished run")) {
-                resumed.expect(0);
+impl Work for Case {
+    fn title(&self) -> String {
+        let Case { taste, place, then, .. } = self;
+        format!("ca {}, leaf {}, killed at {place}, then {then:?}", taste.ca, taste.leaf)
+    }
+
+    fn up(&self) -> Option<Pair> {
+        up(self.transport, self.taste)
+    }
+
+    fn goes_with(&self, other: &Self) -> bool {
+        self.taste == other.taste
+    }
+
+    /// One kill, and what follows it.
+    fn check(&self, pair: &Pair) -> bool {
+        let (before, executions) = (pair.content(), pair.executions());
+        let killed_there = killed(pair, &["run", "ha-cert", "--yes"], self.place.at);
+        match self.then {
+            _ if !killed_there => proof::new_consistent(pair, &before),
+            Then::Resume => {
+                let resumed = pair.windlass(&["resume", "--yes"]);
+                // Killed after it was over: there is nothing left to do.
+                if !(resumed.code == Some(2) && resumed.err.contains("no unfinished run")) {
+                    resumed.expect(0);
+                }
+                proof::new_consistent(pair, &before);
+                super::crash::ran_as_a_whole_run(pair, executions, self.taste);
             }
-            proof::new_consistent(pair, &before);
-            super::crash::ran_as_a_whole_run(pair, executions, case.taste);
+            Then::RollBack | Then::RollBackKilledAt(_) => {
+                if let Then::RollBackKilledAt(at) = self.then {
+                    killed(pair, &["rollback"], at);
+                }
+                let run = pair.last_run();
+                let back = pair.windlass(&["rollback", &run]);
+                // Killed before anything changed, or after it was taken back.
+                if !(back.code == Some(2) && back.err.contains("nothing left to do")) {
+                    back.expect(1);
+                }
+                proof::as_it_was(pair, &before);
+            }
         }
-        Then::RollBack | Then::RollBackKilledAt(_) => {
-            if let Then::RollBackKilledAt(at) = case.then {
-                killed(pair, &["rollback"], at);
-            }
-            let run = pair.last_run();
-            let back = pair.windlass(&["rollback", &run]);
-            // Killed before anything changed, or after it was taken back.
-            if !(back.code == Some(2) && back.err.contains("nothing left to do")) {
-                back.expect(1);
-            }
-            proof::as_it_was(pair, &before);
-        }
+        true
     }
 }
 
-/// Goes through cases on two pairs at once, each of one taste at a time; prints how many and how long.
-fn go_through(transport: Transport, cases: &[Case]) {
+/// Goes through cases on two pairs at once; prints how many and how long.
+pub fn go_through<W: Work>(what: &str, cases: &[W]) {
     let began = Instant::now();
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                let mut pair: Option<(Taste, Pair)> = None;
+                let mut pair: Option<(&W, Pair)> = None;
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let title = format!(
-                        "ca {}, leaf {}, killed at {}, then {:?}",
-                        case.taste.ca, case.taste.leaf, case.place, case.then
-                    );
-                    if pair.as_ref().is_none_or(|(taste, _)| *taste != case.taste) {
+                    if pair.as_ref().is_none_or(|(before, _)| !case.goes_with(before)) {
                         drop(pair.take());
-                        pair = up(transport, case.taste).map(|pair| (case.taste, pair));
+                        pair = case.up().map(|pair| (case, pair));
                     }
                     let Some((_, on)) = &pair else { return };
-                    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(on, case)));
+                    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case.check(on)));
                     done.fetch_add(1, Ordering::Relaxed);
                     if checked.is_err() {
-                        println!("FAILED: {title}");
-                        failures.lock().unwrap().push(title);
-                        // What it left is nobody's to build on.
+                        println!("FAILED: {}", case.title());
+                        failures.lock().unwrap().push(case.title());
+                    }
+                    // What a failure left is nobody's to build on.
+                    if !checked.unwrap_or(false) {
                         pair = None;
                     }
                 }
             });
         }
     });
-    println!("{} cases over {transport:?} in {:.0} s", done.into_inner(), began.elapsed().as_secs_f64());
+    println!("{} cases, {what}, in {:.0} s", done.into_inner(), began.elapsed().as_secs_f64());
     let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
 }
@@ -223,7 +254,8 @@ fn matrix(transport: Transport, tastes: &[Taste], few: usize) {
             }
         }
     }
-    go_through(transport, &all.into_iter().flatten().collect::<Vec<_>>());
+    let what = format!("kills over {transport:?}");
+    go_through(&what, &all.into_iter().flatten().collect::<Vec<_>>());
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod adopt;
 mod bare;
 mod crash;
 mod e2e;
+mod faults;
 mod leak;
 mod lease;
 mod matrix;

@@ -145,7 +145,8 @@ fn no_leftovers(pair: &Pair, node: &str) {
     for entry in files(&home) {
         let name = entry.strip_prefix(&home).unwrap().as_str();
         let parts: Vec<_> = name.split('/').collect();
-        let listed = matches!(parts.as_slice(), ["token"] | ["runs", _, "swaps" | "saved" | "mirror", ..]);
+        let listed =
+            matches!(parts.as_slice(), ["token"] | ["runs", _, "swaps" | "marks" | "saved" | "mirror", ..]);
         assert!(listed, "{node}: .windlass/{name} is not listed in docs/nodes.md for a run that is over");
     }
     assert_eq!(home.metadata().unwrap().mode() & 0o777, 0o700);

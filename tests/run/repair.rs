@@ -2,6 +2,7 @@
 
 use super::crash::begin;
 use super::e2e::{Ended, NODES, PLAIN, Pair, Taste, up_as, wait};
+use super::matrix::{killed, recorded};
 use super::proof;
 use super::states::{GOOD, PAST, another_key};
 use windlass::lab::{Double, Product, Switch, Transport};
@@ -98,6 +99,29 @@ fn a_repair_that_is_killed_goes_on_without_being_acknowledged_again_or_is_taken_
     assert!(run.until(r#""effect":"files.swap""#));
     run.kill();
     pair.windlass(&["resume", "--yes"]).expect(0);
+    proof::on_one_root(&pair);
+}
+
+#[test]
+fn a_repair_that_was_killed_before_it_was_acknowledged_takes_the_token_when_it_is_resumed() {
+    let Some(pair) = up_as(Product::Mrs2, Transport::Local, PLAIN) else { return };
+    split(&pair);
+    let before = pair.content();
+    let (token, _) = token(&pair);
+    let arguments = [&REPAIR[..], &["--ack", &token]].concat();
+    let places = recorded(&pair, &arguments, 0);
+    pair.windlass(&["rollback", &pair.last_run()]).expect(1);
+    let asked = places.iter().find(|place| {
+        place.words.starts_with("ask the operator to acknowledge") && place.place == "BeforeAct"
+    });
+    let asked = asked.unwrap_or_else(|| panic!("{places:?}"));
+    for (ack, code) in [("ack-0123456789ab", 4), (token.as_str(), 0)] {
+        assert!(killed(&pair, &arguments, asked.at));
+        pair.windlass(&["resume", "--yes", "--ack", ack]).expect(code);
+        if code != 0 {
+            proof::same_files(&pair, &before);
+        }
+    }
     proof::on_one_root(&pair);
 }
 

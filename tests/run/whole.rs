@@ -1,6 +1,7 @@
 //! Whole runs: every way to make the root, every way to make the leaves, over both transports.
 
 use super::e2e::{NODES, PLAIN, Pair, Taste, up, up_as};
+use super::matrix::{killed, recorded};
 use super::proof;
 use windlass::lab::{Product, Switch, Transport};
 use windlass::model::{Event, RunState};
@@ -192,11 +193,26 @@ fn what_a_script_changes_that_it_is_not_declared_to_is_a_finding_of_the_run() {
     let text = std::fs::read_to_string(&script).unwrap();
     let (first, rest) = text.split_once('\n').unwrap();
     let stray = pair.cert_ha("master2").join(".ha_pass");
-    std::fs::write(&script, format!("{first}\ntouch -d '1 hour ago' '{stray}'\n{rest}")).unwrap();
+    let strays = |when: &str| {
+        std::fs::write(&script, format!("{first}\ntouch -d '{when}' '{stray}'\n{rest}")).unwrap();
+    };
+    strays("1 hour ago");
     const FINDING: &str = "finding: ha-key-password on master2 changed while restart-ha ran";
     let ran = pair.windlass(&["run", "ha-cert", "--yes"]).expect(0);
     assert_eq!(format!("{}{}", ran.out, ran.err).matches(FINDING).count(), 1, "{ran:?}");
     assert_eq!(ran.err.matches("finding: ").count() + ran.out.matches("finding: ").count(), 1, "{ran:?}");
+    let shown = pair.windlass(&["runs", "show"]).expect(0).out;
+    assert_eq!(shown.matches(FINDING).count(), 1, "{shown}");
+
+    // Also where the controller dies meanwhile.
+    strays("2 hours ago");
+    let places = recorded(&pair, &["run", "ha-cert", "--yes"], 0);
+    let running = places.iter().find(|place| {
+        place.place == "Running" && place.words.contains("restart-ha") && place.words.contains("master2")
+    });
+    strays("3 hours ago");
+    assert!(killed(&pair, &["run", "ha-cert", "--yes"], running.unwrap().at));
+    pair.windlass(&["resume", "--yes"]).expect(0);
     let shown = pair.windlass(&["runs", "show"]).expect(0).out;
     assert_eq!(shown.matches(FINDING).count(), 1, "{shown}");
 }

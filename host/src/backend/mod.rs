@@ -37,14 +37,7 @@ impl From<Result<Answer, Fault>> for Acted {
 /// What was seen to beside the mirroring of a change's intent, and harms nothing: what it replaces is saved. None:
 /// nothing was, and acting sees to it.
 #[derive(Debug, Default)]
-pub struct Ready(Option<Result<Prepared, Fault>>);
-
-#[derive(Debug)]
-struct Prepared {
-    traces: Vec<Trace>,
-    /// What files look like that are none of the change's business.
-    marks: Vec<String>,
-}
+pub struct Ready(Option<Result<Vec<Trace>, Fault>>);
 
 /// The other side of the gate.
 pub trait Backend: Facts {
@@ -66,7 +59,12 @@ pub trait Backend: Facts {
     }
 
     /// Mirrors, and gets a change ready side by side with that.
-    fn ready<'a>(&'a self, journal: &'a Journal, _effect: &'a Effect) -> BoxFuture<'a, Result<Ready, Stop>> {
+    fn ready<'a>(
+        &'a self,
+        journal: &'a Journal,
+        _effect: &'a Effect,
+        _sequence: i64,
+    ) -> BoxFuture<'a, Result<Ready, Stop>> {
         async { self.mirror(journal).await.map(|()| Ready::default()) }.boxed()
     }
 

@@ -128,7 +128,9 @@ impl CallPath {
         }
         .map_err(journal_stop)?;
         let ready = match class {
-            EffectClass::Change if !each => self.around.backend.ready(&self.around.journal, &effect).await?,
+            EffectClass::Change if !each => {
+                self.around.backend.ready(&self.around.journal, &effect, sequence).await?
+            }
             _ => Ready::default(),
         };
         fuse::pass(Place::BeforeAct);

@@ -171,17 +171,7 @@ pub(super) fn start_nodes(
     let mut starts = Vec::new();
     let mut links = String::new();
     for (index, node) in spec.nodes.iter().enumerate() {
-        let place = layout.filesystems().join("nodes").join(&node.name);
-        let start = Start {
-            node: node.clone(),
-            state_inside: state_inside(spec),
-            base: layout.filesystems().join("base"),
-            upper: place.join("upper"),
-            work: place.join("work"),
-            root: place.join("root"),
-            state: layout.state(&node.name),
-            binary: spec.binary.clone(),
-        };
+        let start = start_of(layout, spec, node);
         for part in [&start.upper, &start.work, &start.root] {
             folder(part, 0o755)?;
         }
@@ -196,32 +186,85 @@ pub(super) fn start_nodes(
         let public = generate_host_key(&key, &node.name)?;
         let _ = writeln!(known_hosts, "{},{} {public}", node.address, node.name);
 
-        let log = start.state.join(INIT_LOG);
-        let log_file = std::fs::File::create(&log).map_err(LabError::file("make", &log))?;
-        let mut command = Command::new(&spec.binary);
-        command.args(["lab-service", "node"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log_file);
-        let kinds = CloneFlags::CLONE_NEWNS
-            | CloneFlags::CLONE_NEWUTS
-            | CloneFlags::CLONE_NEWIPC
-            | CloneFlags::CLONE_NEWNET;
-        let child = spawn_isolated(&mut command, kinds)
-            .map_err(LabError::system(format!("start node {}", node.name)))?;
-        let interface = interface(index);
-        let _ = writeln!(links, "link add {interface} type veth peer name eth0 netns {}", child.id());
-        let _ = writeln!(links, "link set {interface} master br0 up");
+        let child = first_process(&start)?;
+        links.push_str(&link(index, &child));
         children.push(child);
         starts.push(start);
     }
     put(&layout.known_hosts(), 0o644, known_hosts)?;
     ip(&links)?;
     for (child, start) in children.iter_mut().zip(&starts) {
-        let told = format!("tell node {} what it is", start.node.name);
-        let text = serde_json::to_vec(start).map_err(|error| LabError::failed(&told, error))?;
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(&text).map_err(LabError::system(told))?;
-        }
+        tell(child, start)?;
     }
     Ok(children)
+}
+
+/// Starts a node that has lost its power, with what is on its disk. Returns its first process.
+pub(super) fn start_again(layout: &Layout, spec: &Spec, index: usize) -> Result<i32> {
+    let node = spec.nodes.get(index).ok_or_else(|| LabError::failed("start a node", "there is none"))?;
+    let start = start_of(layout, spec, node);
+    // An overlay that is not synced says that it may have been cut short. Its layer is in memory, and whole.
+    let unsynced = start.work.join("work/incompat");
+    std::fs::remove_dir_all(&unsynced).map_err(LabError::file("remove", &unsynced))?;
+    for left in [SSHD_PID, ha::PID_FILE] {
+        let path = start.state.join(left);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(LabError::File { doing: "remove", path, source: error });
+            }
+            _ => {}
+        }
+    }
+    let mut child = first_process(&start)?;
+    ip(&link(index, &child))?;
+    tell(&mut child, &start)?;
+    Ok(child.id() as i32)
+}
+
+fn start_of(layout: &Layout, spec: &Spec, node: &NodeSpec) -> Start {
+    let place = layout.filesystems().join("nodes").join(&node.name);
+    Start {
+        node: node.clone(),
+        state_inside: state_inside(spec),
+        base: layout.filesystems().join("base"),
+        upper: place.join("upper"),
+        work: place.join("work"),
+        root: place.join("root"),
+        state: layout.state(&node.name),
+        binary: spec.binary.clone(),
+    }
+}
+
+fn first_process(start: &Start) -> Result<Child> {
+    let log = start.state.join(INIT_LOG);
+    let log_file = std::fs::File::create(&log).map_err(LabError::file("make", &log))?;
+    let mut command = Command::new(&start.binary);
+    command.args(["lab-service", "node"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log_file);
+    let kinds = CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWNET;
+    spawn_isolated(&mut command, kinds).map_err(LabError::system(format!("start node {}", start.node.name)))
+}
+
+/// What ip(8) is told of a node's link. Its address on the link stays what it is, whoever remembers it.
+fn link(index: usize, child: &Child) -> String {
+    let interface = interface(index);
+    let [.., high, low] = (index + 1).to_be_bytes();
+    format!(
+        "link add {interface} type veth peer name eth0 address 02:00:0a:4d:{high:02x}:{low:02x} netns {}\n\
+         link set {interface} master br0 up\n",
+        child.id()
+    )
+}
+
+fn tell(child: &mut Child, start: &Start) -> Result<()> {
+    let told = format!("tell node {} what it is", start.node.name);
+    let text = serde_json::to_vec(start).map_err(|error| LabError::failed(&told, error))?;
+    match child.stdin.take() {
+        Some(mut stdin) => stdin.write_all(&text).map_err(LabError::system(told)),
+        None => Ok(()),
+    }
 }
 
 /// A login waits twice for an acknowledgement that the other end holds back for 40 ms, in the hope of data to send

@@ -26,6 +26,8 @@ pub enum Switch {
     Slow,
     /// certHA has no room left (ssh)
     DiskFull,
+    /// The service user's home has no room left (ssh)
+    HomeFull,
     /// Active and standby change places now
     RolesSwitched,
     /// A restart of the active hands its role to the standby
@@ -34,6 +36,8 @@ pub enum Switch {
     ClockOff,
     /// The node's network link is down (ssh)
     LinkDown,
+    /// The node has lost its power: every process of it is gone, what is on its disk stays; off starts it (ssh)
+    NodeDown,
     /// The standby's HA service is stopped and does not start
     StandbyDown,
     /// Both services are active
@@ -98,10 +102,12 @@ impl Switch {
             Self::Hang => "hang",
             Self::Slow => "slow",
             Self::DiskFull => "disk-full",
+            Self::HomeFull => "home-full",
             Self::RolesSwitched => "roles-switched",
             Self::RoleMoves => "role-moves",
             Self::ClockOff => "clock-off",
             Self::LinkDown => "link-down",
+            Self::NodeDown => "node-down",
             Self::StandbyDown => "standby-down",
             Self::TwoActive => "two-active",
             Self::NoneActive => "none-active",
@@ -120,9 +126,13 @@ impl Switch {
             | Self::Slow
             | Self::RoleMoves
             | Self::NullAfterRestart => Reach::Managers,
-            Self::DiskFull | Self::ClockOff | Self::LinkDown | Self::StandbyDown | Self::HostKeyChanged => {
-                Reach::Standby
-            }
+            Self::DiskFull
+            | Self::HomeFull
+            | Self::ClockOff
+            | Self::LinkDown
+            | Self::NodeDown
+            | Self::StandbyDown
+            | Self::HostKeyChanged => Reach::Standby,
             Self::RolesSwitched | Self::TwoActive | Self::NoneActive => Reach::Pair,
         }
     }
@@ -140,10 +150,11 @@ impl Switch {
     pub(super) fn unsupported(self, transport: Transport) -> Option<&'static str> {
         let why = match (transport, self) {
             (Transport::Ssh, _) => return None,
-            (Transport::Local, Self::DiskFull) => {
+            (Transport::Local, Self::DiskFull | Self::HomeFull) => {
                 "a node on the local transport has no filesystem of its own"
             }
             (Transport::Local, Self::LinkDown) => "a node on the local transport has no link of its own",
+            (Transport::Local, Self::NodeDown) => "a node on the local transport is a folder",
             (Transport::Local, Self::HostKeyChanged) => "a node on the local transport has no sshd",
             (Transport::Local, _) => return None,
         };

@@ -9,11 +9,13 @@ use super::process::{Process, output_inside};
 use super::switch::{Double, Reach, Switch};
 use super::tree::put;
 use camino::{Utf8Path, Utf8PathBuf};
+use nix::net::if_::if_nametoindex;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const DATE: &str = include_str!("doubles/date.sh");
@@ -44,16 +46,21 @@ pub(super) struct Cluster {
     pub layout: Arc<Layout>,
     pub spec: Arc<Spec>,
     /// On ssh, the first process of each node, as the supervisor sees it.
-    pids: Vec<i32>,
+    pids: Mutex<Vec<i32>>,
 }
 
 impl Cluster {
     pub fn new(layout: Arc<Layout>, spec: Arc<Spec>, pids: Vec<i32>) -> Self {
-        Self { layout, spec, pids }
+        Self { layout, spec, pids: Mutex::new(pids) }
     }
 
     pub fn is_node_alive(&self, index: usize) -> bool {
-        self.pids.get(index).is_some_and(|pid| Process::of(*pid).is_some())
+        self.first_process(index).is_some()
+    }
+
+    fn first_process(&self, index: usize) -> Option<i32> {
+        let pid = *self.pids.lock().unwrap_or_else(PoisonError::into_inner).get(index)?;
+        Process::of(pid).map(|process| process.pid)
     }
 
     fn state(&self, node: &NodeSpec) -> Utf8PathBuf {
@@ -65,8 +72,7 @@ impl Cluster {
     }
 
     fn pid(&self, node: &NodeSpec) -> Result<i32> {
-        let pid = self.pids.get(self.index(node)).copied();
-        pid.filter(|pid| Process::of(*pid).is_some())
+        self.first_process(self.index(node))
             .ok_or_else(|| LabError::failed(format!("reach {}", node.name), "its first process has ended"))
     }
 
@@ -129,7 +135,14 @@ impl Cluster {
             });
         };
         let node = self.spec.node(name)?;
-        let of_the_pair = !matches!(switch, Switch::LinkDown | Switch::HostKeyChanged | Switch::ClockOff);
+        let of_the_pair = !matches!(
+            switch,
+            Switch::LinkDown
+                | Switch::NodeDown
+                | Switch::HomeFull
+                | Switch::HostKeyChanged
+                | Switch::ClockOff
+        );
         if of_the_pair && !node.manager {
             return Err(refused(name, "it is no manager"));
         }
@@ -184,12 +197,15 @@ impl Cluster {
                 }
                 std::fs::remove_file(&date).map_err(LabError::file("remove", date))
             }
-            Switch::DiskFull => {
+            Switch::DiskFull | Switch::HomeFull => {
                 let mut command = Command::new("/bin/sh");
                 command.args(["-c", DISK_FULL, "disk-full", if on { "on" } else { "off" }]);
                 let product = self.spec.product;
-                let cert_ha = format!("{}/{}", product.bigdata_home(), product.cert_ha());
-                command.args([cert_ha, SERVICE_USER_ID.to_string()]);
+                let folder = match switch {
+                    Switch::HomeFull => format!("/home/{SERVICE_USER}"),
+                    _ => format!("{}/{}", product.bigdata_home(), product.cert_ha()),
+                };
+                command.args([folder, SERVICE_USER_ID.to_string()]);
                 command.env_clear().env("PATH", PATH);
                 self.run_inside(node, &mut command, "fill the disk")
             }
@@ -197,10 +213,52 @@ impl Cluster {
                 let way = if on { "down" } else { "up" };
                 namespace::ip(&format!("link set {} {way}\n", interface(self.index(node))))
             }
+            Switch::NodeDown if on => self.cut_power(node),
+            Switch::NodeDown => self.power_on(node),
             Switch::HostKeyChanged => self.change_host_key(node, on),
             Switch::StandbyDown if !on => self.start_ha(node),
             _ => Ok(()),
         }
+    }
+
+    /// Kills a node's first process, and so all of the node.
+    fn cut_power(&self, node: &NodeSpec) -> Result<()> {
+        let pid = Pid::from_raw(self.pid(node)?);
+        let doing = format!("cut the power of {}", node.name);
+        kill(pid, Signal::SIGKILL).map_err(LabError::system(&doing))?;
+        // It ends when the last of its node has.
+        waitpid(pid, None).map(drop).map_err(LabError::system(&doing))?;
+        // Its link goes with its network, which the kernel takes down a little later.
+        let interface = interface(self.index(node));
+        let deadline = Instant::now() + PATIENCE;
+        while if_nametoindex(interface.as_str()).is_ok() {
+            if Instant::now() > deadline {
+                return Err(LabError::failed(&doing, format!("its link {interface} stays")));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    fn power_on(&self, node: &NodeSpec) -> Result<()> {
+        let index = self.index(node);
+        let pid = namespace::start_again(&self.layout, &self.spec, index)?;
+        if let Some(place) = self.pids.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
+            *place = pid;
+        }
+        self.wait_for_sshd(node, format!("start {}", node.name))?;
+        let deadline = Instant::now() + PATIENCE;
+        while node.manager && !ha::is_running(&self.state(node)) {
+            if Instant::now() > deadline {
+                return Err(LabError::Start {
+                    what: format!("HA on {}", node.name),
+                    why: "it did not start with its node".to_owned(),
+                    log: namespace::ha_log(&self.layout, &node.name),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// Waits until the pair shows what was done, so that the next command sees it.
@@ -282,6 +340,11 @@ impl Cluster {
         std::fs::remove_file(&pid_file).map_err(LabError::file("remove", &pid_file))?;
         let doing = format!("restart sshd on {}", node.name);
         kill(Pid::from_raw(pid), Signal::SIGHUP).map_err(LabError::system(&doing))?;
+        self.wait_for_sshd(node, doing)
+    }
+
+    fn wait_for_sshd(&self, node: &NodeSpec, doing: String) -> Result<()> {
+        let pid_file = self.state(node).join(SSHD_PID);
         let deadline = Instant::now() + PATIENCE;
         while !pid_file.exists() {
             if Instant::now() > deadline {

@@ -2,7 +2,7 @@
 
 use super::{Live, fault};
 use crate::backend::label::check_label;
-use crate::backend::{Acted, Prepared, Ready};
+use crate::backend::{Acted, Ready};
 use crate::capability::crypto;
 use crate::capability::files::{FilesError, NodeFiles, Problem, ResolvedFile, SAVE_LIMIT, Saved, Target};
 use crate::capability::nodes::NodeContext;
@@ -74,8 +74,8 @@ impl Live {
                 Ok(Acted { traces: vec![trace], ..Ok(Answer::Done).into() })
             }
             Effect::FilesSwap { set, node } => {
-                let Prepared { traces, .. } = match ready.0 {
-                    Some(prepared) => prepared?,
+                let traces = match ready.0 {
+                    Some(saved) => saved?,
                     None => self.before_swap(set, node).await?,
                 };
                 let (files, staged) = self.set(set, node).await?;
@@ -124,10 +124,10 @@ impl Live {
         }
     }
 
-    pub(super) async fn before_swap(&self, set: &ObjectName, node: &NodeName) -> Result<Prepared, Fault> {
+    pub(super) async fn before_swap(&self, set: &ObjectName, node: &NodeName) -> Result<Vec<Trace>, Fault> {
         let (files, staged) = self.set(set, node).await?;
         let targets: Vec<_> = staged.iter().map(|staged| Target::from(&staged.file)).collect();
-        Ok(Prepared { traces: self.save(&files, &targets).await?, marks: Vec::new() })
+        self.save(&files, &targets).await
     }
 
     /// The files of a node, as this run works on them.

@@ -171,11 +171,11 @@ impl Live {
     }
 
     /// What comes before a change is let loose: its save, which is in Windlass's own folder.
-    async fn before_change(&self, effect: &Effect) -> Ready {
+    async fn before_change(&self, effect: &Effect, sequence: i64) -> Ready {
         match effect {
             Effect::NodesRun { node, command, .. } => match self.command(command) {
                 Ok(declaration) if declaration.kind == CommandKind::Change => {
-                    Ready(Some(self.before_command(node, declaration).await))
+                    Ready(Some(self.before_command(node, declaration, &nodes::job_id(sequence)).await))
                 }
                 _ => Ready::default(),
             },
@@ -237,10 +237,15 @@ impl Backend for Live {
         self.mirror_all(journal, false).boxed()
     }
 
-    fn ready<'a>(&'a self, journal: &'a Journal, effect: &'a Effect) -> BoxFuture<'a, Result<Ready, Stop>> {
+    fn ready<'a>(
+        &'a self,
+        journal: &'a Journal,
+        effect: &'a Effect,
+        sequence: i64,
+    ) -> BoxFuture<'a, Result<Ready, Stop>> {
         async move {
             let (mirrored, ready) =
-                futures::join!(self.mirror_all(journal, false), self.before_change(effect));
+                futures::join!(self.mirror_all(journal, false), self.before_change(effect, sequence));
             mirrored.map(|()| ready)
         }
         .boxed()

@@ -1,8 +1,8 @@
 //! Named commands: observed directly, changed as jobs, asked of a person, or requested of a server.
 
 use super::{Live, fault};
-use crate::backend::{Acted, Prepared, Ready};
-use crate::capability::files::{NodeFiles, ResolvedFile, Target};
+use crate::backend::{Acted, Ready};
+use crate::capability::files::{ResolvedFile, Target};
 use crate::capability::nodes::{self, ArgumentValue, JobKey, NodeContext, NodesError, ResolvedCommand};
 use crate::journal::Trace;
 use crate::model::{
@@ -10,7 +10,6 @@ use crate::model::{
     Value, code,
 };
 use crate::site::{CommandDeclaration, CommandKind, Settle};
-use crate::transport::Transports;
 use crate::transport::jobs::{self, JobError};
 use futures::future::try_join_all;
 use std::sync::Arc;
@@ -81,16 +80,18 @@ impl Live {
         }
     }
 
-    /// Saves what the command is declared to write, and notes what it is not.
+    /// Saves what the command is declared to write, and has the node note what its other files look like.
     pub(super) async fn before_command(
         &self,
         node: &NodeName,
         declaration: &CommandDeclaration,
-    ) -> Result<Prepared, Fault> {
+        id: &str,
+    ) -> Result<Vec<Trace>, Fault> {
         let files = self.node_files(node).await?;
         let (targets, others) = self.touches(node, declaration).await?;
-        let (traces, marks) = futures::join!(self.save(&files, &targets), self.marks(&files, &others));
-        Ok(Prepared { traces: traces?, marks: marks? })
+        let (traces, kept) = futures::join!(self.save(&files, &targets), files.keep_marks(&others, id));
+        kept.map_err(super::files::to_fault)?;
+        traces
     }
 
     /// What a command is declared to write on a node, and the profile's other files.
@@ -113,26 +114,19 @@ impl Live {
         resolved: ResolvedCommand,
         (id, ready): (&str, Ready),
     ) -> Ran {
-        let prepared = async {
-            let prepared = match ready.0 {
-                Some(prepared) => prepared?,
-                None => self.before_command(node, declaration).await?,
-            };
-            let (_, others) = self.touches(node, declaration).await?;
-            Ok((prepared, self.node_files(node).await?, others))
+        let saved = match ready.0 {
+            Some(saved) => saved,
+            None => self.before_command(node, declaration, id).await,
         };
-        let (Prepared { mut traces, marks: before }, files, others) = match prepared.await {
-            Ok(prepared) => prepared,
+        let mut traces = match saved {
+            Ok(traces) => traces,
             Err(fault) => return Ok(Err(fault)),
         };
         let key = JobKey { id, run: &self.run, token: self.token(node) };
         let mut on_line = |line| (self.events)(&Event::Output { node: node.clone(), line });
         match nodes::run_change(&self.transports, &resolved, key, &mut on_line).await {
             Ok(ended) => {
-                // A finding is worth no failure: what cannot be looked at now is looked at by the next step.
-                if let Ok(after) = self.marks(&files, &others).await {
-                    traces.extend(self.strayed(node, declaration, &others, &before, &after));
-                }
+                traces.extend(self.strayed(node, declaration, id).await);
                 Ok(Ok((nodes::outcome(&resolved, &ended), traces)))
             }
             Err(NodesError::Job { cause, .. }) => {
@@ -155,35 +149,26 @@ impl Live {
         resolved.filter(|file| !written(file)).collect()
     }
 
-    async fn marks(
-        &self,
-        files: &NodeFiles<'_, Transports>,
-        of: &[ResolvedFile],
-    ) -> Result<Vec<String>, Fault> {
-        if of.is_empty() {
-            return Ok(Vec::new());
-        }
-        files.marks(of).await.map_err(|error| error.to_fault())
-    }
-
-    /// What changed while a command ran, and is not declared to: a finding, told at once and kept.
-    fn strayed(
+    /// What changed while a command ran, and is not declared to: a finding, told at once and kept. It is worth no
+    /// failure: what cannot be looked at now is looked at by the next step.
+    pub(super) async fn strayed(
         &self,
         node: &NodeName,
         command: &CommandDeclaration,
-        files: &[ResolvedFile],
-        before: &[String],
-        after: &[String],
+        id: &str,
     ) -> Vec<Trace> {
-        let changed = before.iter().zip(after).zip(files).filter(|((before, after), _)| before != after);
-        let mut traces = Vec::new();
-        for (_, file) in changed {
+        let (Ok(files), Ok((_, others))) = (self.node_files(node).await, self.touches(node, command).await)
+        else {
+            return Vec::new();
+        };
+        let changed = files.changed_since(&others, id).await.unwrap_or_default();
+        let strays = changed.into_iter().map(|file| {
             let (command, file) = (command.name.clone(), file.name.clone());
             let stray = Event::Strayed { node: node.clone(), command: command.clone(), file: file.clone() };
             (self.events)(&stray);
-            traces.push(Trace::Strayed { node: node.clone(), command, file });
-        }
-        traces
+            Trace::Strayed { node: node.clone(), command, file }
+        });
+        strays.collect()
     }
 
     /// What an error of a job means. Where it may have run, only a stop is safe: its intent stays open, and

@@ -70,7 +70,9 @@ impl Live {
                     .await
                     .map_err(|fault| unreachable(fault.message))?;
                 let outcome = nodes::outcome(&resolved, &Ended::from(end));
-                Ok((Ok(Answer::Outcome(outcome)).into(), Settlement::FoundDone))
+                let traces = self.strayed(node, declaration, &id).await;
+                let acted = Acted { traces, ..Ok(Answer::Outcome(outcome)).into() };
+                Ok((acted, Settlement::FoundDone))
             }
             Effect::FilesSwap { set, node } => {
                 let staged = self.objects.staged(set, node);

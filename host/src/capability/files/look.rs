@@ -34,21 +34,41 @@ impl<R: Remote> NodeFiles<'_, R> {
         digest.and_then(hex_digest).map(Some).ok_or_else(|| garbled(&attempt, script::LOOK))
     }
 
-    /// Returns what tells whether files were changed between two calls, one mark a file: not to be kept, and not
-    /// to be shown.
-    pub async fn marks(&self, files: &[ResolvedFile]) -> Result<Vec<String>, FilesError> {
+    /// Has the node write down what files look like now, under the name of a job.
+    pub async fn keep_marks(&self, files: &[ResolvedFile], job: &str) -> Result<(), FilesError> {
+        self.marks("keep", files, job).await.map(drop)
+    }
+
+    /// Returns which of the files do not look as they did when that was kept; none of them where it never was.
+    pub async fn changed_since<'f>(
+        &self,
+        files: &'f [ResolvedFile],
+        job: &str,
+    ) -> Result<Vec<&'f ResolvedFile>, FilesError> {
+        let answers = self.marks("compare", files, job).await?;
+        if answers.len() != files.len() {
+            return Err(garbled(&self.attempt("look at", "the profile's files", ""), script::MARKS));
+        }
+        let changed = files.iter().zip(answers).filter(|(_, answer)| answer == "changed");
+        Ok(changed.map(|(file, _)| file).collect())
+    }
+
+    async fn marks(&self, verb: &str, files: &[ResolvedFile], job: &str) -> Result<Vec<String>, FilesError> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
         let attempt = self.attempt("look at", "the profile's files", "");
-        let count = files.len().to_string();
-        let mut lines = vec![count.as_str()];
+        let (token, count) = (self.token(), files.len().to_string());
+        let mut lines = vec![verb, token.as_str(), self.run.as_str(), job, count.as_str()];
         for file in files {
             lines.extend([if file.guessable { "facts" } else { "digest" }, file.path.as_str()]);
         }
         let input = script::input(&lines, b"");
         let answer = self.call(&attempt, script::MARKS, input, SHORT, ANSWER_LIMIT).await?;
         let text = String::from_utf8_lossy(&answer);
-        let mut marks: Vec<String> = text.lines().map(str::to_owned).collect();
-        match marks.pop().as_deref() {
-            Some("ok") if marks.len() == files.len() => Ok(marks),
+        let mut answers: Vec<String> = text.lines().map(str::to_owned).collect();
+        match answers.pop().as_deref() {
+            Some("ok") => Ok(answers),
             _ => Err(garbled(&attempt, script::MARKS)),
         }
     }

@@ -8,6 +8,9 @@ use crate::cli::session::{self, Again};
 pub struct Args {
     /// A run's id, or the beginning of one; the newest that is not over where none is named
     run: Option<String>,
+    /// Acknowledge the impact that this token stands for, where the run had not asked for it yet
+    #[arg(long, value_name = "TOKEN")]
+    ack: Option<String>,
     /// Go ahead without asking, where the run had not been confirmed yet
     #[arg(long)]
     yes: bool,
@@ -29,6 +32,7 @@ pub fn run(args: Args, context: &Context) -> Result {
         context,
         Again {
             run: args.run,
+            ack: args.ack,
             yes: args.yes,
             accept: args.accept,
             lease: args.lease,

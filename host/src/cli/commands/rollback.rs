@@ -20,6 +20,7 @@ pub fn run(args: Args, context: &Context) -> Result {
         context,
         Again {
             run: args.run,
+            ack: None,
             yes: true,
             accept: args.accept,
             lease: args.lease,

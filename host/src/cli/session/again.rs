@@ -21,6 +21,7 @@ use crate::run::Position;
 #[derive(Debug, Default)]
 pub struct Again {
     pub run: Option<String>,
+    pub ack: Option<String>,
     pub yes: bool,
     pub accept: Vec<Difference>,
     pub lease: LeaseArgs,
@@ -87,7 +88,7 @@ pub fn again(context: &Context, again: Again) -> Result {
             follows,
         };
         let began = Event::RunResumed { run };
-        let given = Given { yes: again.yes, ack: None };
+        let given = Given { yes: again.yes, ack: again.ack };
         drive(context, opened, &described.impact, given, again.back, began).await
     })
 }

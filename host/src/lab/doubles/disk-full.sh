@@ -14,11 +14,12 @@ case $verb in
         dd if=/dev/zero of="$filler" bs=4k 2>/dev/null || :
         ;;
     off)
-        # What was replaced meanwhile is kept.
+        # What was replaced or removed meanwhile stays so.
         rm -f "$filler"
         keep=$(mktemp -d)
         cp -a "$folder/." "$keep"
         umount "$folder"
+        find "$folder" -mindepth 1 -delete
         cp -a "$keep/." "$folder"
         rm -rf "$keep"
         ;;

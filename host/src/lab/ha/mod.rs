@@ -34,7 +34,7 @@ pub(super) const HANDOVER_FILE: &str = "handover";
 pub(super) const STATUS_FILE: &str = "status";
 pub(super) const STOPPED_STATUS_FILE: &str = "status.stopped";
 pub(super) const LOG_FILE: &str = "ha.log";
-const PID_FILE: &str = "pid";
+pub(super) const PID_FILE: &str = "pid";
 const CONFIG_FILE: &str = "ha.json";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

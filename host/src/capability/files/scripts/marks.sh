@@ -1,8 +1,14 @@
-# Says of each file what tells whether it was changed: mode, owner and digest, or where its bytes could be guessed
-# from that, inode, size and time.
+# keep: writes down of each file what tells whether it is changed: mode, owner and digest, or where its bytes could be
+# guessed from that, inode, size and time. compare: says of each whether that is as it was kept; `unknown` where
+# nothing was. $HOME/.windlass/runs/RUN/marks/ID, a line a file; one that was cut short lacks some.
 newline='
 '
+argument; verb=$value
+argument; token=$value
+argument; run=$value
+argument; id=$value
 argument; count=$value
+kept=$HOME/.windlass/runs/$run/marks/$id
 asked= there=
 set --
 while [ "$count" -gt 0 ]; do
@@ -28,10 +34,11 @@ if [ $# -gt 0 ]; then
         done
     }
 fi
+marks=
 while IFS=' ' read -r how seen path; do
     case $seen in
     '') continue ;;
-    none) echo none; continue ;;
+    none) marks=${marks}none$newline; continue ;;
     esac
     mark=${facts%%"$newline"*}
     facts=${facts#*"$newline"}
@@ -40,8 +47,32 @@ while IFS=' ' read -r how seen path; do
         mark=${mark% *} mark=${mark% *} mark=${mark% *}
     fi
     if [ "$seen" = file ]; then mark="$mark $(digest_of "$path" 2>/dev/null)"; fi
-    printf '%s\n' "$mark"
+    marks=$marks$mark$newline
 done <<END
 $asked
 END
+
+case $verb in
+keep)
+    fence "$token"
+    [ -d "${kept%/*}" ] || mkdir -p "${kept%/*}" || fail write "${kept%/*}"
+    printf %s "$marks" >"$kept" || fail write "$kept"
+    ;;
+compare)
+    [ -f "$kept" ] || kept=/dev/null
+    exec 3<"$kept"
+    while IFS= read -r now; do
+        [ -n "$now" ] || continue
+        if ! IFS= read -r was <&3; then
+            echo unknown
+        elif [ "$now" = "$was" ]; then
+            echo same
+        else
+            echo changed
+        fi
+    done <<END
+$marks
+END
+    ;;
+esac
 echo ok

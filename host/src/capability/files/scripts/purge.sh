@@ -1,6 +1,6 @@
 argument; run=$value
 folder=$HOME/.windlass/runs/$run
-for part in saved swaps mirror mirror.was; do
+for part in saved swaps marks mirror mirror.was; do
     erase "$folder/$part"
 done
 # Another room's records may lie there too; then the folder stays.
