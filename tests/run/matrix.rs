@@ -24,7 +24,7 @@ const TASTES: [Taste; 3] = [PLAIN, Taste { leaf: "host", ..PLAIN }, Taste { ca: 
 pub struct Place {
     pub at: u64,
     pub effect: u64,
-    call: String,
+    pub call: String,
     pub class: String,
     pub place: String,
     pub words: String,
