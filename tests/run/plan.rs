@@ -232,8 +232,8 @@ fn the_plan_of_a_supplied_root_is_what_the_run_does() {
 }
 
 /// Calls of the probe that can all be made in one run, in an order in which they can.
-const CALLS: &str = "nodes.members,nodes.clock-offset,secrets.generate,secrets.check,crypto.prepare-key,crypto.generate-key,\
-    crypto.self-sign,crypto.inspect,files.put,files.stat,files.fingerprint,files.read,files.space,files.stage,\
+const CALLS: &str = "nodes.members,nodes.clock-offset,secrets.generate,secrets.check,crypto.prepare-key,\
+    crypto.generate-key,crypto.self-sign,crypto.inspect,files.put,files.stat,files.fingerprint,files.read,files.space,files.stage,\
     files.swap,files.put.certificate,files.put.key,crypto.check-key,files.put.secret,files.put.file,files.remove,\
     files.restore,files.discard,nodes.run,nodes.run-each,operator.parameter,operator.confirm,operator.note,\
     operator.progress,state.set,state.get,clock.now,clock.sleep";

@@ -39,6 +39,16 @@ impl From<Result<Answer, Fault>> for Acted {
 #[derive(Debug, Default)]
 pub struct Ready(Option<Result<Vec<Trace>, Fault>>);
 
+impl Ready {
+    /// What was saved; where nothing was seen to, what comes of seeing to it now.
+    async fn or(self, now: impl Future<Output = Result<Vec<Trace>, Fault>>) -> Result<Vec<Trace>, Fault> {
+        match self.0 {
+            Some(saved) => saved,
+            None => now.await,
+        }
+    }
+}
+
 /// The other side of the gate.
 pub trait Backend: Facts {
     /// The backend as what the gate asks.

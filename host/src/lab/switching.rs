@@ -227,17 +227,7 @@ impl Cluster {
         let doing = format!("cut the power of {}", node.name);
         kill(pid, Signal::SIGKILL).map_err(LabError::system(&doing))?;
         // It ends when the last of its node has.
-        waitpid(pid, None).map(drop).map_err(LabError::system(&doing))?;
-        // Its link goes with its network, which the kernel takes down a little later.
-        let interface = interface(self.index(node));
-        let deadline = Instant::now() + PATIENCE;
-        while if_nametoindex(interface.as_str()).is_ok() {
-            if Instant::now() > deadline {
-                return Err(LabError::failed(&doing, format!("its link {interface} stays")));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(())
+        waitpid(pid, None).map(drop).map_err(LabError::system(&doing))
     }
 
     fn power_on(&self, node: &NodeSpec) -> Result<()> {
@@ -246,40 +236,30 @@ impl Cluster {
         if let Some(place) = self.pids.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
             *place = pid;
         }
-        self.wait_for_sshd(node, format!("start {}", node.name))?;
-        let deadline = Instant::now() + PATIENCE;
-        while node.manager && !ha::is_running(&self.state(node)) {
-            if Instant::now() > deadline {
-                return Err(LabError::Start {
-                    what: format!("HA on {}", node.name),
-                    why: "it did not start with its node".to_owned(),
-                    log: namespace::ha_log(&self.layout, &node.name),
-                });
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(())
+        self.wait_for_sshd(node, format!("start {}", node.name))
     }
 
     /// Waits until the pair shows what was done, so that the next command sees it.
     fn settle(&self, switch: Switch, nodes: &[&NodeSpec], on: bool) -> Result<()> {
         let shown = || match switch {
             Switch::StandbyDown if on => nodes.iter().all(|node| !ha::is_running(&self.state(node))),
-            Switch::StandbyDown => nodes.iter().all(|node| ha::is_running(&self.state(node))),
+            // Its link goes with its network, which the kernel takes down a little later.
+            Switch::NodeDown if on => {
+                nodes.iter().all(|node| if_nametoindex(interface(self.index(node)).as_str()).is_err())
+            }
+            Switch::StandbyDown | Switch::NodeDown => {
+                nodes.iter().all(|node| !node.manager || ha::is_running(&self.state(node)))
+            }
             _ if switch.reach() == Reach::Pair => self.tables_agree(),
             _ => true,
         };
-        let deadline = Instant::now() + PATIENCE;
-        while !shown() {
-            if Instant::now() > deadline {
-                let log = nodes.first().map(|node| namespace::ha_log(&self.layout, &node.name));
-                return Err(LabError::Start {
-                    what: switch.as_str().to_owned(),
-                    why: format!("the pair did not show it within {PATIENCE:?}"),
-                    log: log.unwrap_or_else(|| self.layout.log()),
-                });
-            }
-            std::thread::sleep(Duration::from_millis(10));
+        if !comes(shown) {
+            let log = nodes.first().map(|node| namespace::ha_log(&self.layout, &node.name));
+            return Err(LabError::Start {
+                what: switch.as_str().to_owned(),
+                why: format!("the pair did not show it within {PATIENCE:?}"),
+                log: log.unwrap_or_else(|| self.layout.log()),
+            });
         }
         Ok(())
     }
@@ -345,17 +325,25 @@ impl Cluster {
 
     fn wait_for_sshd(&self, node: &NodeSpec, doing: String) -> Result<()> {
         let pid_file = self.state(node).join(SSHD_PID);
-        let deadline = Instant::now() + PATIENCE;
-        while !pid_file.exists() {
-            if Instant::now() > deadline {
-                return Err(LabError::Start {
-                    what: doing,
-                    why: "it did not listen again".to_owned(),
-                    log: self.state(node).join(namespace::SSHD_LOG),
-                });
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        if !comes(|| pid_file.exists()) {
+            return Err(LabError::Start {
+                what: doing,
+                why: "it did not listen again".to_owned(),
+                log: self.state(node).join(namespace::SSHD_LOG),
+            });
         }
         Ok(())
     }
+}
+
+/// Whether it comes true in time.
+fn comes(holds: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
 }

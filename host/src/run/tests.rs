@@ -7,6 +7,7 @@
 //! rows that were not committed lost.
 
 mod each;
+mod one_way;
 mod planned;
 
 use super::*;
@@ -352,32 +353,6 @@ impl Procedure for Play {
     }
 }
 
-/// [`Play`], that says on the way back that there is none: before it took anything back, or behind that.
-struct OneWay {
-    at: &'static str,
-}
-
-impl Procedure for OneWay {
-    fn steps<'a>(&'a self, path: CallPath) -> BoxFuture<'a, Result<Vec<PlannedStep>, CallError>> {
-        Play.steps(path)
-    }
-    fn apply<'a>(&'a self, step: &'a StepId, path: CallPath) -> BoxFuture<'a, Result<(), CallError>> {
-        async move { Play.apply(step, path).await }.boxed()
-    }
-    fn undo<'a>(&'a self, step: &'a StepId, mut path: CallPath) -> BoxFuture<'a, Result<(), CallError>> {
-        async move {
-            if step.as_str() == self.at {
-                return Err(CallError::Fault(Fault::new(code::NO_WAY_BACK, "the old key is gone")));
-            }
-            ask(&mut path, Effect::FilesRestore { node: node("a"), name: "key".into() }).await.map(drop)
-        }
-        .boxed()
-    }
-    fn verify<'a>(&'a self, path: CallPath) -> BoxFuture<'a, Result<Vec<Check>, CallError>> {
-        Play.verify(path)
-    }
-}
-
 struct Yes;
 impl Asker for Yes {
     fn go_ahead(&self, _: Option<&Roles>, _: &[PlannedStep]) -> GoAhead {
@@ -579,41 +554,4 @@ fn a_lease_taken_over_stops_a_resume() {
     let ending = live(&runs, &Sim::new(&world, None), false, false).unwrap();
     assert!(matches!(ending, Ending::Paused { reason: PauseReason::LeaseLost, .. }), "{ending:?}");
     assert_eq!(world.lock().unwrap().ran, before);
-}
-
-/// A run of [`OneWay`] whose second command fails, and then the way back.
-fn one_way(at: &'static str) -> (tempfile::TempDir, camino::Utf8PathBuf, Arc<Sim>, Ending) {
-    let (guard, runs) = folder();
-    let sim = Sim::new(&start_world(), None);
-    sim.fail_after(1, 1);
-    let begun = opened(Arc::new(OneWay { at }), &runs, &sim, true).drive().now_or_never().unwrap();
-    assert!(matches!(begun, Ending::Paused { reason: PauseReason::StepFailed, .. }), "{begun:?}");
-    let back = opened(Arc::new(OneWay { at }), &runs, &sim, false).roll_back().now_or_never().unwrap();
-    (guard, runs, sim, back)
-}
-
-#[test]
-fn where_there_is_no_way_back_the_run_stands_and_goes_forward() {
-    let (_guard, runs, sim, back) = one_way("replace");
-    let Ending::Paused { reason: PauseReason::NoWayBack, message, .. } = back else { panic!("{back:?}") };
-    assert_eq!(message, "the old key is gone");
-    // Asked again, it says so again.
-    let again = opened(Arc::new(OneWay { at: "replace" }), &runs, &sim, false).roll_back().now_or_never();
-    let again = again.unwrap();
-    assert!(matches!(again, Ending::Paused { reason: PauseReason::NoWayBack, .. }), "{again:?}");
-    let forward = opened(Arc::new(OneWay { at: "replace" }), &runs, &sim, false).drive().now_or_never();
-    let forward = forward.unwrap();
-    assert!(matches!(forward, Ending::Done { .. }), "{forward:?}");
-    let world = sim.world.lock().unwrap();
-    assert_eq!(world.files["key"], b"newer");
-    assert_eq!((world.ran["replace@a"], world.ran["restart@a"]), (1, 1));
-}
-
-#[test]
-fn a_procedure_that_has_taken_something_back_cannot_turn_round() {
-    let (_guard, runs, sim, back) = one_way("copy");
-    assert!(matches!(back, Ending::Paused { reason: PauseReason::StepFailed, .. }), "{back:?}");
-    let on = opened(Arc::new(OneWay { at: "copy" }), &runs, &sim, false).drive().now_or_never().unwrap();
-    assert!(matches!(on, Ending::Paused { reason: PauseReason::StepFailed, .. }), "{on:?}");
-    assert!(!sim.world.lock().unwrap().ran.contains_key("restart@a"));
 }

@@ -74,10 +74,7 @@ impl Live {
                 Ok(Acted { traces: vec![trace], ..Ok(Answer::Done).into() })
             }
             Effect::FilesSwap { set, node } => {
-                let traces = match ready.0 {
-                    Some(saved) => saved?,
-                    None => self.before_swap(set, node).await?,
-                };
+                let traces = ready.or(self.before_swap(set, node)).await?;
                 let (files, staged) = self.set(set, node).await?;
                 files.swap(set, &staged).await.map_err(to_fault)?;
                 self.objects.forget_set(set, node);

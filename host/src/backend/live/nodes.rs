@@ -114,11 +114,7 @@ impl Live {
         resolved: ResolvedCommand,
         (id, ready): (&str, Ready),
     ) -> Ran {
-        let saved = match ready.0 {
-            Some(saved) => saved,
-            None => self.before_command(node, declaration, id).await,
-        };
-        let mut traces = match saved {
+        let mut traces = match ready.or(self.before_command(node, declaration, id)).await {
             Ok(traces) => traces,
             Err(fault) => return Ok(Err(fault)),
         };

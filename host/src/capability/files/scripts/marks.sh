@@ -9,7 +9,7 @@ argument; run=$value
 argument; id=$value
 argument; count=$value
 kept=$HOME/.windlass/runs/$run/marks/$id
-asked= there=
+asked=
 set --
 while [ "$count" -gt 0 ]; do
     argument; how=$value

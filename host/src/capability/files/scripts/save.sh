@@ -63,7 +63,8 @@ save_one() {
             [ "$sums" = "$sum$newline$sum" ] || save_failed moving "$path"
             lay_over "$path" "$entry/data"
             if [ $laid = yes ]; then
-                sum=$(folder_sum "$entry/data")
+                before=$(listing_of "$entry/data") || save_failed denied "$path"
+                sum=$(digest_of_listing "$before")
                 facts=$(stat -c '%a %u:%g' "$entry/data")
             fi
             sum=${sum%% *}
