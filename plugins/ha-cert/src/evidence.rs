@@ -1,13 +1,14 @@
 //! Looks that prove an effect. The product's scripts can report success whatever happened, so no step believes
 //! their words alone.
 
+use crate::health::{self, Expect};
 use crate::memory::{Known, Remembered};
 use crate::names::{ENDPOINT, LEAF_CERT, ROOT_CERT};
 use crate::pair::{Pair, Role};
-use crate::problems::is_about_authority;
+use crate::problems::{Problems, is_about_authority};
 use sha2::{Digest as _, Sha256};
-use windlass_sdk::host::{clock, crypto};
-use windlass_sdk::{Certificate, CertificateSource, Fault, Outcome};
+use windlass_sdk::host::{clock, cluster, crypto};
+use windlass_sdk::{Certificate, CertificateSource, Fault, HealthRecord, Outcome};
 
 /// A certificate file: its bytes and what they say.
 pub struct CertificateFile {
@@ -98,6 +99,27 @@ pub fn wait_until_served(pair: &Pair, role: Role, expected: &Known, patience: u3
             .hint(format!(
                 "look at the HA service's log on {node}; the parameter patience sets how long is waited"
             )));
+        }
+    }
+}
+
+/// The health table as it was seen last, and what is wrong with it.
+pub struct Health {
+    pub rows: Vec<HealthRecord>,
+    pub judged: Result<(), Fault>,
+}
+
+/// Waits until the pair is normal, `patience` milliseconds at most: right after a restart the product shows NULL
+/// for a while.
+pub fn wait_until_normal(pair: &Pair, patience: u32) -> Result<Health, Fault> {
+    let mut waits = Waits::new(patience);
+    loop {
+        let rows = cluster::health()?;
+        let mut problems = Problems::default();
+        health::judge(&rows, pair, Expect::OneActive, &mut problems);
+        let judged = problems.into_result("failed");
+        if judged.is_ok() || !waits.wait()? {
+            return Ok(Health { rows, judged });
         }
     }
 }

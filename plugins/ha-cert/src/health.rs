@@ -19,7 +19,7 @@ pub fn judge(rows: &[HealthRecord], pair: &Pair, expect: Expect, problems: &mut 
     let mut findings = Findings::default();
     for reporter in Role::BOTH.map(|role| pair.name(role)) {
         let view: Vec<&HealthRecord> = rows.iter().filter(|row| row.reporter == reporter).collect();
-        if view.is_empty() || view.iter().any(|row| row.state == "unreachable") {
+        if is_away(rows, reporter) {
             problems.add(
                 format!("{reporter} does not answer when asked for its health"),
                 format!("see that {reporter} is up and that `windlass site check --connect` reaches it"),
@@ -35,6 +35,12 @@ pub fn judge(rows: &[HealthRecord], pair: &Pair, expect: Expect, problems: &mut 
         let see = if reporters.len() == 1 { "sees" } else { "see" };
         problems.add(format!("{finding}, as {} {see} it", reporters.join(" and ")), hint);
     }
+}
+
+/// Whether a node does not answer when asked for its health.
+pub fn is_away(rows: &[HealthRecord], name: &str) -> bool {
+    let mut own = rows.iter().filter(|row| row.reporter == name).peekable();
+    own.peek().is_none() || own.any(|row| row.state == "unreachable")
 }
 
 /// Returns one line for each row, as `master1 sees master2` and `standby normal (Deactived)`.

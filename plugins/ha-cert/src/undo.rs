@@ -2,8 +2,9 @@
 //! interruption: restoring what is already restored changes nothing.
 
 use crate::apply::leaf_set;
-use crate::evidence::{date, seen, succeeded, wait_until_served};
-use crate::memory::{Remembered, is_as_before, is_going_back, keep_going_back, was_in_date};
+use crate::evidence::{date, seen, succeeded, wait_until_normal, wait_until_served};
+use crate::health::is_away;
+use crate::memory::{Known, Remembered, is_as_before, is_going_back, keep_going_back, was_in_date};
 use crate::names::{
     ENDPOINT, GENERATE, KEY_PASSWORD, LEAF_CERT, LEAF_KEY, NO_WAY_BACK, REPLACE, RESTART, ROOT_CERT,
     ROOT_KEY, ROOT_SET,
@@ -26,7 +27,14 @@ pub fn undo(step: Step) -> Result<(), Fault> {
         Step::Root if parameters.ca == Ca::Product => pair.node(Role::First).restore(GENERATE),
         Step::Root => Ok(()),
         Step::Stage => Role::BOTH.into_iter().try_for_each(|role| pair.node(role).discard(ROOT_SET)),
-        Step::Copy(role) => restore_root(&pair, role),
+        Step::Copy(role) => {
+            restore_root(&pair, role)?;
+            // The first step that puts anything in place is the last that takes anything back.
+            if role == Role::First && parameters.strategy == Strategy::Sequential {
+                linked_again(&pair, &parameters)?;
+            }
+            Ok(())
+        }
         Step::Replace(role) => restore_leaf(&pair, role, &parameters),
         Step::Restart(role) => restart(&pair, role, &parameters),
     }
@@ -104,8 +112,49 @@ fn restart(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault
         // The restart never came so far, or was taken back already.
         return Ok(());
     }
+    load_old_files(pair, role, &old, parameters)
+}
+
+/// A node that started by itself meanwhile, after a power cut perhaps, has loaded new files that no step made it load,
+/// and keeps to them: it is restarted with its old ones. Asked once all files are back. What the pair itself says
+/// decides, for a service shows its leaf and never the root that it trusts.
+fn linked_again(pair: &Pair, parameters: &Parameters) -> Result<(), Fault> {
+    for role in Role::BOTH {
+        let old = Remembered::OldLeaf(role).expect()?;
+        if seen(pair.node(role).served(ENDPOINT))?.is_ok_and(|served| served.fingerprint != old.fingerprint) {
+            load_old_files(pair, role, &old, parameters)?;
+        }
+    }
+    let mut health = wait_until_normal(pair, parameters.patience)?;
+    // A node that started again is standby where the other went on.
+    let standby =
+        |role: &Role| health.rows.iter().any(|row| row.role == "standby" && row.node == pair.name(*role));
+    let mut order = Role::BOTH;
+    order.sort_by_key(|role| !standby(role));
+    for role in order {
+        let Err(problem) = &health.judged else { return Ok(()) };
+        if let Some(away) =
+            Role::BOTH.map(|role| pair.name(role)).into_iter().find(|name| is_away(&health.rows, name))
+        {
+            return operator::note(&format!(
+                "The old files are back, and will be loaded by {away} when it starts. Until then: {}",
+                problem.message
+            ));
+        }
+        let old = Remembered::OldLeaf(role).expect()?;
+        load_old_files(pair, role, &old, parameters)?;
+        health = wait_until_normal(pair, parameters.patience)?;
+    }
+    health.judged.map_err(|fault| Fault {
+        message: format!("the old files are back and loaded on both nodes, and still {}", fault.message),
+        ..fault
+    })
+}
+
+fn load_old_files(pair: &Pair, role: Role, old: &Known, parameters: &Parameters) -> Result<(), Fault> {
+    let name = pair.name(role);
     succeeded(&pair.node(role).run(RESTART).call()?, RESTART, name)?;
-    wait_until_served(pair, role, &old, parameters.patience)?;
+    wait_until_served(pair, role, old, parameters.patience)?;
     operator::note(&format!("{name}: start HA successfully. It presents its old certificate again."))
 }
 

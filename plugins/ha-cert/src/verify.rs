@@ -1,12 +1,11 @@
 //! Proves the result on the live cluster: only here must the pair be normal again.
 
-use crate::evidence::{CertificateFile, Waits, date, seen};
-use crate::health::{self, Expect};
+use crate::evidence::{CertificateFile, Health, date, seen, wait_until_normal};
+use crate::health;
 use crate::memory::{Known, Remembered, ownership, recall_ownership};
 use crate::names::{ENDPOINT, LEAF_CERT, LEAF_KEY, ROOT_CERT, ROOT_KEY};
 use crate::pair::{Pair, Role};
 use crate::parameters::{Parameters, Strategy};
-use crate::problems::Problems;
 use crate::repair;
 use windlass_sdk::Fault;
 use windlass_sdk::host::cluster;
@@ -40,25 +39,16 @@ pub fn verify() -> Result<Vec<Check>, Fault> {
     Ok(checks)
 }
 
-/// Waits for normal: right after a restart the product shows NULL for a while.
 fn normal(pair: &Pair, patience: u32) -> Result<Check, Fault> {
-    let mut waits = Waits::new(patience);
-    loop {
-        let rows = cluster::health()?;
-        let mut problems = Problems::default();
-        health::judge(&rows, pair, Expect::OneActive, &mut problems);
-        let judged = problems.into_result("failed");
-        if judged.is_ok() || !waits.wait()? {
-            let mut check = Check::new("HAAllResOK is normal on both nodes, as both see it", judged.is_ok());
-            for (who, what) in health::lines(&rows) {
-                check = check.evidence(who, what);
-            }
-            return Ok(match judged {
-                Ok(()) => check,
-                Err(fault) => check.evidence("problem", fault.message),
-            });
-        }
+    let Health { rows, judged } = wait_until_normal(pair, patience)?;
+    let mut check = Check::new("HAAllResOK is normal on both nodes, as both see it", judged.is_ok());
+    for (who, what) in health::lines(&rows) {
+        check = check.evidence(who, what);
     }
+    Ok(match judged {
+        Ok(()) => check,
+        Err(fault) => check.evidence("problem", fault.message),
+    })
 }
 
 /// `made`: the run made the root, so no node can have had it before. In a repair one may have had none.

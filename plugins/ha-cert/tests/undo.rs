@@ -114,6 +114,62 @@ fn a_restore_without_effect_is_a_failure() {
     assert!(!cluster.effects().contains("undo replace"));
 }
 
+#[test]
+fn a_node_that_started_by_itself_meanwhile_is_restarted_with_its_old_files() {
+    for (at, id) in STEPS.into_iter().enumerate() {
+        for (name, standby) in [(FIRST, FIRST), (FIRST, SECOND), (SECOND, FIRST), (SECOND, SECOND)] {
+            let cluster = Cluster::new(&[("patience", "60")]);
+            cluster.plan().unwrap();
+            STEPS[..=at].iter().for_each(|id| ha_cert::HaCert::apply(id).unwrap());
+            cluster.starts_again(name);
+            cluster.change().active = if standby == FIRST { SECOND.into() } else { FIRST.into() };
+            cluster.undo_from(id).unwrap();
+            let pair = cluster.look();
+            for (name, leaf) in [(FIRST, "leaf 2 of 1"), (SECOND, "leaf 3 of 1")] {
+                assert_eq!(pair.nodes[name].loaded, ("root 1".into(), leaf.into()), "{id}, {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_one_that_started_again_is_tried_first_and_alone() {
+    let cluster = Cluster::new(&[]);
+    cluster.plan().unwrap();
+    STEPS[..3].iter().for_each(|id| ha_cert::HaCert::apply(id).unwrap());
+    cluster.starts_again(FIRST);
+    cluster.change().active = SECOND.into();
+    cluster.clear_effects();
+    cluster.undo_from("copy@first").unwrap();
+    assert!(cluster.effects().contains("run restart-ha on master1"), "{}", cluster.effects());
+    assert!(!cluster.effects().contains("run restart-ha on master2"), "{}", cluster.effects());
+}
+
+#[test]
+fn a_node_that_is_away_is_not_restarted_and_one_that_stays_abnormal_is_said() {
+    let cluster = Cluster::new(&[]);
+    cluster.plan().unwrap();
+    STEPS[..3].iter().for_each(|id| ha_cert::HaCert::apply(id).unwrap());
+    cluster.change().on.insert(Switch::StandbyDown);
+    cluster.clear_effects();
+    cluster.undo_from("copy@first").unwrap();
+    let effects = cluster.effects();
+    assert!(!effects.contains("restart-ha"), "{effects}");
+    assert!(
+        effects.contains("The old files are back, and will be loaded by master2 when it starts"),
+        "{effects}"
+    );
+
+    let cluster = Cluster::new(&[]);
+    cluster.plan().unwrap();
+    STEPS[..3].iter().for_each(|id| ha_cert::HaCert::apply(id).unwrap());
+    cluster.change().on.insert(Switch::Abnormal);
+    let fault = cluster.undo_from("copy@first").unwrap_err();
+    let says = "the old files are back and loaded on both nodes, and still ";
+    assert!(fault.message.starts_with(says), "{fault:?}");
+    assert_eq!(cluster.effects().matches("run restart-ha").count(), 2, "{}", cluster.effects());
+}
+
 /// Files, staged sets and what the services present, of both nodes.
 fn snapshot(cluster: &Cluster) -> String {
     let pair = cluster.look();

@@ -130,7 +130,8 @@ async fn states_are_told_apart() {
         assert_eq!(probe(&transports, "state").await, JobState::NeverStarted);
         let missing = follow(&transports, "state", 0).await;
         assert!(matches!(missing, Err(JobError::NeverStarted { .. })));
-        let spec = sh("state", "echo begun; while [ ! -e go-on ]; do sleep 0.05; done; exit 3");
+        let spec =
+            sh("state", "echo begun; while [ -e $PWD ] && [ ! -e go-on ]; do sleep 0.05; done; exit 3");
         let home = fixture.home();
         let (end, ()) = tokio::join!(start(&transports, &spec), async {
             let job = home.join(format!(".windlass/runs/{}/jobs/state", run()));
@@ -157,7 +158,7 @@ async fn states_are_told_apart() {
 async fn a_killed_runner_or_another_boot_is_vanished_and_a_living_command_runs() {
     for fixture in shells() {
         let transports = fixture.transports();
-        let spec = sh("gone", "while [ ! -e stop ]; do sleep 0.05; done");
+        let spec = sh("gone", "while [ -e $PWD ] && [ ! -e stop ]; do sleep 0.05; done");
         let job = fixture.home().join(format!(".windlass/runs/{}/jobs/gone", run()));
         let (end, ()) = tokio::join!(start(&transports, &spec), async {
             until("the command begins", || job.join("command").exists()).await;
@@ -351,7 +352,7 @@ async fn a_reply_is_in_no_argument_no_environment_and_no_file() {
         let transports = fixture.transports();
         let mut spec = sh(
             "secret",
-            "printf 'p:'; IFS= read -r a; : >got; while [ ! -e stop ]; do sleep 0.05; done; echo ${#a}",
+            "printf 'p:'; IFS= read -r a; : >got; while [ -e $PWD ] && [ ! -e stop ]; do sleep 0.05; done; echo ${#a}",
         );
         spec.prompts = vec![prompt("p:", secret), prompt("never:", secret)];
         spec.terminal = terminal;
@@ -370,7 +371,10 @@ async fn a_secret_argument_is_in_the_commands_arguments_and_in_no_file() {
     let secret = "--password=Qy8!likewise'not\"elsewhere";
     let fixture = Fixture::local();
     let transports = fixture.transports();
-    let spec = spec("argv", &["sh", "-c", ": >got; while [ ! -e stop ]; do sleep 0.05; done", "x", secret]);
+    let spec = spec(
+        "argv",
+        &["sh", "-c", ": >got; while [ -e $PWD ] && [ ! -e stop ]; do sleep 0.05; done", "x", secret],
+    );
     let (end, ()) = tokio::join!(start(&transports, &spec), async {
         until("the command", || fixture.home().join("got").exists()).await;
         let places = places_with(&fixture, secret);
@@ -413,8 +417,8 @@ async fn a_job_over_ssh_survives_cuts_and_killed_masters_and_runs_once() {
         .unwrap();
     let transports = node.fixture.transports();
     let script =
-        "echo ran >>count; printf 'p:'; IFS= read -r a; echo one; while [ ! -e go-1 ]; do sleep 0.05; done
-        echo two; while [ ! -e go-2 ]; do sleep 0.05; done; printf '<%s>' \"$a\"";
+        "echo ran >>count; printf 'p:'; IFS= read -r a; echo one; while [ -e $PWD ] && [ ! -e go-1 ]; do sleep 0.05; done
+        echo two; while [ -e $PWD ] && [ ! -e go-2 ]; do sleep 0.05; done; printf '<%s>' \"$a\"";
     let mut spec = sh("survivor", script);
     spec.prompts = vec![prompt("p:", PASSWORD)];
     let home = node.fixture.home();
@@ -449,7 +453,8 @@ async fn a_job_goes_on_when_nobody_follows_and_another_controller_finds_its_end(
     let Some(node) = Sshd::start() else { return };
     let first = node.fixture.transports();
     let home = node.fixture.home();
-    let spec = sh("orphan", "echo ran >>count; while [ ! -e go-on ]; do sleep 0.05; done; echo end");
+    let spec =
+        sh("orphan", "echo ran >>count; while [ -e $PWD ] && [ ! -e go-on ]; do sleep 0.05; done; echo end");
     tokio::select! {
         end = start(&first, &spec) => panic!("{end:?}"),
         () = until("the command", || home.join("count").exists()) => {}

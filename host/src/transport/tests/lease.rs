@@ -99,7 +99,7 @@ async fn a_living_job_keeps_the_lease_where_it_is() {
         let (transports, node) = (fixture.transports(), n1());
         let (a, b) = (record("a", "alice"), record("b", "bob"));
         let token = lease::acquire(&transports, &node, "omm", &a).await.unwrap();
-        let words = ["sh", "-c", ": >begun; while [ ! -e stop ]; do sleep 0.05; done"];
+        let words = ["sh", "-c", ": >begun; while [ -e $PWD ] && [ ! -e stop ]; do sleep 0.05; done"];
         let spec = JobSpec {
             id: "long".into(),
             run: a.run.clone(),

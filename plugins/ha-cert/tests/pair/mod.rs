@@ -164,6 +164,14 @@ impl Cluster {
         }
     }
 
+    /// The node loses its power and has it again: its service loads the files of now.
+    pub fn starts_again(&self, node: &str) {
+        if let Some(node) = self.change().nodes.get_mut(node) {
+            let file = |name: &str| node.files.get(name).cloned().unwrap_or_default();
+            node.loaded = (file("ha-root-cert"), file("ha-leaf-cert"));
+        }
+    }
+
     /// Plans and applies until the first failure, which is returned with the id of its step.
     pub fn apply_all(&self) -> Result<Vec<String>, (String, Fault)> {
         let plan = self.plan().map_err(|fault| ("preflight".to_owned(), fault))?;
