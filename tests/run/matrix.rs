@@ -19,6 +19,9 @@ use windlass::lab::Transport;
 /// Root and leaves by Windlass and by the product; a root of the product's has its leaves by the product.
 const TASTES: [Taste; 3] = [PLAIN, Taste { leaf: "host", ..PLAIN }, Taste { ca: "product", ..PLAIN }];
 
+/// A root of ECDSA, for the time that one of RSA takes: where a run can be cut is the same.
+const RUN: [&str; 5] = ["run", "ha-cert", "--yes", "-p", "algorithm=ecdsa-p256"];
+
 /// A place that a run passes, as `WINDLASS_FUSE` records it.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -128,9 +131,8 @@ fn states(places: &[Place]) -> Vec<Place> {
 /// All that there is to go through, for one taste; where it is to be `quick`, rollbacks of one state only.
 fn cases(transport: Transport, taste: Taste, quick: bool, dice: &mut Dice) -> Option<Vec<Case>> {
     let pair = up(transport, taste)?;
-    let run = ["run", "ha-cert", "--yes"];
     let before = pair.content();
-    let places = recorded(&pair, &run, 0);
+    let places = recorded(&pair, &RUN, 0);
     proof::new_consistent(&pair, &before);
     let mut cases = Vec::new();
     for place in chosen(&places, dice) {
@@ -144,7 +146,7 @@ fn cases(transport: Transport, taste: Taste, quick: bool, dice: &mut Dice) -> Op
         states = vec![states.swap_remove(dice.below(states.len()))];
     }
     for place in states {
-        if !killed(&pair, &run, place.at) {
+        if !killed(&pair, &RUN, place.at) {
             continue;
         }
         let back = recorded(&pair, &["rollback"], 1);
@@ -173,7 +175,7 @@ impl Work for Case {
     /// One kill, and what follows it.
     fn check(&self, pair: &Pair) -> bool {
         let (before, executions) = (pair.content(), pair.executions());
-        let killed_there = killed(pair, &["run", "ha-cert", "--yes"], self.place.at);
+        let killed_there = killed(pair, &RUN, self.place.at);
         match self.then {
             _ if !killed_there => proof::new_consistent(pair, &before),
             Then::Resume => {

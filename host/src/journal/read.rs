@@ -119,34 +119,52 @@ impl Journal {
 
     /// Lists the runs of a state folder, newest first. A journal that cannot be read is an error of its own.
     pub fn list(runs: &Utf8Path) -> Result<Vec<Listed>, JournalError> {
-        let mut found = Vec::new();
+        Ok(Self::names(runs)?.into_iter().map(|run| Self::record(runs, run)).collect())
+    }
+
+    /// Names the runs of a state folder, newest first; before them those whose journal does not say when it began.
+    /// Reads one row of each.
+    pub fn names(runs: &Utf8Path) -> Result<Vec<RunId>, JournalError> {
         let entries = match std::fs::read_dir(runs) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(JournalError::Folder { path: runs.to_owned(), source }),
         };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let Ok(run) = RunId::new(name) else { continue };
-            if entry.path().is_dir() {
-                found.push(record(runs, &run).map_err(|error| (run, error)));
-            }
-        }
-        let began = |entry: &Listed| entry.as_ref().map_or(i64::MAX, |record| record.began);
-        found.sort_by_key(|entry| std::cmp::Reverse(began(entry)));
-        Ok(found)
+        let mut found: Vec<(i64, RunId)> = entries
+            .flatten()
+            .filter(|entry| entry.path().is_dir())
+            .filter_map(|entry| RunId::new(entry.file_name().to_string_lossy()).ok())
+            .map(|run| (began(runs, &run).unwrap_or(i64::MAX), run))
+            .collect();
+        found.sort_by_key(|(began, _)| std::cmp::Reverse(*began));
+        Ok(found.into_iter().map(|(_, run)| run).collect())
+    }
+
+    /// Says how a run stands, having read all of its journal.
+    pub fn record(runs: &Utf8Path, run: RunId) -> Listed {
+        record(runs, &run).map_err(|error| (run, error))
     }
 }
 
+fn began(runs: &Utf8Path, run: &RunId) -> Option<i64> {
+    let (connection, _) = open(runs, run).ok()?;
+    connection.query_row("SELECT at FROM rows WHERE sequence = 1", [], |row| row.get(0)).ok()
+}
+
 fn record(runs: &Utf8Path, run: &RunId) -> Result<RunRecord, JournalError> {
-    let reading = Journal::examine(runs, run)?;
-    let needs = reading.is_newer().then(|| reading.by.clone());
-    let rows = reading.understood();
-    if let Some(damage) = reading.damage {
-        return Err(damage);
-    }
+    let (connection, path) = open(runs, run)?;
+    let (rows, needs) = match format_of(&connection, &path)? {
+        (FORMAT, _) => (strict(&connection, &path)?.0, None),
+        _ => {
+            let reading = Journal::examine(runs, run)?;
+            match reading.damage {
+                None => (reading.understood(), Some(reading.by)),
+                Some(damage) => return Err(damage),
+            }
+        }
+    };
     summarise(run, &rows, needs).ok_or_else(|| JournalError::Damaged {
-        path: runs.join(run.as_str()).join("journal.db"),
+        path,
         row: 1,
         why: "it does not say which procedure began where".into(),
     })

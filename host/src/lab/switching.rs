@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 const DATE: &str = include_str!("doubles/date.sh");
 const DISK_FULL: &str = include_str!("doubles/disk-full.sh");
 /// How long a change may take to show in the tables.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A line on the control socket.
 #[derive(Debug, Serialize, Deserialize)]

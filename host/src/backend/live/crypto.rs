@@ -4,7 +4,7 @@ use super::files::{missing, to_fault};
 use super::{Live, der_of, fault};
 use crate::backend::Acted;
 use crate::backend::supplied::{self, SuppliedFiles};
-use crate::capability::crypto::{self, KeyAlgorithm, LeafRequest, PrivateKey, key_fit};
+use crate::capability::crypto::{self, LeafRequest, PrivateKey, key_fit};
 use crate::capability::objects::Object;
 use crate::journal::{KeptObject, ObjectKind};
 use crate::model::{Answer, CertificateSource, Effect, Fault, ObjectName, PluginName, code};
@@ -81,8 +81,10 @@ impl Live {
         }
     }
 
+    /// Of the kind that the run's parameter `algorithm` names, where it has one.
     pub(crate) fn begin_usual_key(&self) {
-        self.keys_ahead.begin(KeyAlgorithm::default());
+        let named = self.parameters.get("algorithm").and_then(|named| named.parse().ok());
+        self.keys_ahead.begin(named.unwrap_or_default());
     }
 
     fn supplied_ca(

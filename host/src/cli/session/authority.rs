@@ -5,7 +5,7 @@ use super::ending::{approval_error, journal_error};
 use crate::approval::{self, Asked, Judged, PlanFile, Trust};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit};
-use crate::journal::{Journal, Row};
+use crate::journal::{Journal, JournalError, Row};
 use crate::model::{Plan, PluginName, RunId};
 use crate::report;
 use crate::run::Position;
@@ -167,15 +167,15 @@ pub(super) fn turn(context: &Context, runs: &Utf8Path, plan: &Plan) -> Result<Tu
 
 /// The run whose journal has this nonce. A run that ended before it changed anything has not used its plan.
 fn taken_by(context: &Context, runs: &Utf8Path, nonce: &str) -> Result<Option<RunId>> {
-    for listed in Journal::list(runs).map_err(journal_error)? {
-        let run = match listed {
-            Ok(record) => record.run,
-            Err((run, error)) => {
+    for run in Journal::names(runs).map_err(journal_error)? {
+        let rows = match Journal::read(runs, &run) {
+            Ok(rows) => rows,
+            Err(error @ JournalError::Newer { .. }) => return Err(journal_error(error)),
+            Err(error) => {
                 context.ui.warn(format!("whether run {run} took this plan cannot be told: {error}"));
                 continue;
             }
         };
-        let rows = Journal::read(runs, &run).map_err(journal_error)?;
         let takes = |row: &Row| matches!(row, Row::PlanTaken { plan, .. } if plan.nonce == nonce);
         let position = Position::of(&rows);
         if rows.iter().any(|stored| takes(&stored.row)) && (position.changed || !position.is_over()) {

@@ -21,31 +21,21 @@ pub fn find_run(
     fits: impl Fn(&RunRecord) -> bool,
 ) -> std::result::Result<RunId, Error> {
     let dir = runs_dir(context)?;
-    let all = Journal::list(&dir).map_err(journal_error)?;
-    let names = || {
-        all.iter().map(|entry| match entry {
-            Ok(record) => &record.run,
-            Err((run, _)) => run,
-        })
-    };
+    let names = Journal::names(&dir).map_err(journal_error)?;
     let Some(wanted) = wanted else {
-        return all
-            .iter()
-            .filter_map(|entry| entry.as_ref().ok())
-            .find(|record| fits(record))
-            .map(|record| record.run.clone())
-            .ok_or_else(|| {
-                let mut error = Error::new(Exit::Usage, format!("there is {what} in {dir}"));
+        let mut error = Error::new(Exit::Usage, format!("there is {what} in {dir}"));
+        // One after the other: where there are many, the first mostly is the one.
+        for run in names {
+            match Journal::record(&dir, run) {
+                Ok(record) if fits(&record) => return Ok(record.run),
+                Ok(_) => {}
                 // One that cannot be read may be the one that was meant.
-                error.causes = all
-                    .iter()
-                    .filter_map(|entry| entry.as_ref().err())
-                    .map(|(run, error)| format!("run {run} cannot be read: {error}"))
-                    .collect();
-                error.hint("windlass runs list shows how each ended")
-            });
+                Err((run, why)) => error.causes.push(format!("run {run} cannot be read: {why}")),
+            }
+        }
+        return Err(error.hint("windlass runs list shows how each ended"));
     };
-    let found: Vec<_> = names().filter(|run| run.as_str().starts_with(wanted)).collect();
+    let found: Vec<_> = names.iter().filter(|run| run.as_str().starts_with(wanted)).collect();
     match found.as_slice() {
         [only] => Ok((*only).clone()),
         [] => {
@@ -67,11 +57,10 @@ pub fn find_run(
 
 /// Returns one run by the beginning of its id; the newest, readable or not, where none is named.
 pub fn newest_or(context: &Context, wanted: Option<&str>) -> Result<RunId> {
-    if wanted.is_none() {
-        let all = Journal::list(&runs_dir(context)?).map_err(journal_error)?;
-        if let Some(Err((run, _))) = all.first() {
-            return Ok(run.clone());
-        }
+    if wanted.is_none()
+        && let Some(newest) = Journal::names(&runs_dir(context)?).map_err(journal_error)?.into_iter().next()
+    {
+        return Ok(newest);
     }
     find_run(context, wanted, "no run", |_| true)
 }
