@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use windlass::lab::{Switch, Transport};
 
 /// What was restarted need not be waited for as long as the product may take.
-const RUN: [&str; 5] = ["run", "ha-cert", "--yes", "-p", "patience=15"];
+const RUN: [&str; 6] = ["run", "ha-cert", "--yes", "-p", "patience=15", "-palgorithm=ecdsa-p256"];
 /// Seconds that a run may go on behind its fault: connections that hang are given up after some.
 const PATIENCE: Duration = Duration::from_secs(240);
 

@@ -15,6 +15,7 @@ mod reproducible;
 mod setup;
 mod stable;
 mod suite;
+mod tink;
 mod toolchain;
 mod tree;
 

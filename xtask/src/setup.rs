@@ -5,6 +5,7 @@
 
 use crate::error::Error;
 use crate::process;
+use crate::tink;
 use crate::toolchain::{Choice, DEBIAN_PACKAGES, TARGET, Wasm};
 use crate::tree::Tree;
 use std::collections::BTreeSet;
@@ -63,6 +64,7 @@ enum Remedy {
     Rustup(Vec<&'static str>),
     Debian(Vec<&'static str>),
     CargoDeny,
+    Tink,
     /// Nothing that this program can do: what the reader can.
     Reader(String),
 }
@@ -140,6 +142,17 @@ fn lacks_now(tree: &Tree, purpose: For, choice: Choice, machine: Machine) -> Vec
             }
         }
     }
+    if purpose.tests && !tink::is_installed(tree) {
+        let remedy = match tink::can_be_installed() || machine.debian_root {
+            true => Remedy::Tink,
+            false => Remedy::Reader("install Python 3 with its modules venv and ensurepip".into()),
+        };
+        lacks.push(Lack {
+            title: "Tink for Python (key sets checked by Tink itself)".into(),
+            remedy,
+            optional: true,
+        });
+    }
     if purpose.lint {
         for (program, component, package) in
             [("rustfmt", "rustfmt", "rustfmt-web"), ("clippy-driver", "clippy", "rust-web-clippy")]
@@ -198,6 +211,7 @@ impl Remedy {
                 format!("`apt-get install --no-install-recommends {}`", packages.join(" "))
             }
             Remedy::CargoDeny => "`cargo install cargo-deny` into the target folder".into(),
+            Remedy::Tink => "`pip install tink` into an environment in the target folder".into(),
             Remedy::Reader(text) => text.clone(),
         }
     }
@@ -226,11 +240,18 @@ fn mend(tree: &Tree, lacks: &[&Lack], choice: Choice, machine: Machine) {
             }
             Remedy::Debian(names) => packages.extend(names.iter().copied()),
             Remedy::CargoDeny => install_cargo_deny(tree).unwrap_or_else(tell),
+            Remedy::Tink if !tink::can_be_installed() => {
+                packages.insert("python3-venv");
+            }
+            Remedy::Tink => {}
             Remedy::Reader(_) => {}
         }
     }
     if !packages.is_empty() {
         install_packages(&packages).unwrap_or_else(tell);
+    }
+    if lacks.iter().any(|lack| lack.remedy == Remedy::Tink) {
+        tink::install(tree).unwrap_or_else(tell);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::guests;
 use crate::process;
 use crate::reproducible;
 use crate::setup;
+use crate::tink;
 use crate::tree::Tree;
 use std::io::{BufRead, Write};
 use std::process::{Command, Stdio};
@@ -45,6 +46,7 @@ pub fn run(tree: &Tree, options: &Options) -> Result<(), Error> {
     let binary = bundle::build(tree, &prepared.wasm, false)?;
     let mut tally = Tally { skipped: prepared.skipped.clone(), ..Tally::new(Box::new(std::io::stdout())) };
 
+    let tink = tink::is_installed(tree).then(|| tink::python(tree));
     let cargo_test = |selection: &[&str]| {
         let mut cargo = tree.cargo();
         // Always the whole workspace, narrowed by target: another selection of packages could mean other
@@ -54,6 +56,9 @@ pub fn run(tree: &Tree, options: &Options) -> Result<(), Error> {
             .args(selection)
             .env("WINDLASS_BIN", &binary)
             .env("WINDLASS_COMPONENTS", tree.components());
+        if let Some(python) = &tink {
+            cargo.env("WINDLASS_TINK", python);
+        }
         if options.matrix {
             cargo.env("WINDLASS_MATRIX", "1");
         }

@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod crypto;
 pub mod files;
+pub mod keyring;
 pub mod nodes;
 pub mod objects;
 pub mod operator;
