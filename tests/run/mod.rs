@@ -4,7 +4,7 @@
 mod adopt;
 mod bare;
 mod crash;
-mod e2e;
+pub(crate) mod e2e;
 mod faults;
 mod leak;
 mod lease;

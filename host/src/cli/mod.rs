@@ -104,6 +104,10 @@ enum Command {
     Rollback(commands::rollback::Args),
     /// List, show or close runs
     Runs(commands::runs::Args),
+    /// Keep a site's passwords sealed under the cluster's root key
+    Secret(commands::secret::Args),
+    /// Show the versions of the cluster's root key
+    Keyring(commands::keyring::Args),
     /// Run a practice cluster
     Lab(commands::lab::Args),
     /// Make a root CA and its key, as the product's gen-cert.sh does
@@ -154,6 +158,8 @@ pub fn main(bundle: Option<Embedded>) -> ExitCode {
         Command::Resume(args) => commands::resume::run(args, &context),
         Command::Rollback(args) => commands::rollback::run(args, &context),
         Command::Runs(args) => commands::runs::run(args, &context),
+        Command::Secret(args) => commands::secret::run(args, &context),
+        Command::Keyring(args) => commands::keyring::run(&args, &context),
         Command::Lab(args) => commands::lab::run(&args, &context),
         Command::GenCert(args) => commands::gen_cert::run(args, &context),
         Command::Completions(args) => commands::completions::run(args, &context),

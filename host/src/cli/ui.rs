@@ -46,6 +46,13 @@ impl Ui {
         let _ = writeln!(anstream::stdout(), "{}", line.as_ref());
     }
 
+    /// Data as it is, byte for byte.
+    pub fn bytes(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(bytes)?;
+        stdout.flush()
+    }
+
     /// Data as one line of JSON.
     pub fn json(&self, value: &impl Serialize) {
         match serde_json::to_string(value) {

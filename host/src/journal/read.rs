@@ -119,7 +119,11 @@ impl Journal {
 
     /// Lists the runs of a state folder, newest first. A journal that cannot be read is an error of its own.
     pub fn list(runs: &Utf8Path) -> Result<Vec<Listed>, JournalError> {
-        Ok(Self::names(runs)?.into_iter().map(|run| Self::record(runs, run)).collect())
+        let mut listed = Vec::new();
+        for run in Self::names(runs)? {
+            listed.push(Self::record(runs, &run).map_err(|error| (run, error)));
+        }
+        Ok(listed)
     }
 
     /// Names the runs of a state folder, newest first; before them those whose journal does not say when it began.
@@ -141,33 +145,29 @@ impl Journal {
     }
 
     /// Says how a run stands, having read all of its journal.
-    pub fn record(runs: &Utf8Path, run: RunId) -> Listed {
-        record(runs, &run).map_err(|error| (run, error))
+    pub fn record(runs: &Utf8Path, run: &RunId) -> Result<RunRecord, JournalError> {
+        let (connection, path) = open(runs, run)?;
+        let (rows, needs) = match format_of(&connection, &path)? {
+            (FORMAT, _) => (strict(&connection, &path)?.0, None),
+            _ => {
+                let reading = Self::examine(runs, run)?;
+                match reading.damage {
+                    None => (reading.understood(), Some(reading.by)),
+                    Some(damage) => return Err(damage),
+                }
+            }
+        };
+        summarise(run, &rows, needs).ok_or_else(|| JournalError::Damaged {
+            path,
+            row: 1,
+            why: "it does not say which procedure began where".into(),
+        })
     }
 }
 
 fn began(runs: &Utf8Path, run: &RunId) -> Option<i64> {
     let (connection, _) = open(runs, run).ok()?;
     connection.query_row("SELECT at FROM rows WHERE sequence = 1", [], |row| row.get(0)).ok()
-}
-
-fn record(runs: &Utf8Path, run: &RunId) -> Result<RunRecord, JournalError> {
-    let (connection, path) = open(runs, run)?;
-    let (rows, needs) = match format_of(&connection, &path)? {
-        (FORMAT, _) => (strict(&connection, &path)?.0, None),
-        _ => {
-            let reading = Journal::examine(runs, run)?;
-            match reading.damage {
-                None => (reading.understood(), Some(reading.by)),
-                Some(damage) => return Err(damage),
-            }
-        }
-    };
-    summarise(run, &rows, needs).ok_or_else(|| JournalError::Damaged {
-        path,
-        row: 1,
-        why: "it does not say which procedure began where".into(),
-    })
 }
 
 /// Returns how the run stands; none for a journal without its first row.

@@ -3,6 +3,8 @@
 
 use super::error::{LabError, Result};
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pkcs8::pkcs5::pbes2;
 use pkcs8::{LineEnding, PrivateKeyInfo};
 use rcgen::{
@@ -27,6 +29,25 @@ pub(super) struct Initial {
     /// In the order of the host names.
     pub leaves: Vec<Pair>,
     pub password: Zeroizing<String>,
+    /// The cluster's key set, as every node has it.
+    pub keyset: Zeroizing<String>,
+}
+
+/// A Tink key set of one AES-256-GCM key, written by hand: what Windlass reads is not of its own making here.
+fn keyset() -> Result<Zeroizing<String>> {
+    let mut drawn = Zeroizing::new([0; 36]);
+    SystemRandom::new()
+        .fill(&mut drawn[..])
+        .map_err(|_| LabError::failed("draw a root key", "the system has no randomness"))?;
+    let (number, key) = drawn.split_at(4);
+    let number = number.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+    let mut value = Zeroizing::new(vec![0x1a, 32]);
+    value.extend_from_slice(key);
+    let value = Zeroizing::new(STANDARD.encode(&value[..]));
+    Ok(Zeroizing::new(format!(
+        r#"{{"primaryKeyId":{number},"key":[{{"keyData":{{"typeUrl":"type.googleapis.com/google.crypto.tink.AesGcmKey","value":"{}","keyMaterialType":"SYMMETRIC"}},"status":"ENABLED","keyId":{number},"outputPrefixType":"TINK"}}]}}"#,
+        *value
+    )))
 }
 
 fn failed(doing: &'static str) -> impl Fn(rcgen::Error) -> LabError {
@@ -76,7 +97,7 @@ pub(super) fn initial(hosts: &[&str]) -> Result<Initial> {
             Ok(Pair { certificate: certificate.pem(), key: encrypted(key, &password)? })
         })
         .collect::<Result<_>>()?;
-    Ok(Initial { root: root_pair, leaves, password })
+    Ok(Initial { root: root_pair, leaves, password, keyset: keyset()? })
 }
 
 /// What the manager's page needs; its keys never touch a disk.

@@ -67,6 +67,7 @@ pub(super) fn install(
 ) -> Result<()> {
     let home = inside(root, product.bigdata_home());
     folder(&home, 0o755)?;
+    put(&home.join(product.om()).join("security/keyset.json"), 0o600, initial.keyset.as_bytes())?;
     let Some(pair) = pair else { return Ok(()) };
     let oms = home.join(product.oms_run_folder());
     put(&oms.join("workspace/ha/module/hacom/script/gen-cert.sh"), 0o700, GEN_CERT)?;

@@ -4,7 +4,7 @@ use super::layer::{Entries, Layer};
 use super::mistake::{Reading, Reference, Target, nearest, shown};
 use super::reader::Located;
 use super::types::*;
-use crate::model::CommandName;
+use crate::model::{CommandName, FileName};
 use indexmap::IndexMap;
 use std::borrow::Borrow;
 use std::fmt::Display;
@@ -15,6 +15,7 @@ pub(super) struct Composed {
     pub profile: Profile,
     pub references: Vec<Reference>,
     pub health: Option<Located<CommandName>>,
+    pub keyring: Option<Located<FileName>>,
     pub known_by: Vec<Located<String>>,
     /// Where each named path is declared.
     pub paths: IndexMap<String, super::mistake::Place>,
@@ -38,6 +39,7 @@ pub(super) fn lay(reading: &Reading, base: Layer, over: Layer) -> Layer {
         service_user: over.service_user.or(merged.service_user),
         managers: over.managers.or(merged.managers),
         health: over.health.or(merged.health),
+        keyring: over.keyring.or(merged.keyring),
         known_by: if over.known_by.is_empty() { merged.known_by } else { over.known_by },
         ..merged
     }
@@ -118,12 +120,20 @@ pub(super) fn profile(reading: &Reading, layer: Layer) -> Composed {
             .collect(),
         endpoints: values(layer.endpoints, &mut kept).collect(),
         health: layer.health.as_ref().map(|health| health.value.clone()),
+        keyring: layer.keyring.as_ref().map(|keyring| keyring.value.clone()),
         known_by: layer.known_by.iter().map(|path| path.value.clone()).collect(),
         defaults: values(layer.defaults, &mut kept).collect(),
         managers: layer.managers.unwrap_or_else(|| "managers".to_owned()),
         service_user,
     };
-    Composed { profile, references, health: layer.health, known_by: layer.known_by, paths: paths_places }
+    Composed {
+        profile,
+        references,
+        health: layer.health,
+        keyring: layer.keyring,
+        known_by: layer.known_by,
+        paths: paths_places,
+    }
 }
 
 fn values<'a, K: 'a, T: 'a>(
@@ -178,6 +188,20 @@ pub(super) fn check(reading: &Reading, composed: &Composed, vars: &IndexMap<Stri
                     ),
                 );
             }
+            Some(_) => {}
+        }
+    }
+    if let Some(keyring) = &composed.keyring {
+        match profile.files.get(keyring.value.as_str()) {
+            None => reading.mistake_near(
+                &keyring.place,
+                format!("keyring names no file of the profile: {}", shown(keyring.value.as_str())),
+                nearest(keyring.value.as_str(), profile.files.keys().map(|name| name.as_str())),
+            ),
+            Some(file) if !file.secret => reading.mistake(
+                &keyring.place,
+                format!("keyring names {}, which holds keys: it must have secret = true", keyring.value),
+            ),
             Some(_) => {}
         }
     }

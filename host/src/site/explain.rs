@@ -316,6 +316,7 @@ fn profile(site: &Site) -> Vec<Entry> {
     facts.add("service user", profile.service_user.clone());
     facts.add("managers", format!("the group {}", profile.managers));
     facts.add("health", profile.health.as_ref().map(ToString::to_string).unwrap_or_default());
+    facts.add("keyring", profile.keyring.as_ref().map(ToString::to_string).unwrap_or_default());
     for path in &profile.known_by {
         let folder = profile.paths.get(path).map(|path| unfolded(site, path)).unwrap_or_default();
         facts.add("known by", folder);

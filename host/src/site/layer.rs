@@ -30,6 +30,7 @@ pub(super) struct Layer {
     pub service_user: Option<String>,
     pub managers: Option<String>,
     pub health: Option<Located<CommandName>>,
+    pub keyring: Option<Located<FileName>>,
     pub known_by: Vec<Located<String>>,
     pub vars: Entries<String, Var>,
     pub paths: Entries<String, Template>,
@@ -50,6 +51,9 @@ pub(super) fn read(mut top: Table<'_>, name: &str) -> Layer {
         health: top.field("health").and_then(|field| {
             Some(Located { value: field.name::<CommandName>()?, place: field.place.clone() })
         }),
+        keyring: top
+            .field("keyring")
+            .and_then(|field| Some(Located { value: field.name::<FileName>()?, place: field.place.clone() })),
         known_by: top.texts("known_by"),
         vars: read_vars(&mut top),
         paths: read_paths(&mut top),

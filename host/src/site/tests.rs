@@ -258,9 +258,11 @@ fn declares_what_other_rooms_rely_on(site: &Site) {
             ("ha-leaf-cert", false, false),
             ("ha-leaf-key", true, false),
             ("ha-key-password", true, true),
+            ("cluster-key", true, false),
         ]
     );
     assert_eq!(profile.health, Some(name("ha-status")));
+    assert_eq!(profile.keyring, Some(name("cluster-key")));
     assert_eq!(profile.endpoints["ha"].port, 20012);
     let root = &profile.commands["generate-ha-root"];
     assert!(root.args["password"].secret);

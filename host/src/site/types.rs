@@ -235,6 +235,8 @@ pub struct Profile {
     pub endpoints: IndexMap<EndpointName, Endpoint>,
     /// The command whose parser gives health records.
     pub health: Option<CommandName>,
+    /// The file that holds the cluster's key set, on every node.
+    pub keyring: Option<FileName>,
     /// Named paths whose folders every manager of this product has, and no manager of another.
     pub known_by: Vec<String>,
     /// Settings by procedure that are the profile's to give (`leaf_days`, `password_policy` …).

@@ -82,9 +82,27 @@ impl Store {
         }
     }
 
+    /// A name is one line of printable text without a slash: it stands in listings, and in a file's name elsewhere.
+    pub fn check_name(name: &str) -> Result<(), KeyringError> {
+        let why = if name.is_empty() {
+            "it is empty"
+        } else if name.len() > LONGEST_NAME {
+            "it is longer than 200 bytes"
+        } else if name.contains('/') {
+            "it has a slash"
+        } else if name.chars().any(char::is_control) {
+            "it has a line break or another control character"
+        } else if name.starts_with(['-', '.']) || name != name.trim() {
+            "it begins with a dash, a dot or a space, or ends with a space"
+        } else {
+            return Ok(());
+        };
+        Err(KeyringError::Name { name: name.chars().take(60).collect(), why })
+    }
+
     /// Seals a value under the key set's primary and keeps it under a name.
     pub fn put(&self, keyset: &Keyset, name: &str, value: &Secret, now: i64) -> Result<(), KeyringError> {
-        check_name(name)?;
+        Self::check_name(name)?;
         let sealed = keyset.seal(value, name)?;
         let put = "INSERT INTO items VALUES (?1, ?2, ?3)
                    ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, changed = excluded.changed";
@@ -99,7 +117,7 @@ impl Store {
 
     /// The bytes as they are kept.
     pub fn sealed(&self, name: &str) -> Result<Vec<u8>, KeyringError> {
-        check_name(name)?;
+        Self::check_name(name)?;
         let found: Option<Vec<u8>> = self
             .connection
             .query_row("SELECT sealed FROM items WHERE name = ?1", [name], |row| row.get(0))
@@ -110,7 +128,7 @@ impl Store {
 
     /// Removes a value.
     pub fn remove(&self, name: &str) -> Result<(), KeyringError> {
-        check_name(name)?;
+        Self::check_name(name)?;
         match self.connection.execute("DELETE FROM items WHERE name = ?1", [name]) {
             Ok(0) => Err(KeyringError::NoItem { name: name.into() }),
             Ok(_) => Ok(()),
@@ -217,22 +235,4 @@ impl Store {
     fn failed(&self, what: &'static str, source: rusqlite::Error) -> KeyringError {
         KeyringError::Store { what, path: self.path.clone(), source }
     }
-}
-
-/// A name is one line of printable text without a slash: it stands in listings, and in a file's name elsewhere.
-fn check_name(name: &str) -> Result<(), KeyringError> {
-    let why = if name.is_empty() {
-        "it is empty"
-    } else if name.len() > LONGEST_NAME {
-        "it is longer than 200 bytes"
-    } else if name.contains('/') {
-        "it has a slash"
-    } else if name.chars().any(char::is_control) {
-        "it has a line break or another control character"
-    } else if name.starts_with(['-', '.']) || name != name.trim() {
-        "it begins with a dash, a dot or a space, or ends with a space"
-    } else {
-        return Ok(());
-    };
-    Err(KeyringError::Name { name: name.chars().take(60).collect(), why })
 }

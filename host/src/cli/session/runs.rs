@@ -26,11 +26,11 @@ pub fn find_run(
         let mut error = Error::new(Exit::Usage, format!("there is {what} in {dir}"));
         // One after the other: where there are many, the first mostly is the one.
         for run in names {
-            match Journal::record(&dir, run) {
-                Ok(record) if fits(&record) => return Ok(record.run),
+            match Journal::record(&dir, &run) {
+                Ok(record) if fits(&record) => return Ok(run),
                 Ok(_) => {}
                 // One that cannot be read may be the one that was meant.
-                Err((run, why)) => error.causes.push(format!("run {run} cannot be read: {why}")),
+                Err(why) => error.causes.push(format!("run {run} cannot be read: {why}")),
             }
         }
         return Err(error.hint("windlass runs list shows how each ended"));

@@ -116,6 +116,7 @@ fn site(dir: &Utf8Path, address: Address) -> Site {
             commands: IndexMap::new(),
             endpoints: IndexMap::new(),
             health: None,
+            keyring: None,
             known_by: Vec::new(),
             defaults: IndexMap::new(),
             managers: "managers".into(),

@@ -74,6 +74,7 @@ pub fn site() -> Site {
         commands: IndexMap::new(),
         endpoints: IndexMap::new(),
         health: None,
+        keyring: None,
         known_by: Vec::new(),
         defaults: IndexMap::<PluginName, _>::new(),
         managers: "managers".into(),
