@@ -3,6 +3,8 @@
 use crate::run::e2e::{Ended, PLAIN, Pair, feed, up};
 use camino::Utf8PathBuf;
 use std::process::{Command, Stdio};
+use windlass::capability::keyring::Keyset;
+use windlass::capability::secrets::Secret;
 use windlass::lab::Transport;
 
 const VALUE: &str = "Anchor#2026-of-the-database";
@@ -116,6 +118,53 @@ fn nodes_that_differ_are_no_cluster_to_seal_for() {
         std::fs::write(path, &whole).unwrap();
     }
     assert_eq!(pair.windlass(&["secret", "get", "one"]).expect(0).out, VALUE);
+}
+
+#[test]
+fn sealing_anew_that_is_killed_goes_on_and_ends_with_none_left() {
+    const VALUES: usize = 20_000;
+    let pair = local();
+    given(&pair, &["secret", "put", "first"], VALUE.as_bytes()).expect(0);
+    let old = Keyset::parse(&std::fs::read(keyset(&pair, "master1")).unwrap()).unwrap();
+    let store = || rusqlite::Connection::open(pair.dir.join("secrets.db")).unwrap();
+    let mut raw = store();
+    let filling = raw.transaction().unwrap();
+    let value = |at: usize| format!("value {at}");
+    for at in 0..VALUES {
+        let name = format!("n{at}");
+        let sealed = old.seal(&Secret::from_text(value(at)), &name).unwrap();
+        filling.execute("INSERT INTO items VALUES (?1, ?2, 0)", rusqlite::params![name, sealed]).unwrap();
+    }
+    filling.commit().unwrap();
+    drop(raw);
+    let new = old.with_new_primary().unwrap();
+    for node in ["master1", "master2"] {
+        std::fs::write(keyset(&pair, node), new.to_json().expose()).unwrap();
+    }
+
+    let mut killed = 0;
+    for after in [200, 300, 400, 500] {
+        let mut child = pair.command(&["secret", "rewrap"]).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(after));
+        let _ = child.kill();
+        killed += usize::from(!child.wait().unwrap().success());
+    }
+    assert!(killed > 0, "it was over before it was killed");
+    let done = pair.windlass(&["secret", "rewrap"]).expect(0);
+    let says = format!("all {} are under version {}, none under an older one", VALUES + 1, new.primary());
+    assert!(done.out.contains(&says), "{done:?}");
+    let store = store();
+    let mut all = store.prepare("SELECT name, sealed FROM items").unwrap();
+    let mut rows = all.query([]).unwrap();
+    let mut seen = 0;
+    while let Some(row) = rows.next().unwrap() {
+        let (name, sealed): (String, Vec<u8>) = (row.get(0).unwrap(), row.get(1).unwrap());
+        let (opened, version) = new.open(&sealed, &name).unwrap();
+        let expected = name.strip_prefix('n').map_or(VALUE.into(), |at| value(at.parse().unwrap()));
+        assert_eq!((opened.expose(), version), (expected.as_bytes(), new.primary()), "{name}");
+        seen += 1;
+    }
+    assert_eq!(seen, VALUES + 1);
 }
 
 #[test]

@@ -9,4 +9,5 @@ mod lab;
 mod reference;
 mod refuse;
 mod run;
+mod status;
 mod twins;

@@ -43,7 +43,7 @@ path = "${home}/sealed"
 secret = true
 [commands.work]
 kind = "change"
-argv = ["sh", "-c", "echo ran >>ran; while [ -e $PWD ] && [ ! -e go ]; do sleep 0.02; done"]
+argv = ["sh", "-c", "echo ran >>ran; while [ -e ran ] && [ ! -e go ]; do sleep 0.02; done"]
 user = "omm"
 writes = []
 rerun = "never"

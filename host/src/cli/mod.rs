@@ -104,6 +104,8 @@ enum Command {
     Rollback(commands::rollback::Args),
     /// List, show or close runs
     Runs(commands::runs::Args),
+    /// Show how a site stands: certificates, keys, services, runs
+    Status(commands::status::Args),
     /// Keep a site's passwords sealed under the cluster's root key
     Secret(commands::secret::Args),
     /// Show the versions of the cluster's root key
@@ -148,6 +150,12 @@ pub fn main(bundle: Option<Embedded>) -> ExitCode {
         _ => ui::Loudness::Normal,
     };
     let ui = ui::Ui::new(format, loudness, arguments.no_input);
+    if format == ui::Format::Prometheus && !matches!(arguments.command, Command::Status(_)) {
+        ui.error(
+            &Error::new(Exit::Usage, "only status is written for Prometheus").hint("--format text or json"),
+        );
+        return ExitCode::from(Exit::Usage as u8);
+    }
     let ended = context(ui.clone(), arguments.site, bundle).and_then(|context| match arguments.command {
         Command::Demo(args) => commands::demo::run(args, &context),
         Command::Init(args) => commands::init::run(args, &context),
@@ -158,6 +166,7 @@ pub fn main(bundle: Option<Embedded>) -> ExitCode {
         Command::Resume(args) => commands::resume::run(args, &context),
         Command::Rollback(args) => commands::rollback::run(args, &context),
         Command::Runs(args) => commands::runs::run(args, &context),
+        Command::Status(args) => commands::status::run(&args, &context),
         Command::Secret(args) => commands::secret::run(args, &context),
         Command::Keyring(args) => commands::keyring::run(&args, &context),
         Command::Lab(args) => commands::lab::run(&args, &context),

@@ -9,6 +9,8 @@ pub enum Format {
     /// Each value is one line.
     #[value(alias = "jsonl")]
     Json,
+    /// Only of `status`: the text that Prometheus scrapes.
+    Prometheus,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,14 @@
 //! Views of a run's events and journal, and of plans: lines for people. JSON is the events themselves.
 
 mod plan;
+mod status;
 mod text;
 
 pub(crate) use plan::harmless;
 pub use plan::plan_lines;
+pub use status::{
+    Attention, CertificateStatus, EndpointStatus, HealthStatus, KeyStatus, Keys, KeysetStatus, NodeStatus,
+    RunStatus, Status, Thresholds,
+};
 pub(crate) use text::{ALONE, glass, on, state_word};
 pub use text::{event_line, moment, report, row_lines};

@@ -124,6 +124,7 @@ impl Loading<'_> {
             profile: composed.profile,
             vars,
             ssh: file.ssh,
+            attention: file.attention,
             digest: hex(self.digest.clone().finish().as_ref()),
             digests: self.digests.clone(),
             lab: file.lab,

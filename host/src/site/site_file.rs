@@ -27,6 +27,7 @@ pub(super) struct SiteFile {
     pub procedures: IndexMap<PluginName, ProcedureSettings>,
     pub hooks: Vec<Located<HookBinding>>,
     pub ssh: SshSettings,
+    pub attention: AttentionSettings,
     pub lab: Option<Utf8PathBuf>,
 }
 
@@ -80,6 +81,11 @@ pub(super) fn read(mut top: Table<'_>, dir: &Utf8Path) -> SiteFile {
         procedures: read_procedures(&mut top, dir),
         hooks: read_hooks(&mut top),
         ssh: top.field("ssh").and_then(|field| field.table()).map(|t| read_ssh(t, dir)).unwrap_or_default(),
+        attention: top
+            .field("status")
+            .and_then(|field| field.table())
+            .map(read_attention)
+            .unwrap_or_default(),
         lab: top.field("lab").and_then(|field| field.table()).and_then(|mut lab| {
             let pid = lab
                 .required("pid", "the file that holds the pid of the practice cluster")
@@ -90,6 +96,18 @@ pub(super) fn read(mut top: Table<'_>, dir: &Utf8Path) -> SiteFile {
     };
     top.finish("site.toml");
     file
+}
+
+fn read_attention(mut table: Table<'_>) -> AttentionSettings {
+    let default = AttentionSettings::default();
+    let mut days =
+        |key, default| table.field(key).and_then(|field| field.number(0..=36_500)).unwrap_or(default);
+    let settings = AttentionSettings {
+        certificate_days: days("certificate_days", default.certificate_days),
+        key_days: days("key_days", default.key_days),
+    };
+    table.finish("[status]");
+    settings
 }
 
 fn read_operators(site: &mut Table<'_>) -> Vec<String> {

@@ -28,6 +28,7 @@ pub struct Site {
     /// The profile's variables as the site overrides or extends them.
     pub vars: IndexMap<String, Var>,
     pub ssh: SshSettings,
+    pub attention: AttentionSettings,
     /// SHA-256 over `site.toml`, `grants.toml` and the profile, lower-case hex.
     pub digest: String,
     /// The same, file by file.
@@ -60,6 +61,22 @@ impl Digests {
     /// All of them: the site's own files, then the profile.
     pub fn all(&self) -> impl Iterator<Item = &Digested> {
         self.site.iter().chain(&self.grants).chain(&self.profile)
+    }
+}
+
+/// From when on `windlass status` says that something wants attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttentionSettings {
+    /// Days that a certificate in use must still be valid.
+    pub certificate_days: i64,
+    /// Days since the key set was written.
+    pub key_days: i64,
+}
+
+impl Default for AttentionSettings {
+    fn default() -> Self {
+        // The product itself raises its alarm 30 days before a certificate ends.
+        Self { certificate_days: 30, key_days: 365 }
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! Started by `cargo xtask bench`. `start` times the program to its plugin's answer, `call` one call from a
 //! guest to the gate and back, `whole` an ha-cert on a practice pair beside the product's own scripts, `commit`
-//! the journal beside bare SQLite. Each figure is a median, and says how it was come by.
+//! the journal beside bare SQLite, `rewrap` sealing 100,000 values anew beside a bare loop. Each figure is a median, and says how it was come by.
 
 mod call;
 mod commit;
 mod machine;
+mod rewrap;
 mod spent;
 mod start;
 mod times;
@@ -44,6 +45,7 @@ fn measure(binary: &Utf8PathBuf, components: &Utf8PathBuf) -> Result<()> {
     start::measure(binary, &folder)?;
     call::measure(components)?;
     commit::measure(&folder)?;
+    rewrap::measure(&folder)?;
     whole::measure(binary, &folder)
 }
 

@@ -15,3 +15,4 @@ pub mod run;
 pub mod runs;
 pub mod secret;
 pub mod site;
+pub mod status;

@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 type Result<T> = std::result::Result<T, Error>;
 
 /// So many nodes are asked at once.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 /// What the profile says of the key set.
 #[derive(Clone, Copy)]
@@ -96,16 +96,17 @@ pub fn on_managers(context: &Context, site: &Site) -> Result<Keyset> {
     }
 }
 
-struct Reader<'a> {
-    site: &'a Site,
-    transports: &'a Transports,
-    contexts: &'a NodeContexts,
-    file: KeyringFile<'a>,
-    run: &'a RunId,
+/// Reads a node's key set by connections that are there.
+pub(super) struct Reader<'a> {
+    pub site: &'a Site,
+    pub transports: &'a Transports,
+    pub contexts: &'a NodeContexts,
+    pub file: KeyringFile<'a>,
+    pub run: &'a RunId,
 }
 
 impl Reader<'_> {
-    async fn read(&self, node: &NodeName) -> OnNode {
+    pub async fn read(&self, node: &NodeName) -> OnNode {
         match self.try_read(node).await {
             Ok(Some((keyset, written))) => {
                 OnNode { node: node.clone(), found: Ok(Some(keyset)), written: Some(written) }

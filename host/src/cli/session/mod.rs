@@ -27,6 +27,7 @@ mod profile;
 mod runs;
 mod show;
 mod start;
+mod status;
 mod verify;
 
 pub use adopt::{Adopt, adopt};
@@ -42,4 +43,5 @@ pub use plan::{Make, plan};
 pub use profile::{Found, candidates, load};
 pub use runs::{find_run, newest_or, runs_dir};
 pub use start::{Start, start};
+pub use status::status;
 pub use verify::{Verdict, beside};

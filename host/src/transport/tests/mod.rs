@@ -123,6 +123,7 @@ fn site(dir: &Utf8Path, address: Address) -> Site {
         },
         vars: IndexMap::new(),
         ssh: SshSettings::default(),
+        attention: Default::default(),
         digest: String::new(),
         digests: Default::default(),
         lab: None,

@@ -95,6 +95,7 @@ pub fn site() -> Site {
         profile,
         vars,
         ssh: SshSettings::default(),
+        attention: Default::default(),
         digest: String::new(),
         digests: Default::default(),
         lab: None,
