@@ -5,7 +5,7 @@ use camino::Utf8PathBuf;
 use std::process::{Command, Stdio};
 use windlass::capability::keyring::Keyset;
 use windlass::capability::secrets::Secret;
-use windlass::lab::Transport;
+use windlass::lab::{Switch, Transport};
 
 const VALUE: &str = "Anchor#2026-of-the-database";
 
@@ -60,6 +60,32 @@ fn a_value_is_put_listed_got_and_removed() {
         let gone = pair.windlass(&["secret", "get", "db.password"]).expect(2);
         assert!(gone.err.contains("there is no secret db.password") && gone.out.is_empty(), "{gone:?}");
     }
+}
+
+#[test]
+fn a_manager_that_is_away_is_warned_of_and_the_other_is_enough() {
+    let Some(pair) = up(Transport::Ssh, PLAIN) else { return };
+    given(&pair, &["secret", "put", "one"], VALUE.as_bytes()).expect(0);
+    let power = |node: &str, off| pair.lab.break_with(Switch::NodeDown, Some(node), off, &[]).unwrap();
+    power("master1", false);
+    let got = pair.windlass(&["secret", "get", "one"]).expect(0);
+    assert!(
+        got.out == VALUE && got.err.contains("warning: the key set of master1 cannot be told"),
+        "{got:?}"
+    );
+    power("master2", false);
+    let none = pair.windlass(&["secret", "get", "one"]).expect(4);
+    assert!(none.out.is_empty() && none.err.contains("windlass site check --connect"), "{none:?}");
+}
+
+#[test]
+fn a_name_that_another_hand_wrote_does_not_steer_the_terminal() {
+    let pair = local();
+    given(&pair, &["secret", "put", "one"], VALUE.as_bytes()).expect(0);
+    let store = rusqlite::Connection::open(pair.dir.join("secrets.db")).unwrap();
+    store.execute("UPDATE items SET name = ?1", ["\u{1b}[2Jgone"]).unwrap();
+    let listed = pair.windlass(&["secret", "list"]).expect(0).out;
+    assert!(listed.contains("[2Jgone") && !listed.contains('\u{1b}'), "{listed:?}");
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn tail(text: &str) -> &str {
 }
 
 /// The `windlass` with its procedures inside, or None, having said why.
-fn binary() -> Option<Utf8PathBuf> {
+pub fn binary() -> Option<Utf8PathBuf> {
     let found = std::env::var("WINDLASS_BIN").ok().map(Utf8PathBuf::from);
     if found.is_none() {
         println!("skipped: WINDLASS_BIN names no windlass with its procedures; `cargo xtask test` sets it");

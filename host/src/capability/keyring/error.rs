@@ -31,8 +31,6 @@ pub enum KeyringError {
     Name { name: String, why: &'static str },
     #[error("there is no secret {name}; `windlass secret list` names those that there are")]
     NoItem { name: String },
-    #[error("the secret {name} was changed meanwhile; nothing of it was overwritten")]
-    Changed { name: String },
     #[error("the store of sealed values {path} could not be {what}")]
     Store { what: &'static str, path: Utf8PathBuf, source: rusqlite::Error },
     #[error("the store of sealed values {path} has format {found}, which this windlass does not know")]
@@ -54,11 +52,9 @@ impl KeyringError {
             | Self::Truncated { .. }
             | Self::Damaged
             | Self::Name { .. } => code::INVALID,
-            Self::Changed { .. }
-            | Self::Store { .. }
-            | Self::Format { .. }
-            | Self::Folder { .. }
-            | Self::Library { .. } => code::FAILED,
+            Self::Store { .. } | Self::Format { .. } | Self::Folder { .. } | Self::Library { .. } => {
+                code::FAILED
+            }
         }
     }
 }

@@ -65,7 +65,7 @@ pub fn run(args: &Args, context: &Context) -> Result {
                 set.written = set.written.max(written);
             }
             Ok(None) => without.push((node, format!("{file} does not exist there"))),
-            Err(why) => without.push((node, why)),
+            Err(untold) => without.push((node, untold.why)),
         }
     }
     let mut sets: Vec<Set> = sets.into_values().collect();

@@ -175,6 +175,8 @@ fn list(context: &Context, site: &Site) -> Result {
     }
     let width = items.iter().map(|item| item.name.chars().count()).max().unwrap_or_default();
     for Item { name, version, changed, .. } in items {
+        // A store that another hand wrote can hold any name, and none steers the terminal.
+        let name: String = name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         let version = version.map_or_else(|| "unknown".into(), |version| version.to_string());
         let changed = jiff::Timestamp::from_millisecond(changed)
             .map_or_else(|_| String::new(), |t| t.strftime("%Y-%m-%d").to_string());

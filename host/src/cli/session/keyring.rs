@@ -6,7 +6,7 @@ use crate::capability::keyring::Keyset;
 use crate::capability::nodes::NodeContexts;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit};
-use crate::model::{FileName, NodeName, RunId};
+use crate::model::{Fault, FileName, NodeName, RunId, code};
 use crate::site::{FileDeclaration, Site};
 use crate::transport::Transports;
 use futures::StreamExt as _;
@@ -26,10 +26,27 @@ pub struct KeyringFile<'a> {
 /// The key set of one node.
 pub struct OnNode {
     pub node: NodeName,
-    /// None: the node has none. An error says why it cannot be told.
-    pub found: std::result::Result<Option<Keyset>, String>,
+    /// None: the node has none.
+    pub found: std::result::Result<Option<Keyset>, Untold>,
     /// When the file was written, seconds since 1970 UTC by the node's clock.
     pub written: Option<i64>,
+}
+
+/// Why a node's key set cannot be told.
+pub struct Untold {
+    pub why: String,
+    /// The node did not answer: nothing is known to be wrong with its key set.
+    pub away: bool,
+}
+
+impl Untold {
+    fn of(error: impl std::fmt::Display) -> Self {
+        Self { why: error.to_string(), away: false }
+    }
+
+    fn fault(fault: Fault) -> Self {
+        Self { away: fault.code == code::UNREACHABLE, why: fault.message }
+    }
 }
 
 /// Which file holds the key set.
@@ -65,15 +82,25 @@ pub fn on_nodes(context: &Context, site: &Site, nodes: &[&NodeName]) -> Result<V
     })
 }
 
-/// The one key set that all managers have.
+/// The one key set that all managers have. One that does not answer is warned of: another is enough to work with.
 pub fn on_managers(context: &Context, site: &Site) -> Result<Keyset> {
     let file = keyring_of(site)?.name;
     let mut one: Option<(NodeName, Keyset)> = None;
+    let mut away = None;
     for OnNode { node, found, .. } in on_nodes(context, site, &site.managers())? {
-        let keyset = found.map_err(|why| {
+        let untold = |Untold { why, .. }: Untold| {
             Error::new(Exit::Preflight, format!("the key set of {node} cannot be told: {why}"))
                 .hint("windlass site check --connect tries each node on its own")
-        })?;
+        };
+        let keyset = match found {
+            Err(at) if at.away => {
+                let error = untold(at);
+                context.ui.warn(&error.message);
+                away.get_or_insert(error);
+                continue;
+            }
+            found => found.map_err(untold)?,
+        };
         let keyset = keyset.ok_or_else(|| {
             Error::new(Exit::Preflight, format!("{node} has no key set: {file} does not exist there"))
                 .hint(format!("windlass site explain {file} says where it is looked for"))
@@ -90,9 +117,19 @@ pub fn on_managers(context: &Context, site: &Site) -> Result<Keyset> {
             None => one = Some((node, keyset)),
         }
     }
-    match one {
-        Some((_, keyset)) => Ok(keyset),
-        None => Err(Error::new(Exit::Usage, "the site has no manager, and so nobody to ask for the key set")),
+    match (one, away) {
+        (Some((node, keyset)), _) if keyset.primary_prefix().is_empty() => Err(Error::new(
+            Exit::Preflight,
+            format!(
+                "version {} of the key set of {node} marks nothing that it seals, so which version a value is under \
+                 could not be told",
+                keyset.primary()
+            ),
+        )
+        .hint("the key set's primary must have the output prefix TINK")),
+        (Some((_, keyset)), _) => Ok(keyset),
+        (None, Some(error)) => Err(error),
+        (None, None) => Err(Error::new(Exit::Usage, "the site has no manager, and so nobody to ask for the key set")),
     }
 }
 
@@ -112,21 +149,22 @@ impl Reader<'_> {
                 OnNode { node: node.clone(), found: Ok(Some(keyset)), written: Some(written) }
             }
             Ok(None) => OnNode { node: node.clone(), found: Ok(None), written: None },
-            Err(why) => OnNode { node: node.clone(), found: Err(why), written: None },
+            Err(untold) => OnNode { node: node.clone(), found: Err(untold), written: None },
         }
     }
 
-    async fn try_read(&self, node: &NodeName) -> std::result::Result<Option<(Keyset, i64)>, String> {
+    async fn try_read(&self, node: &NodeName) -> std::result::Result<Option<(Keyset, i64)>, Untold> {
         let context = self.contexts.of(self.transports, self.site, node).await;
-        let context = context.map_err(|error| error.to_fault().message)?;
-        let file = context.resolve_file(self.file.declaration).map_err(|error| error.to_fault().message)?;
+        let context = context.map_err(|error| Untold::fault(error.to_fault()))?;
+        let file = context.resolve_file(self.file.declaration);
+        let file = file.map_err(|error| Untold::fault(error.to_fault()))?;
         let user = &self.site.profile.service_user;
         let files = NodeFiles { remote: self.transports, node, user, run: self.run, token: None };
-        let Some(json) = files.read_secret(&file).await.map_err(|error| error.to_string())? else {
+        let Some(json) = files.read_secret(&file).await.map_err(Untold::of)? else {
             return Ok(None);
         };
-        let keyset = Keyset::parse(&json).map_err(|error| error.to_string())?;
-        let stat = files.stat(&file).await.map_err(|error| error.to_string())?;
+        let keyset = Keyset::parse(&json).map_err(Untold::of)?;
+        let stat = files.stat(&file).await.map_err(Untold::of)?;
         Ok(Some((keyset, stat.map_or(0, |stat| stat.modified))))
     }
 }

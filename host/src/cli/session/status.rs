@@ -175,7 +175,7 @@ impl Eyes<'_> {
             };
             status.keyset = Some(match found {
                 Ok(keyset) => KeysetStatus { keys: keyset.map(keys), problem: None },
-                Err(why) => KeysetStatus { keys: None, problem: Some(why) },
+                Err(untold) => KeysetStatus { keys: None, problem: Some(untold.why) },
             });
         }
         Ok(())
