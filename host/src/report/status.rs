@@ -100,6 +100,19 @@ pub struct KeyStatus {
     pub modified: i64,
 }
 
+impl KeyStatus {
+    /// Whether others than its owner may do anything with it.
+    fn is_open(&self) -> bool {
+        // The last two digits are the group's and everybody's.
+        !self.mode.ends_with("00")
+    }
+
+    /// Who should own it, where somebody else does.
+    fn rightful_owner(&self) -> Option<&String> {
+        self.expected_owner.as_ref().filter(|expected| **expected != self.owner)
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub struct KeysetStatus {
     /// None: the file does not exist, or there is a problem.
@@ -198,16 +211,16 @@ impl Status {
                     );
                 }
             }
-            for KeyStatus { file, mode, owner, expected_owner, .. } in &node.keys {
-                // The last two digits are the group's and everybody's.
-                if !mode.ends_with("00") {
+            for key in &node.keys {
+                let KeyStatus { file, mode, owner, .. } = key;
+                if key.is_open() {
                     add(
                         name,
                         format!("{file} can be used by others than its owner (mode {mode})"),
                         "chmod 600 there",
                     );
                 }
-                if let Some(expected) = expected_owner.as_ref().filter(|expected| *expected != owner) {
+                if let Some(expected) = key.rightful_owner() {
                     add(name, format!("{file} belongs to {owner}, not to {expected}"), "chown it there");
                 }
             }
@@ -222,7 +235,7 @@ impl Status {
             }
         }
         self.judge_keysets(thresholds, &mut add);
-        for run in self.runs.iter().filter(|run| run.state == RunState::Paused && !run.closed) {
+        for run in self.paused() {
             add(
                 None,
                 format!("the run {} is paused: {}", run.run, run.summary),
@@ -270,6 +283,10 @@ impl Status {
                 "the root key is due to be updated",
             );
         }
+    }
+
+    fn paused(&self) -> impl Iterator<Item = &RunStatus> {
+        self.runs.iter().filter(|run| run.state == RunState::Paused && !run.closed)
     }
 
     /// The lines that people read: what wants attention first.
@@ -350,8 +367,7 @@ impl Status {
             }
             for key in &node.keys {
                 let labels = [site, name, ("file", key.file.as_str())];
-                let owned = key.expected_owner.as_ref().is_none_or(|expected| *expected == key.owner);
-                let private = key.mode.ends_with("00") && owned;
+                let private = !key.is_open() && key.rightful_owner().is_none();
                 let told = "Whether a key file is its owner's alone.";
                 metrics.add("windlass_key_file_private", told, &labels, i64::from(private));
                 let told = "When a key file was written.";
@@ -368,7 +384,7 @@ impl Status {
                 metrics.add("windlass_node_normal", told, &labels, i64::from(row.state == "normal"));
             }
         }
-        let paused = self.runs.iter().filter(|run| run.state == RunState::Paused && !run.closed).count();
+        let paused = self.paused().count();
         metrics.add(
             "windlass_runs_paused",
             "Runs of this controller that are paused.",

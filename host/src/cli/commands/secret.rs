@@ -6,6 +6,7 @@ use crate::capability::secrets::{Secret, SecretError};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::cli::session::{Found, load, on_managers};
+use crate::report;
 use crate::site::{SecretSource, Site};
 use camino::Utf8PathBuf;
 use std::io::IsTerminal as _;
@@ -176,7 +177,7 @@ fn list(context: &Context, site: &Site) -> Result {
     let width = items.iter().map(|item| item.name.chars().count()).max().unwrap_or_default();
     for Item { name, version, changed, .. } in items {
         // A store that another hand wrote can hold any name, and none steers the terminal.
-        let name: String = name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let name = report::harmless(&name);
         let version = version.map_or_else(|| "unknown".into(), |version| version.to_string());
         let changed = jiff::Timestamp::from_millisecond(changed)
             .map_or_else(|_| String::new(), |t| t.strftime("%Y-%m-%d").to_string());

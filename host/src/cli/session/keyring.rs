@@ -1,6 +1,6 @@
 //! Reads the cluster's key set from its nodes. It is held for as long as the command takes, and written nowhere.
 
-use super::network::{check_folder, enter};
+use super::network::{connections, enter};
 use crate::capability::files::NodeFiles;
 use crate::capability::keyring::Keyset;
 use crate::capability::nodes::NodeContexts;
@@ -70,9 +70,7 @@ pub fn on_nodes(context: &Context, site: &Site, nodes: &[&NodeName]) -> Result<V
     let file = keyring_of(site)?;
     let run = RunId::new("look").map_err(|error| Error::from_error(Exit::Fault, &error))?;
     enter(site)?.block_on(async {
-        let folder = check_folder(context).map_err(|why| Error::new(Exit::Fault, why))?;
-        let transports =
-            Transports::new(site, &folder).map_err(|error| Error::from_error(Exit::Preflight, &error))?;
+        let transports = connections(context, site)?;
         let contexts = NodeContexts::default();
         let reader = Reader { site, transports: &transports, contexts: &contexts, file, run: &run };
         let asked = futures::stream::iter(nodes.iter().map(|node| reader.read(node)));

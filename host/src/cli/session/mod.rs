@@ -4,7 +4,8 @@
 //! and hands it to the machine of `run`; `plan` does the same
 //! with a ground that only looks; `ending` says how that came out.
 //! `approve` signs a plan, `authority` says whether a run may begin, and `follow` holds it to its plan. `plugins` finds the plugin and its
-//! gate, `network` reaches nodes, `profile` finds a site's profile, `runs` finds runs by the beginning of their ids.
+//! gate, `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
+//! the key set of nodes, `status` looks at all of them, `runs` finds runs by the beginning of their ids.
 
 mod adopt;
 mod again;

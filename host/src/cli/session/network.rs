@@ -26,6 +26,12 @@ pub(super) fn check_folder(context: &Context) -> std::result::Result<Utf8PathBuf
     Ok(dir)
 }
 
+/// Ways to a site's nodes that belong to no run.
+pub(super) fn connections(context: &Context, site: &Site) -> std::result::Result<Transports, Error> {
+    let folder = check_folder(context).map_err(|why| Error::new(Exit::Fault, why))?;
+    Transports::new(site, &folder).map_err(|error| Error::from_error(Exit::Preflight, &error))
+}
+
 /// Asks every node, side by side, for what its commands and files need.
 async fn connect(context: &Context, site: &Site) -> Vec<Reached> {
     let problem = |node: &NodeName, message: String, hint: String| Reached {

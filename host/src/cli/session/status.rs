@@ -1,7 +1,7 @@
 //! Looks at every node of a site, several at once, and changes nothing.
 
 use super::keyring::{AT_ONCE, OnNode, Reader, keyring_of};
-use super::network::{check_folder, enter};
+use super::network::{connections, enter};
 use super::{journal_error, runs_dir};
 use crate::backend::Look;
 use crate::capability::crypto;
@@ -17,7 +17,6 @@ use crate::report::{
     Status, Thresholds,
 };
 use crate::site::{Address, FileDeclaration, Site};
-use crate::transport::Transports;
 use futures::StreamExt as _;
 use std::sync::RwLock;
 
@@ -60,9 +59,7 @@ fn runs(context: &Context, site: &Site) -> Result<Vec<RunStatus>> {
 }
 
 async fn nodes(context: &Context, site: &Site) -> Result<Vec<NodeStatus>> {
-    let folder = check_folder(context).map_err(|why| Error::new(Exit::Fault, why))?;
-    let transports =
-        Transports::new(site, &folder).map_err(|error| Error::from_error(Exit::Preflight, &error))?;
+    let transports = connections(context, site)?;
     let run = RunId::new("look").map_err(|error| Error::from_error(Exit::Fault, &error))?;
     let (contexts, roles) = (NodeContexts::default(), RwLock::new(None));
     let look = Look { site, transports: &transports, contexts: &contexts, roles: &roles };
