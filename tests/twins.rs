@@ -42,6 +42,7 @@ fn block(mut lists: Grants) -> GrantBlock {
         files: list("files"),
         endpoints: list("endpoints"),
         crypto: list("crypto"),
+        keyring: list("keyring"),
         secrets: list("secrets"),
         general: list("general"),
         digest: None,

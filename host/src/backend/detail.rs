@@ -49,9 +49,28 @@ impl Look<'_> {
             | Effect::FilesFingerprint { node, file }
             | Effect::FilesRead { node, file }
             | Effect::FilesSpace { node, file }
+            | Effect::KeyringVersions { node, file }
+            | Effect::KeyringAdd { node, file, .. }
+            | Effect::KeyringRetire { node, file, .. }
+            | Effect::KeyringCanary { node, file, .. }
+            | Effect::KeyringOpens { node, file, .. }
+            | Effect::KeyringRewrap { node, file }
             | Effect::FilesRemove { node, file } => detail.files.push(self.file(node, file).await?),
             Effect::FilesPut { node, file, content } | Effect::FilesStage { node, file, content, .. } => {
                 detail.files.push(self.file(node, file).await?);
+                if let Content::File { node, file } = content {
+                    detail.files.push(self.file(node, file).await?);
+                }
+            }
+            Effect::FilesFingerprintEach { nodes, file } => {
+                for node in nodes {
+                    detail.files.push(self.file(node, file).await?);
+                }
+            }
+            Effect::FilesPutEach { nodes, file, content } => {
+                for node in nodes {
+                    detail.files.push(self.file(node, file).await?);
+                }
                 if let Content::File { node, file } = content {
                     detail.files.push(self.file(node, file).await?);
                 }

@@ -6,8 +6,8 @@ use crate::capability::cluster::{self, ClusterError};
 use crate::capability::files::ResolvedFile;
 use crate::capability::nodes::{self, NodeContext, NodeContexts};
 use crate::model::{
-    Answer, CommandName, Effect, EndpointName, Fault, FileName, Health, Member, NodeName, Outcome, Roles,
-    code,
+    Answer, CommandName, Effect, EndpointName, Fault, FileName, Health, Member, NodeName, Outcome,
+    Quarantine, Roles, code,
 };
 use crate::site::{CommandDeclaration, FileDeclaration, Site};
 use crate::transport::Transports;
@@ -84,6 +84,24 @@ impl<'a> Look<'a> {
         self.site.profile.files.get(file).ok_or_else(|| {
             Fault::new(code::UNKNOWN, format!("profile {} has no file {file}", self.site.profile.name))
         })
+    }
+
+    /// A fault where the site has no such node.
+    pub fn known(self, node: &NodeName) -> Result<(), Fault> {
+        match self.site.nodes.contains_key(node) {
+            true => Ok(()),
+            false => Err(Fault::new(code::UNKNOWN, format!("the site has no node {node}"))),
+        }
+    }
+
+    /// Nodes in quarantine in the order of the inventory; one that the site has no more is no part of it.
+    pub fn in_order(self, found: Vec<Quarantine>) -> Vec<Quarantine> {
+        let mut found: Vec<_> = found
+            .into_iter()
+            .filter_map(|quarantine| Some((self.site.nodes.get_index_of(&quarantine.node)?, quarantine)))
+            .collect();
+        found.sort_by_key(|(at, _)| *at);
+        found.into_iter().map(|(_, quarantine)| quarantine).collect()
     }
 
     pub fn resolve(self, context: &NodeContext, file: &FileName) -> Result<ResolvedFile, Fault> {

@@ -3,13 +3,18 @@
 //! Neighbours: `effect` hands permits in; a backend calls `capability`, which calls `transport`.
 
 mod detail;
+pub(crate) mod keyring;
 mod label;
 pub mod live;
 mod look;
 pub mod plan;
+mod standing;
 mod supplied;
 
 pub(crate) use look::{Look, unfit};
+#[cfg(test)]
+pub(crate) use standing::NothingStanding;
+pub use standing::Standing;
 
 use crate::journal::{Journal, KeptObject, Settlement, Trace};
 use crate::model::{Answer, Detail, Effect, EffectClass, Fault, PluginName, Stop};
@@ -125,12 +130,19 @@ fn class_of(effect: &Effect, profile: &Profile) -> EffectClass {
             }
         }
         FilesPut { .. }
+        | FilesPutEach { .. }
+        | KeyringAdd { .. }
+        | KeyringRetire { .. }
+        | KeyringRewrap { .. }
         | FilesStage { .. }
         | FilesSwap { .. }
         | FilesDiscard { .. }
         | FilesRemove { .. }
         | FilesRestore { .. } => EffectClass::Change,
-        CryptoGenerateKey { .. }
+        NodesQuarantine { .. }
+        | NodesRelease { .. }
+        | KeyringCanary { .. }
+        | CryptoGenerateKey { .. }
         | CryptoSelfSign { .. }
         | CryptoIssue { .. }
         | CryptoSuppliedCa { .. }

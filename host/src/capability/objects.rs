@@ -17,6 +17,8 @@ pub enum Object {
     /// DER.
     Certificate(Arc<Vec<u8>>),
     Secret(Arc<Secret>),
+    /// Sealed.
+    Canary(Arc<Vec<u8>>),
 }
 
 impl Object {
@@ -25,6 +27,7 @@ impl Object {
             Self::Key(_) => "a key",
             Self::Certificate(_) => "a certificate",
             Self::Secret(_) => "a secret",
+            Self::Canary(_) => "a canary",
         }
     }
 }
@@ -123,6 +126,14 @@ impl Objects {
         match self.find(plugin, name)? {
             Object::Secret(secret) => Ok(secret),
             other => Err(wrong_kind(name, "a secret", &other)),
+        }
+    }
+
+    /// Returns a canary as it was sealed.
+    pub fn canary(&self, plugin: &PluginName, name: &ObjectName) -> Result<Arc<Vec<u8>>, Fault> {
+        match self.find(plugin, name)? {
+            Object::Canary(sealed) => Ok(sealed),
+            other => Err(wrong_kind(name, "a canary", &other)),
         }
     }
 

@@ -1,4 +1,5 @@
-//! `run-each`: one effect to the plugin and to the gate; in the journal a row, and a child for each node.
+//! An effect on each of many nodes (`run-each`, `put-each`, `fingerprint-each`): one effect to the plugin and to the
+//! gate; in the journal a row, and a child for each node.
 //!
 //! Intents are committed a wave at a time, outcomes are noted as they arrive and are on disk with the next wave
 //! or the next change. So each node's child is answered, settled or begun by itself on resume, and a crash costs
@@ -8,13 +9,13 @@ use super::path::{CallPath, journal_stop};
 use super::replay::PastChild;
 use crate::backend::Acted;
 use crate::journal::{Row, Settlement};
-use crate::model::{Answer, Effect, EffectClass, Fault, MemberOutcome, NodeName, PauseReason, Stop, code};
+use crate::model::{Answer, EffectClass, Fault, MemberAnswer, NodeName, PauseReason, Stop, code};
 use crate::policy::Permit;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use std::collections::{HashMap, VecDeque};
 
-/// The most commits that the intents of one `run-each` cost, however many nodes it has.
+/// The most commits that the intents of one such effect cost, however many nodes it has.
 const WAVES: usize = 8;
 
 /// A child that may begin: its intent is on disk.
@@ -27,7 +28,7 @@ struct Intended {
 }
 
 impl CallPath {
-    /// Runs what is left of a `run-each`; `parent` is the number of its row, `past` what became of its children.
+    /// Does what is left of an effect on each of its nodes; `parent` is the number of its row, `past` what became of its children.
     pub(super) async fn each(
         &self,
         permit: Permit,
@@ -35,7 +36,7 @@ impl CallPath {
         parent: i64,
         past: Vec<PastChild>,
     ) -> Result<Acted, Stop> {
-        let nodes: Vec<NodeName> = permit.effect().nodes().into_iter().cloned().collect();
+        let nodes: Vec<NodeName> = permit.effect().each().unwrap_or_default().to_vec();
         let limit = self.around.backend.concurrency().max(1);
         let mut outcomes: HashMap<NodeName, Result<Answer, Fault>> = HashMap::new();
         let mut open: HashMap<NodeName, i64> = HashMap::new();
@@ -47,8 +48,8 @@ impl CallPath {
         }
         let (mut ready, mut waiting) = (VecDeque::new(), VecDeque::new());
         for permit in permit.each() {
-            let Effect::NodesRun { node, .. } = permit.effect() else { continue };
-            let node = node.clone();
+            // A child is about its own node first, wherever what it writes is taken from.
+            let Some(node) = permit.effect().nodes().first().map(|node| (*node).clone()) else { continue };
             if outcomes.contains_key(&node) {
                 continue;
             }
@@ -90,14 +91,11 @@ impl CallPath {
             return Err(stop);
         }
         let member = |node: NodeName| {
-            let outcome = match outcomes.get(&node) {
-                Some(Ok(Answer::Outcome(outcome))) => Ok(outcome.clone()),
-                Some(Err(fault)) => Err(fault.clone()),
-                _ => Err(Fault::new(code::FAILED, "it was not answered with an outcome")),
-            };
-            MemberOutcome { node, outcome }
+            let unanswered = || Err(Fault::new(code::FAILED, "it was not answered"));
+            let answer = outcomes.get(&node).cloned().unwrap_or_else(unanswered);
+            MemberAnswer { node, answer }
         };
-        Ok(Ok(Answer::Outcomes(nodes.into_iter().map(member).collect())).into())
+        Ok(Ok(Answer::Each(nodes.into_iter().map(member).collect())).into())
     }
 
     /// Journals the intents of the next wave, with the parent's own before the first.

@@ -106,7 +106,7 @@ impl CallPath {
                 self.tell(effect, class, outcome.as_ref().err().cloned(), true, began);
                 return Ok(outcome);
             }
-            if let Effect::NodesRunEach { .. } = effect {
+            if effect.each().is_some() {
                 let acted = self.each(permit, class, past.sequence, past.children).await?;
                 return self.record(past.sequence, effect, class, acted, None, began);
             }
@@ -120,7 +120,7 @@ impl CallPath {
         }
         fuse::pass(Place::BeforeIntent);
         let intent = Row::Intent { plugin: self.around.plugin.clone(), effect: effect.clone(), class };
-        let each = matches!(effect, Effect::NodesRunEach { .. });
+        let each = effect.each().is_some();
         let sequence = match class {
             // The first of its children's intents are committed with it.
             EffectClass::Change if !each => self.around.journal.commit(&intent),
@@ -175,7 +175,7 @@ impl CallPath {
         let Acted { answer, kept, traces } = acted;
         let written = match &answer {
             // Each child has its own.
-            Ok(Answer::Outcomes(_)) => Ok(Answer::Outcomes(Vec::new())),
+            Ok(Answer::Each(_)) => Ok(Answer::Each(Vec::new())),
             answer => answer.clone(),
         };
         let row = Row::Outcome { of, answer: written, kept, traces, settled };

@@ -1,8 +1,8 @@
 //! What a call did before, to be answered again without acting.
 
 use crate::journal::{CallName, Row, StoredRow};
-use crate::model::{Answer, Effect, EffectClass, Fault, MemberOutcome, NodeName};
-use std::collections::VecDeque;
+use crate::model::{Answer, Effect, EffectClass, Fault, MemberAnswer, NodeName};
+use std::collections::{HashMap, VecDeque};
 
 /// One effect of an earlier life of this call.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,11 +12,11 @@ pub struct Past {
     pub class: EffectClass,
     /// None: its intent is open.
     pub outcome: Option<Result<Answer, Fault>>,
-    /// Of a `run-each`, by node; the last try of each.
+    /// Of an effect on each of its nodes, by node; the last try of each.
     pub children: Vec<PastChild>,
 }
 
-/// A child of a `run-each` in an earlier life.
+/// What such an effect was on one of its nodes in an earlier life.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastChild {
     pub node: NodeName,
@@ -27,7 +27,11 @@ pub struct PastChild {
 
 impl PastChild {
     fn succeeded(&self) -> bool {
-        matches!(&self.outcome, Some(Ok(Answer::Outcome(outcome))) if outcome.succeeded)
+        match &self.outcome {
+            Some(Ok(Answer::Outcome(outcome))) => outcome.succeeded,
+            Some(Ok(_)) => true,
+            Some(Err(_)) | None => false,
+        }
     }
 }
 
@@ -42,30 +46,27 @@ impl Past {
         children.find(|child| child.sequence == of).map(|child| &mut child.outcome)
     }
 
-    /// Makes the answer of a `run-each` of those of its children.
+    /// Makes the answer of an effect on each of its nodes of those of its children.
     fn gather(&mut self) {
-        let Some(Ok(Answer::Outcomes(members))) = &mut self.outcome else { return };
+        let Some(Ok(Answer::Each(members))) = &mut self.outcome else { return };
         if !members.is_empty() {
             return;
         }
         let mut gathered = Vec::new();
-        for node in self.effect.nodes() {
-            let child = self.children.iter().find(|child| child.node == *node);
-            let outcome = match child.and_then(|child| child.outcome.clone()) {
-                Some(Ok(Answer::Outcome(outcome))) => Ok(outcome),
-                Some(Err(fault)) => Err(fault),
+        let children: HashMap<&NodeName, &PastChild> =
+            self.children.iter().map(|child| (&child.node, child)).collect();
+        for node in self.effect.each().unwrap_or_default() {
+            let Some(answer) = children.get(node).and_then(|child| child.outcome.clone()) else {
                 // Without it the whole has none.
-                Some(Ok(_)) | None => {
-                    self.outcome = None;
-                    return;
-                }
+                self.outcome = None;
+                return;
             };
-            gathered.push(MemberOutcome { node: node.clone(), outcome });
+            gathered.push(MemberAnswer { node: node.clone(), answer });
         }
         *members = gathered;
     }
 
-    /// Leaves of a `run-each` what succeeded, so that only the rest of it acts anew.
+    /// Leaves of an effect on each of its nodes what succeeded, so that only the rest of it acts anew.
     fn reopen(&mut self) {
         self.outcome = None;
         self.children.retain(PastChild::succeeded);
@@ -146,7 +147,7 @@ fn keep_what_succeeded(pasts: &mut VecDeque<Past>) {
         past.class != EffectClass::Observe
             && match &past.outcome {
                 Some(Ok(Answer::Outcome(outcome))) => outcome.succeeded,
-                Some(Ok(Answer::Outcomes(_))) => past.children.iter().any(PastChild::succeeded),
+                Some(Ok(Answer::Each(_))) => past.children.iter().any(PastChild::succeeded),
                 Some(Ok(Answer::Yes(yes))) => *yes,
                 Some(Ok(_)) => true,
                 Some(Err(_)) | None => false,

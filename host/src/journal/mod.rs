@@ -22,6 +22,6 @@ mod tests;
 
 pub use chain::Hash;
 pub use error::JournalError;
-pub use read::{Listed, RawRow, Reading, RunRecord, StoredRow};
+pub use read::{Left, Listed, RawRow, Reading, RunRecord, StoredRow};
 pub use row::{Accepted, CallName, KeptObject, ObjectKind, Row, Settlement, Trace};
 pub use store::{FORMAT, Follower, Journal};

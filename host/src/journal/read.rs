@@ -5,7 +5,7 @@ use super::error::JournalError;
 use super::kept;
 use super::row::Row;
 use super::store::{FORMAT, Journal};
-use crate::model::{PluginName, RunId, RunState};
+use crate::model::{Effect, NodeName, PluginName, RunId, RunState};
 use camino::Utf8Path;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use std::collections::HashMap;
@@ -163,6 +163,74 @@ impl Journal {
             why: "it does not say which procedure began where".into(),
         })
     }
+}
+
+/// What a run has left that outlives it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Left {
+    pub site: String,
+    pub closed: bool,
+    /// What it said of nodes, in order: why a node was put in quarantine, none where it was released.
+    pub quarantines: Vec<(NodeName, Option<String>)>,
+    /// It saved something before it changed it, and one of its effects names the file that was asked for.
+    pub keeps: bool,
+}
+
+impl Journal {
+    /// Says what a run has left. Reads all of a journal only where there is something in it.
+    pub fn left(runs: &Utf8Path, run: &RunId, file: &str) -> Result<Left, JournalError> {
+        let (connection, path) = open(runs, run)?;
+        let has = |what: &str| -> Result<bool, JournalError> {
+            let sql = "SELECT EXISTS (SELECT 1 FROM rows WHERE instr(body, ?1))";
+            let found = connection.query_row(sql, [what], |row| row.get(0));
+            found.map_err(|source| JournalError::of("read", &path, source))
+        };
+        let quoted = |word: &str| format!("\"{word}\"");
+        let keeps = has(&quoted(file))? && has(&quoted("saved"))?;
+        let quarantines = match has(&quoted("nodes.quarantine"))? || has(&quoted("nodes.release"))? {
+            true => quarantines(&Self::read(runs, run)?),
+            false => Vec::new(),
+        };
+        let record = match raw_row(&connection, &path, 1)? {
+            Row::Began { site, .. } => site,
+            _ => {
+                let why = "it does not say which procedure began where".into();
+                return Err(JournalError::Damaged { path, row: 1, why });
+            }
+        };
+        let closed = has(&serde_json::to_string(&Row::Closed).unwrap_or_default())?;
+        Ok(Left { site: record, closed, quarantines, keeps })
+    }
+}
+
+fn quarantines(rows: &[StoredRow]) -> Vec<(NodeName, Option<String>)> {
+    let done = |of: i64| {
+        let answers = |row: &StoredRow| matches!(&row.row, Row::Outcome { of: answered, answer: Ok(_), .. } if *answered == of);
+        rows.iter().any(answers)
+    };
+    let said = |stored: &StoredRow| match &stored.row {
+        Row::Intent { effect: Effect::NodesQuarantine { node, reason }, .. } => {
+            Some((node.clone(), Some(reason.clone())))
+        }
+        // One that was cut short releases nobody.
+        Row::Intent { effect: Effect::NodesRelease { node }, .. } if done(stored.sequence) => {
+            Some((node.clone(), None))
+        }
+        _ => None,
+    };
+    rows.iter().filter_map(said).collect()
+}
+
+/// Reads one row by itself: whether the chain holds is not looked at.
+fn raw_row(connection: &Connection, path: &Utf8Path, sequence: i64) -> Result<Row, JournalError> {
+    let body: String = connection
+        .query_row("SELECT body FROM rows WHERE sequence = ?1", [sequence], |row| row.get(0))
+        .map_err(|source| JournalError::of("read", path, source))?;
+    serde_json::from_str(&body).map_err(|error| JournalError::Damaged {
+        path: path.to_owned(),
+        row: sequence,
+        why: error.to_string(),
+    })
 }
 
 fn began(runs: &Utf8Path, run: &RunId) -> Option<i64> {

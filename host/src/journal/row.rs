@@ -71,6 +71,8 @@ pub enum ObjectKind {
     Certificate,
     SealedKey,
     SealedSecret,
+    /// Sealed under the cluster's root key, not by Windlass.
+    Canary,
 }
 
 /// What an effect left on a node, for those that come after it: swap, restore, close.

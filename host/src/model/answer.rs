@@ -11,7 +11,9 @@ pub enum Answer {
     Done,
     Members(Vec<Member>),
     Outcome(Outcome),
-    Outcomes(Vec<MemberOutcome>),
+    /// What came of an effect that is done on each of its nodes.
+    #[serde(rename = "outcomes")]
+    Each(Vec<MemberAnswer>),
     /// Milliseconds: an offset or a time since 1970 UTC.
     Milliseconds(i64),
     Stat(Option<FileStat>),
@@ -20,6 +22,8 @@ pub enum Answer {
     Number(u64),
     Health(Vec<Health>),
     Certificate(Box<Certificate>),
+    KeySet(Option<KeySet>),
+    Quarantined(Vec<Quarantine>),
     Words(Vec<String>),
     Yes(bool),
 }
@@ -49,9 +53,34 @@ pub struct Outcome {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MemberOutcome {
+pub struct MemberAnswer {
     pub node: NodeName,
-    pub outcome: Result<Outcome, Fault>,
+    pub answer: Result<Answer, Fault>,
+}
+
+/// What a key set is, without its keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeySet {
+    /// SHA-256 over all that decides what it seals and opens, lower-case hex.
+    pub fingerprint: String,
+    /// In the order in which they were added.
+    pub versions: Vec<KeyVersion>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyVersion {
+    pub number: u32,
+    /// New values are sealed under it.
+    pub primary: bool,
+    /// It opens what was sealed under it.
+    pub enabled: bool,
+}
+
+/// A node that is out of step with the others, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    pub node: NodeName,
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,17 +16,27 @@ pub enum Effect {
     NodesRunEach { nodes: Vec<NodeName>, command: CommandName, arguments: Vec<Argument> },
     #[serde(rename = "nodes.clock-offset")]
     NodesClockOffset { node: NodeName },
+    #[serde(rename = "nodes.quarantine")]
+    NodesQuarantine { node: NodeName, reason: String },
+    #[serde(rename = "nodes.release")]
+    NodesRelease { node: NodeName },
+    #[serde(rename = "nodes.quarantined")]
+    NodesQuarantined,
 
     #[serde(rename = "files.stat")]
     FilesStat { node: NodeName, file: FileName },
     #[serde(rename = "files.fingerprint")]
     FilesFingerprint { node: NodeName, file: FileName },
+    #[serde(rename = "files.fingerprint-each")]
+    FilesFingerprintEach { nodes: Vec<NodeName>, file: FileName },
     #[serde(rename = "files.read")]
     FilesRead { node: NodeName, file: FileName },
     #[serde(rename = "files.space")]
     FilesSpace { node: NodeName, file: FileName },
     #[serde(rename = "files.put")]
     FilesPut { node: NodeName, file: FileName, content: Content },
+    #[serde(rename = "files.put-each")]
+    FilesPutEach { nodes: Vec<NodeName>, file: FileName, content: Content },
     #[serde(rename = "files.stage")]
     FilesStage { set: ObjectName, node: NodeName, file: FileName, content: Content },
     #[serde(rename = "files.swap")]
@@ -71,6 +81,21 @@ pub enum Effect {
 
     #[serde(rename = "crypto.check-key")]
     CryptoCheckKey { node: NodeName, file: FileName, passphrase: ObjectName, certificate: CertificateSource },
+
+    #[serde(rename = "keyring.versions")]
+    KeyringVersions { node: NodeName, file: FileName },
+    #[serde(rename = "keyring.add")]
+    KeyringAdd { set: ObjectName, node: NodeName, file: FileName },
+    #[serde(rename = "keyring.retire")]
+    KeyringRetire { set: ObjectName, node: NodeName, file: FileName, version: u32 },
+    #[serde(rename = "keyring.canary")]
+    KeyringCanary { name: ObjectName, node: NodeName, file: FileName },
+    #[serde(rename = "keyring.opens")]
+    KeyringOpens { node: NodeName, file: FileName, canary: ObjectName },
+    #[serde(rename = "keyring.needs")]
+    KeyringNeeds { version: u32 },
+    #[serde(rename = "keyring.rewrap")]
+    KeyringRewrap { node: NodeName, file: FileName },
 
     #[serde(rename = "secrets.ask")]
     SecretsAsk { name: ObjectName, prompt: String, confirm: bool },
@@ -155,11 +180,16 @@ impl Effect {
             NodesRun { .. } => "nodes.run",
             NodesRunEach { .. } => "nodes.run-each",
             NodesClockOffset { .. } => "nodes.clock-offset",
+            NodesQuarantine { .. } => "nodes.quarantine",
+            NodesRelease { .. } => "nodes.release",
+            NodesQuarantined => "nodes.quarantined",
             FilesStat { .. } => "files.stat",
             FilesFingerprint { .. } => "files.fingerprint",
+            FilesFingerprintEach { .. } => "files.fingerprint-each",
             FilesRead { .. } => "files.read",
             FilesSpace { .. } => "files.space",
             FilesPut { .. } => "files.put",
+            FilesPutEach { .. } => "files.put-each",
             FilesStage { .. } => "files.stage",
             FilesSwap { .. } => "files.swap",
             FilesDiscard { .. } => "files.discard",
@@ -176,6 +206,13 @@ impl Effect {
             CryptoInspect { .. } => "crypto.inspect",
             CryptoVerifyChain { .. } => "crypto.verify-chain",
             CryptoCheckKey { .. } => "crypto.check-key",
+            KeyringVersions { .. } => "keyring.versions",
+            KeyringAdd { .. } => "keyring.add",
+            KeyringRetire { .. } => "keyring.retire",
+            KeyringCanary { .. } => "keyring.canary",
+            KeyringOpens { .. } => "keyring.opens",
+            KeyringNeeds { .. } => "keyring.needs",
+            KeyringRewrap { .. } => "keyring.rewrap",
             SecretsAsk { .. } => "secrets.ask",
             SecretsGenerate { .. } => "secrets.generate",
             SecretsCheck { .. } => "secrets.check",
@@ -197,11 +234,37 @@ impl Effect {
         self.function().split_once('.').map_or(self.function(), |(interface, _)| interface)
     }
 
-    /// Returns what a `run-each` is on one of its nodes; none for every other effect.
+    /// Returns the nodes of an effect that is done on each of them by itself; none for every other effect.
+    pub fn each(&self) -> Option<&[NodeName]> {
+        match self {
+            Self::NodesRunEach { nodes, .. }
+            | Self::FilesFingerprintEach { nodes, .. }
+            | Self::FilesPutEach { nodes, .. } => Some(nodes),
+            _ => None,
+        }
+    }
+
+    /// Returns what an effect that is done on each of its nodes is on one of them; none for every other effect.
     pub fn child(&self, node: &NodeName) -> Option<Effect> {
-        let Self::NodesRunEach { command, arguments, .. } = self else { return None };
-        let (node, command, arguments) = (node.clone(), command.clone(), arguments.clone());
-        Some(Self::NodesRun { node, command, arguments })
+        let node = node.clone();
+        match self.clone() {
+            Self::NodesRunEach { command, arguments, .. } => {
+                Some(Self::NodesRun { node, command, arguments })
+            }
+            Self::FilesFingerprintEach { file, .. } => Some(Self::FilesFingerprint { node, file }),
+            Self::FilesPutEach { file, content, .. } => Some(Self::FilesPut { node, file, content }),
+            _ => None,
+        }
+    }
+
+    /// Returns the set, the node and the file of an effect that stages something.
+    pub fn stages(&self) -> Option<(&ObjectName, &NodeName, &FileName)> {
+        match self {
+            Self::FilesStage { set, node, file, .. }
+            | Self::KeyringAdd { set, node, file }
+            | Self::KeyringRetire { set, node, file, .. } => Some((set, node, file)),
+            _ => None,
+        }
     }
 
     /// Returns the nodes the effect touches, in the order named.
@@ -218,13 +281,28 @@ impl Effect {
             | FilesDiscard { node, .. }
             | FilesRemove { node, .. }
             | FilesRestore { node, .. }
+            | NodesQuarantine { node, .. }
+            | NodesRelease { node }
+            | KeyringVersions { node, .. }
+            | KeyringAdd { node, .. }
+            | KeyringRetire { node, .. }
+            | KeyringCanary { node, .. }
+            | KeyringOpens { node, .. }
+            | KeyringRewrap { node, .. }
             | CryptoCheckKey { node, .. }
             | ClusterServed { node, .. } => vec![node],
             FilesPut { node, content, .. } | FilesStage { node, content, .. } => match content {
                 Content::File { node: from, .. } if from != node => vec![node, from],
                 _ => vec![node],
             },
-            NodesRunEach { nodes, .. } => nodes.iter().collect(),
+            NodesRunEach { nodes, .. } | FilesFingerprintEach { nodes, .. } => nodes.iter().collect(),
+            FilesPutEach { nodes, content, .. } => {
+                let from = match content {
+                    Content::File { node, .. } if !nodes.contains(node) => Some(node),
+                    _ => None,
+                };
+                nodes.iter().chain(from).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -247,11 +325,20 @@ impl fmt::Display for Effect {
                 write!(f, " on {} nodes", nodes.len())
             }
             NodesClockOffset { node } => write!(f, "compare the clock of {node}"),
+            NodesQuarantine { node, reason } => write!(f, "quarantine {node}: {reason}"),
+            NodesRelease { node } => write!(f, "release {node} from its quarantine"),
+            NodesQuarantined => write!(f, "list the nodes in quarantine"),
             FilesStat { node, file } => write!(f, "look at {file} on {node}"),
             FilesFingerprint { node, file } => write!(f, "fingerprint {file} on {node}"),
+            FilesFingerprintEach { nodes, file } => {
+                write!(f, "fingerprint {file} on {} nodes", nodes.len())
+            }
             FilesRead { node, file } => write!(f, "read {file} on {node}"),
             FilesSpace { node, file } => write!(f, "ask the room for {file} on {node}"),
             FilesPut { node, file, content } => write!(f, "write {file} on {node} from {content}"),
+            FilesPutEach { nodes, file, content } => {
+                write!(f, "write {file} on {} nodes from {content}", nodes.len())
+            }
             FilesStage { set, node, file, content } => {
                 write!(f, "stage {file} on {node} in {set} from {content}")
             }
@@ -272,6 +359,17 @@ impl fmt::Display for Effect {
             CryptoCheckKey { node, file, .. } => {
                 write!(f, "see whether {file} on {node} is its certificate's key")
             }
+            KeyringVersions { node, file } => write!(f, "inspect the key set {file} of {node}"),
+            KeyringAdd { set, node, file } => {
+                write!(f, "add a version to the key set {file} of {node}, staged in {set}")
+            }
+            KeyringRetire { set, node, file, version } => {
+                write!(f, "take version {version} out of the key set {file} of {node}, staged in {set}")
+            }
+            KeyringCanary { name, node, file } => write!(f, "seal the canary {name} under {file} of {node}"),
+            KeyringOpens { node, file, canary } => write!(f, "open {canary} with {file} of {node}"),
+            KeyringNeeds { version } => write!(f, "see what needs version {version}"),
+            KeyringRewrap { node, file } => write!(f, "seal the site's values anew under {file} of {node}"),
             SecretsAsk { name, .. } => write!(f, "ask for the secret {name}"),
             SecretsGenerate { name, .. } => write!(f, "generate the secret {name}"),
             SecretsCheck { name } => write!(f, "check {name} against the password policy"),

@@ -13,7 +13,10 @@ mod plan;
 pub(crate) mod samples;
 mod stop;
 
-pub use answer::{Answer, Certificate, Check, Entry, FileStat, Health, Member, MemberOutcome, Outcome};
+pub use answer::{
+    Answer, Certificate, Check, Entry, FileStat, Health, KeySet, KeyVersion, Member, MemberAnswer, Outcome,
+    Quarantine,
+};
 pub use effect::{Argument, CertificateSource, Content, Effect, EffectClass, Value};
 pub use event::{Event, PlannedStep, Roles, RunState};
 pub use fault::{Fault, code};

@@ -11,8 +11,8 @@ use wasmparser::{Parser, Payload};
 pub const API_VERSION: &str = "0.1.0";
 const PACKAGE: &str = "windlass:plugin/";
 /// The interfaces of `wit/` that the worlds import, `types` for the records they share.
-const INTERFACES: [&str; 9] =
-    ["clock", "cluster", "crypto", "files", "nodes", "operator", "secrets", "state", "types"];
+const INTERFACES: [&str; 10] =
+    ["clock", "cluster", "crypto", "files", "keyring", "nodes", "operator", "secrets", "state", "types"];
 
 /// Checks that this host has every interface that the component imports. That their functions exist and
 /// have the right types is found by linking.

@@ -63,6 +63,8 @@ pub struct Need {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub crypto: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keyring: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub general: Vec<String>,
@@ -76,6 +78,7 @@ impl Need {
             ("files", &self.files),
             ("endpoints", &self.endpoints),
             ("crypto", &self.crypto),
+            ("keyring", &self.keyring),
             ("secrets", &self.secrets),
             ("general", &self.general),
         ]

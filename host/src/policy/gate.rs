@@ -3,6 +3,7 @@
 use super::pattern::{Rules, UNCLEAR_ROLES};
 use super::requirement::{Requirement, requirements};
 use crate::model::{CommandName, Effect, Fault, FileName, NodeName, ObjectName, PluginName, code};
+use std::collections::HashSet;
 
 /// Leave to act on one effect. Only the gate makes one, and acting consumes it.
 #[derive(Debug)]
@@ -20,16 +21,12 @@ impl Permit {
         self.effect
     }
 
-    /// Returns the leave for a `run-each` as one for each of its nodes, which all were gated together; the leave
-    /// for any other effect as it is.
+    /// Returns the leave for an effect on each of its nodes as one for each, which all were gated together; the
+    /// leave for any other effect as it is.
     pub fn each(self) -> Vec<Permit> {
-        let mut nodes: Vec<&NodeName> = Vec::new();
-        for node in self.effect.nodes() {
-            if !nodes.contains(&node) {
-                nodes.push(node);
-            }
-        }
-        let children: Vec<_> = nodes.into_iter().filter_map(|node| self.effect.child(node)).collect();
+        let mut seen = HashSet::new();
+        let nodes = self.effect.each().unwrap_or_default().iter().filter(|node| seen.insert(*node));
+        let children: Vec<_> = nodes.filter_map(|node| self.effect.child(node)).collect();
         match children.is_empty() {
             true => vec![self],
             false => children.into_iter().map(|effect| Permit { effect, _gated: () }).collect(),

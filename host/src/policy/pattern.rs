@@ -42,15 +42,27 @@ pub struct Rules {
     files: Vec<(Verb, String, Place)>,
     endpoints: Vec<(String, Place)>,
     crypto: Vec<String>,
+    keyring: Vec<String>,
     secrets: Vec<SecretRule>,
     general: Vec<String>,
 }
 
-/// What `crypto` operations and `general` words there are; a typing error is an error, not a denial at night.
+/// What `crypto` and `keyring` operations and `general` words there are; a typing error is an error, not a denial at night.
 pub const CRYPTO: [&str; 7] =
     ["generate-key", "self-sign", "issue", "supplied-ca", "inspect", "verify-chain", "check-key"];
-pub const GENERAL: [&str; 9] =
-    ["nodes", "health", "manager", "parameters", "confirm", "note", "state", "clock", UNCLEAR_ROLES];
+pub const KEYRING: [&str; 7] = ["versions", "add", "retire", "canary", "opens", "needs", "rewrap"];
+pub const GENERAL: [&str; 10] = [
+    "nodes",
+    "quarantine",
+    "health",
+    "manager",
+    "parameters",
+    "confirm",
+    "note",
+    "state",
+    "clock",
+    UNCLEAR_ROLES,
+];
 /// The general grant that lets a run begin where the roles of its pair are unclear.
 pub const UNCLEAR_ROLES: &str = "unclear-roles";
 
@@ -74,6 +86,9 @@ impl Rules {
         for text in &block.crypto {
             keep(parse_word("crypto", text, &CRYPTO), &mut rules.crypto, &mut errors);
         }
+        for text in &block.keyring {
+            keep(parse_word("keyring", text, &KEYRING), &mut rules.keyring, &mut errors);
+        }
         for text in &block.general {
             keep(parse_word("general", text, &GENERAL), &mut rules.general, &mut errors);
         }
@@ -86,6 +101,7 @@ impl Rules {
         self.files.extend(other.files);
         self.endpoints.extend(other.endpoints);
         self.crypto.extend(other.crypto);
+        self.keyring.extend(other.keyring);
         self.secrets.extend(other.secrets);
         self.general.extend(other.general);
     }
@@ -116,6 +132,7 @@ impl Rules {
                 self.endpoints.iter().any(|(name, place)| name == endpoint.as_str() && here(place))
             }
             Requirement::Crypto(operation) => self.crypto.iter().any(|name| name == operation),
+            Requirement::Keyring(operation) => self.keyring.iter().any(|name| name == operation),
             // A sink implies the secret may be asked for.
             Requirement::Secret { secret, sink } => self
                 .secrets

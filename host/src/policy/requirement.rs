@@ -56,6 +56,7 @@ pub enum Requirement {
         node: NodeName,
     },
     Crypto(&'static str),
+    Keyring(&'static str),
     /// `sink`: where it goes; none: it is asked for or checked.
     Secret {
         secret: ObjectName,
@@ -69,7 +70,7 @@ impl Requirement {
     pub fn node(&self) -> Option<&NodeName> {
         match self {
             Self::Command { node, .. } | Self::File { node, .. } | Self::Endpoint { node, .. } => Some(node),
-            Self::Crypto(_) | Self::Secret { .. } | Self::General(_) => None,
+            Self::Crypto(_) | Self::Keyring(_) | Self::Secret { .. } | Self::General(_) => None,
         }
     }
 }
@@ -82,6 +83,7 @@ impl fmt::Display for Requirement {
             Self::File { verb, file, node } => write!(f, "files = [\"{verb} {file}@{node}\"]"),
             Self::Endpoint { endpoint, node } => write!(f, "endpoints = [\"{endpoint}@{node}\"]"),
             Self::Crypto(operation) => write!(f, "crypto = [\"{operation}\"]"),
+            Self::Keyring(operation) => write!(f, "keyring = [\"{operation}\"]"),
             Self::Secret { secret, sink: None } => write!(f, "secrets = [\"{secret}\"]"),
             Self::Secret { secret, sink: Some(sink) } => write!(f, "secrets = [\"{secret} -> {sink}\"]"),
             Self::General(word) => write!(f, "general = [\"{word}\"]"),
@@ -103,28 +105,21 @@ pub(super) fn requirements(
         node: node.clone(),
     };
     match effect {
-        NodesMembers | NodesClockOffset { .. } => general("nodes"),
+        NodesMembers | NodesClockOffset { .. } | NodesQuarantined => general("nodes"),
+        NodesQuarantine { .. } | NodesRelease { .. } => general("quarantine"),
         NodesRun { node, command, arguments } => run(std::slice::from_ref(node), command, arguments),
         NodesRunEach { nodes, command, arguments } => run(nodes, command, arguments),
         FilesStat { node, file: name }
         | FilesFingerprint { node, file: name }
         | FilesSpace { node, file: name } => vec![file(Verb::Stat, name, node)],
+        FilesFingerprintEach { nodes, file: name } => {
+            nodes.iter().map(|node| file(Verb::Stat, name, node)).collect()
+        }
         FilesRead { node, file: name } => vec![file(Verb::Read, name, node)],
         FilesPut { node, file: name, content } | FilesStage { node, file: name, content, .. } => {
-            let mut all = vec![file(Verb::Write, name, node)];
-            let sink = Some(format!("file:{name}"));
-            match content {
-                Content::File { node, file: from } => all.push(file(Verb::Copy, from, node)),
-                Content::Key { passphrase, .. } => {
-                    all.push(Requirement::Secret { secret: passphrase.clone(), sink });
-                }
-                Content::Secret(secret) => {
-                    all.push(Requirement::Secret { secret: secret.clone(), sink });
-                }
-                Content::Bytes(_) | Content::Certificate(_) => {}
-            }
-            all
+            written(std::slice::from_ref(node), name, content)
         }
+        FilesPutEach { nodes, file: name, content } => written(nodes, name, content),
         FilesSwap { set, node } | FilesDiscard { set, node } => {
             members(set, node).iter().map(|name| file(Verb::Write, name, node)).collect()
         }
@@ -155,6 +150,25 @@ pub(super) fn requirements(
             file(Verb::Stat, name, node),
             Requirement::Secret { secret: passphrase.clone(), sink: Some("check-key".into()) },
         ],
+        KeyringVersions { node, file: name } => {
+            vec![Requirement::Keyring("versions"), file(Verb::Stat, name, node)]
+        }
+        KeyringAdd { node, file: name, .. } => {
+            vec![Requirement::Keyring("add"), file(Verb::Write, name, node)]
+        }
+        KeyringRetire { node, file: name, .. } => {
+            vec![Requirement::Keyring("retire"), file(Verb::Write, name, node)]
+        }
+        KeyringCanary { node, file: name, .. } => {
+            vec![Requirement::Keyring("canary"), file(Verb::Stat, name, node)]
+        }
+        KeyringOpens { node, file: name, .. } => {
+            vec![Requirement::Keyring("opens"), file(Verb::Stat, name, node)]
+        }
+        KeyringNeeds { .. } => vec![Requirement::Keyring("needs")],
+        KeyringRewrap { node, file: name } => {
+            vec![Requirement::Keyring("rewrap"), file(Verb::Stat, name, node)]
+        }
         SecretsAsk { name, .. } | SecretsGenerate { name, .. } | SecretsCheck { name } => {
             vec![Requirement::Secret { secret: name.clone(), sink: None }]
         }
@@ -164,6 +178,26 @@ pub(super) fn requirements(
         StateGet { .. } | StateSet { .. } => general("state"),
         ClockNow | ClockSleep { .. } => general("clock"),
     }
+}
+
+/// Writing a file on some nodes, and taking what is written from where it is.
+fn written(nodes: &[NodeName], name: &FileName, content: &Content) -> Vec<Requirement> {
+    let file = |verb, file: &FileName, node: &NodeName| Requirement::File {
+        verb,
+        file: file.clone(),
+        node: node.clone(),
+    };
+    let mut all: Vec<_> = nodes.iter().map(|node| file(Verb::Write, name, node)).collect();
+    let sink = Some(format!("file:{name}"));
+    match content {
+        Content::File { node, file: from } => all.push(file(Verb::Copy, from, node)),
+        Content::Key { passphrase, .. } => {
+            all.push(Requirement::Secret { secret: passphrase.clone(), sink });
+        }
+        Content::Secret(secret) => all.push(Requirement::Secret { secret: secret.clone(), sink }),
+        Content::Bytes(_) | Content::Certificate(_) => {}
+    }
+    all
 }
 
 fn run(nodes: &[NodeName], command: &CommandName, arguments: &[Argument]) -> Vec<Requirement> {

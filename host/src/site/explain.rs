@@ -263,6 +263,7 @@ fn plugin(site: &Site, name: &str) -> Vec<Entry> {
                 ("files", &block.files),
                 ("endpoints", &block.endpoints),
                 ("crypto", &block.crypto),
+                ("keyring", &block.keyring),
                 ("secrets", &block.secrets),
                 ("general", &block.general),
             ] {

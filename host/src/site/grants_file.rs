@@ -10,9 +10,21 @@ use indexmap::IndexMap;
 /// The operations of the `crypto` interface.
 const CRYPTO: &[&str] =
     &["generate-key", "self-sign", "issue", "supplied-ca", "inspect", "verify-chain", "check-key"];
+/// The operations of the `keyring` interface.
+const KEYRING: &[&str] = &["versions", "add", "retire", "canary", "opens", "needs", "rewrap"];
 /// What has no name of its own.
-const GENERAL: &[&str] =
-    &["nodes", "health", "manager", "parameters", "confirm", "note", "state", "clock", "unclear-roles"];
+const GENERAL: &[&str] = &[
+    "nodes",
+    "quarantine",
+    "health",
+    "manager",
+    "parameters",
+    "confirm",
+    "note",
+    "state",
+    "clock",
+    "unclear-roles",
+];
 const VERBS: &[&str] = &["stat", "read", "copy", "write"];
 /// The roles that `first` and `second` are bound to for a run.
 pub(super) const ROLES: &[&str] = &["first", "second"];
@@ -23,6 +35,7 @@ pub(super) enum Subject {
     File,
     Endpoint,
     Crypto,
+    Keyring,
     Secret,
     General,
 }
@@ -48,6 +61,7 @@ pub(super) fn read(mut top: Table<'_>) -> GrantsFile {
             files: patterns("files", Subject::File),
             endpoints: patterns("endpoints", Subject::Endpoint),
             crypto: patterns("crypto", Subject::Crypto),
+            keyring: patterns("keyring", Subject::Keyring),
             secrets: patterns("secrets", Subject::Secret),
             general: patterns("general", Subject::General),
             digest: None,
@@ -84,6 +98,7 @@ pub(super) fn check(
     for (subject, pattern) in patterns {
         match subject {
             Subject::Crypto => words.one_of(pattern, &pattern.value, "operation of crypto", CRYPTO),
+            Subject::Keyring => words.one_of(pattern, &pattern.value, "operation of keyring", KEYRING),
             Subject::General => words.one_of(pattern, &pattern.value, "general grant", GENERAL),
             Subject::Command => {
                 let name = words.at_node(pattern, &pattern.value);

@@ -228,9 +228,11 @@ pub struct GrantBlock {
     pub endpoints: Vec<String>,
     /// Operation names of `crypto`, as `generate-key`.
     pub crypto: Vec<String>,
+    /// Operation names of `keyring`, as `add`.
+    pub keyring: Vec<String>,
     /// Secret names; with sinks as `ha-key -> replace-ha-cert.password`.
     pub secrets: Vec<String>,
-    /// What has no name of its own: `nodes`, `health`, `manager`, `parameters`, `confirm`, `note`, `state`, `clock`.
+    /// What has no name of its own: `nodes`, `quarantine`, `health`, `manager`, `parameters`, `confirm`, `note`, `state`, `clock`.
     pub general: Vec<String>,
     /// Digest the block is meant for, lower-case hex; absent: any.
     pub digest: Option<String>,

@@ -5,10 +5,10 @@ use crate::health::{self, Expect};
 use crate::memory::{Known, Remembered};
 use crate::names::{ENDPOINT, LEAF_CERT, ROOT_CERT};
 use crate::pair::{Pair, Role};
-use crate::problems::{Problems, is_about_authority};
 use sha2::{Digest as _, Sha256};
 use windlass_sdk::host::{clock, cluster, crypto};
 use windlass_sdk::{Certificate, CertificateSource, Fault, HealthRecord, Outcome};
+use windlass_sdk::{Problems, is_about_authority};
 
 /// A certificate file: its bytes and what they say.
 pub struct CertificateFile {

@@ -1,8 +1,8 @@
 //! Judges the health table: what each of the two nodes says of both. No calls, only rows.
 
 use crate::pair::{Pair, Role};
-use crate::problems::Problems;
 use windlass_sdk::HealthRecord;
+use windlass_sdk::Problems;
 
 /// Which node must be active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,6 @@ mod names;
 mod pair;
 mod parameters;
 mod preflight;
-mod problems;
 mod repair;
 mod steps;
 mod undo;

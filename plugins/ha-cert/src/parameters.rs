@@ -1,8 +1,7 @@
 //! The parameters: declared once, read and checked together.
 
-use crate::problems::Problems;
 use windlass_sdk::procedure::Parameter;
-use windlass_sdk::{Entry, Fault, host};
+use windlass_sdk::{Entry, Fault, Parameters as Reader};
 
 /// The order of the work, and what must be true before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +105,7 @@ pub fn declared() -> Vec<Parameter> {
 impl Parameters {
     /// Reads the parameters. Faults: `invalid`, naming everything that is wrong.
     pub fn read() -> Result<Parameters, Fault> {
-        let mut reader = Reader { declared: declared(), problems: Problems::default() };
+        let mut reader = Reader::of("ha-cert", declared());
         let strategy =
             if reader.text("strategy")? == "repair" { Strategy::Repair } else { Strategy::Sequential };
         let ca = match reader.text("ca")?.as_str() {
@@ -194,43 +193,6 @@ impl Ca {
             Ca::Host => "host",
             Ca::Product => "product",
             Ca::Supplied => "supplied",
-        }
-    }
-}
-
-struct Reader {
-    declared: Vec<Parameter>,
-    problems: Problems,
-}
-
-impl Reader {
-    /// Returns the value given, or the declared default. A value that is none of the choices is a problem.
-    fn text(&mut self, name: &str) -> Result<String, Fault> {
-        let given = host::operator::parameter(name)?;
-        let Some(declared) = self.declared.iter().find(|parameter| parameter.name == name) else {
-            return Ok(given.unwrap_or_default());
-        };
-        let value = given.or_else(|| declared.default.clone()).unwrap_or_default();
-        if !declared.choices.is_empty() && !declared.choices.contains(&value) {
-            self.problems.add(
-                format!("the parameter {name} is {value:?}, which is none of its choices"),
-                format!("choose one of: {}", declared.choices.join(", ")),
-            );
-        }
-        Ok(value)
-    }
-
-    fn number(&mut self, name: &str, most: u32) -> Result<u32, Fault> {
-        let text = self.text(name)?;
-        match text.parse() {
-            Ok(number) if (1..=most).contains(&number) => Ok(number),
-            _ => {
-                self.problems.add(
-                    format!("the parameter {name} is {text:?}, not a number from 1 to {most}"),
-                    format!("set {name} in [procedures.ha-cert.params] or with -p {name}=…"),
-                );
-                Ok(most)
-            }
         }
     }
 }

@@ -9,11 +9,11 @@ use crate::names::{
 };
 use crate::pair::{Pair, Role};
 use crate::parameters::{Ca, Leaf, Parameters, Strategy};
-use crate::problems::{Problems, is_about_authority};
 use crate::repair;
 use crate::steps::planned;
 use windlass_sdk::host::{clock, cluster, crypto, operator, secrets};
 use windlass_sdk::{CertificateSource, Fault, procedure};
+use windlass_sdk::{Problems, is_about_authority};
 
 /// Clocks that differ by this much raise an alarm of the product, and certificates are judged by clocks.
 const MOST_SKEW_MS: u64 = 20_000;

@@ -23,6 +23,7 @@ pub mod hook {
             "windlass:plugin/files@0.1.0": crate::bindings::procedure::windlass::plugin::files,
             "windlass:plugin/cluster@0.1.0": crate::bindings::procedure::windlass::plugin::cluster,
             "windlass:plugin/crypto@0.1.0": crate::bindings::procedure::windlass::plugin::crypto,
+            "windlass:plugin/keyring@0.1.0": crate::bindings::procedure::windlass::plugin::keyring,
             "windlass:plugin/secrets@0.1.0": crate::bindings::procedure::windlass::plugin::secrets,
             "windlass:plugin/operator@0.1.0": crate::bindings::procedure::windlass::plugin::operator,
             "windlass:plugin/state@0.1.0": crate::bindings::procedure::windlass::plugin::state,

@@ -4,8 +4,8 @@
 //! calls the [mock host](crate::mock) that the test installed.
 
 use crate::{
-    Argument, Certificate, CertificateSource, Content, Entry, Fault, FileStat, HealthRecord, Member,
-    MemberOutcome, Outcome,
+    Argument, Certificate, CertificateSource, Content, Entry, Fault, FileStat, HealthRecord, KeySet, Member,
+    MemberDone, MemberFingerprint, MemberOutcome, Outcome, QuarantinedNode,
 };
 
 macro_rules! host_functions {
@@ -57,6 +57,12 @@ host_functions! {
         fn run(node: &str, command: &str, arguments: &[Argument]) -> Outcome;
         /// Runs a named command on many nodes, a bounded number at a time.
         fn run_each(nodes: &[String], command: &str, arguments: &[Argument]) -> Vec<MemberOutcome>;
+        /// Writes down that a node is out of step with the others, and why.
+        fn quarantine(node: &str, reason: &str) -> ();
+        /// Writes down that a node is in step again.
+        fn release(node: &str) -> ();
+        /// Returns the nodes in quarantine, in inventory order.
+        fn quarantined() -> Vec<QuarantinedNode>;
         /// Returns how far the node's clock is ahead of the controller's, in milliseconds.
         fn clock_offset(node: &str) -> i64;
     }
@@ -67,12 +73,16 @@ host_functions! {
         fn stat(node: &str, file: &str) -> Option<FileStat>;
         /// Returns the SHA-256 of a file's bytes in lower-case hex, or none where it does not exist.
         fn fingerprint(node: &str, file: &str) -> Option<String>;
+        /// As `fingerprint`, on many nodes, a bounded number at a time.
+        fn fingerprint_each(nodes: &[String], file: &str) -> Vec<MemberFingerprint>;
         /// Returns the bytes of a file that is not secret, at most 1 MiB.
         fn read(node: &str, file: &str) -> Vec<u8>;
         /// Returns the bytes free for the service user where the file lies.
         fn space(node: &str, file: &str) -> u64;
         /// Replaces a file at once.
         fn put(node: &str, file: &str, content: &Content) -> ();
+        /// As `put`, on many nodes, a bounded number at a time.
+        fn put_each(nodes: &[String], file: &str, content: &Content) -> Vec<MemberDone>;
         /// Writes new content beside the file, as part of a named set.
         fn stage(set: &str, node: &str, file: &str, content: &Content) -> ();
         /// Renames every file of a set on a node into its place, as one generation.
@@ -113,6 +123,24 @@ host_functions! {
         fn check_key(node: &str, file: &str, passphrase: &str, certificate: &CertificateSource) -> String;
         /// Checks that `leaf` chains to `root` now.
         fn verify_chain(leaf: &CertificateSource, root: &CertificateSource) -> ();
+    }
+
+    /// Versioned root keys: a key set in a file of a node. No byte of a key reaches a guest.
+    keyring {
+        /// Returns what the key set in a file of a node is, or none where the file does not exist.
+        fn versions(node: &str, file: &str) -> Option<KeySet>;
+        /// Stages a key set with one version more, the new primary.
+        fn add(set: &str, node: &str, file: &str) -> KeySet;
+        /// Stages a key set with one version less.
+        fn retire(set: &str, node: &str, file: &str, version: u32) -> KeySet;
+        /// Seals random bytes under the primary, as an object of the run.
+        fn canary(name: &str, node: &str, file: &str) -> ();
+        /// Opens a canary of this run, and returns the version that it was sealed under.
+        fn opens(node: &str, file: &str, canary: &str) -> u32;
+        /// Returns, in words, what of the site still needs a version.
+        fn needs(version: u32) -> Vec<String>;
+        /// Seals what the site keeps under other versions anew, and returns how many values there were.
+        fn rewrap(node: &str, file: &str) -> u64;
     }
 
     /// Secrets of the run, by name. There is no way to read one.

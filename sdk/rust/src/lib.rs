@@ -29,16 +29,21 @@ pub mod host;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod mock;
 mod node;
+mod parameters;
+mod problems;
 pub mod procedure;
 mod records;
 
 pub use bindings::procedure::windlass::plugin::{
     cluster::HealthRecord,
     crypto::{Certificate, CertificateSource},
-    files::{Content, EncryptedKey, FileStat, SourceFile},
-    nodes::{Argument, Member, MemberOutcome, Outcome, Value},
+    files::{Content, EncryptedKey, FileStat, MemberDone, MemberFingerprint, SourceFile},
+    keyring::{KeySet, Version},
+    nodes::{Argument, Member, MemberOutcome, Outcome, QuarantinedNode, Value},
     types::{Entry, Fault},
 };
 pub use hook::Hook;
 pub use node::{Command, Node, node};
+pub use parameters::Parameters;
+pub use problems::{Problems, is_about_authority};
 pub use procedure::Procedure;

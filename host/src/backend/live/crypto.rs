@@ -118,7 +118,7 @@ impl Live {
         }
     }
 
-    fn free(&self, plugin: &PluginName, name: &ObjectName) -> Result<(), Fault> {
+    pub(super) fn free(&self, plugin: &PluginName, name: &ObjectName) -> Result<(), Fault> {
         if self.objects.has(plugin, name) {
             return Err(Fault::new(
                 code::INVALID,

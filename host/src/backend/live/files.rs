@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 /// What was saved of a run lies under this key: the first save of a path wins.
 const BEFORE: &str = "before";
 /// The code by which a fenced write is told from a failed one, in here.
-const FENCED: &str = "fenced";
+pub(super) const FENCED: &str = "fenced";
 
 impl Live {
     pub(super) async fn files(

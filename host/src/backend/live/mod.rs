@@ -7,12 +7,14 @@
 
 mod crypto;
 mod files;
+mod keyring;
 mod local;
 mod mirror;
 mod nodes;
 mod settle;
 
 use super::look::Look;
+use super::standing::Standing;
 use super::{Acted, Backend, Ready, class_of, fault};
 use crate::capability::crypto::{KeysAhead, read_certificate};
 use crate::capability::files::Saved;
@@ -54,6 +56,7 @@ pub struct Parts {
     pub identity: Identity,
     pub recipients: Recipients,
     pub terms: LeaseTerms,
+    pub standing: Arc<dyn Standing>,
 }
 
 /// What the operator says of leases that are not free, and of managers that do not answer.
@@ -80,6 +83,7 @@ pub struct Live {
     identity: Identity,
     recipients: Recipients,
     pub(crate) terms: LeaseTerms,
+    standing: Arc<dyn Standing>,
     /// How the lease was come by, for the journal.
     pub(crate) story: Mutex<Vec<Row>>,
     objects: Objects,
@@ -109,6 +113,7 @@ impl Live {
             identity: parts.identity,
             recipients: parts.recipients,
             terms: parts.terms,
+            standing: parts.standing,
             story: Mutex::default(),
             objects: Objects::default(),
             keys_ahead: KeysAhead::default(),
@@ -196,6 +201,7 @@ impl Live {
             "files" => self.files(plugin, effect, ready).await?,
             "cluster" => self.look().cluster(effect).await.into(),
             "crypto" => self.crypto(plugin, effect).await,
+            "keyring" => self.keyring(plugin, effect).await?,
             _ => self.local(plugin, effect).await,
         })
     }
@@ -303,6 +309,7 @@ impl Backend for Live {
                     crate::capability::crypto::PrivateKey::from_der(open()?)
                         .map_err(|error| damaged(error.to_string()))?,
                 )),
+                ObjectKind::Canary => Object::Canary(Arc::new(bytes)),
                 ObjectKind::SealedSecret => Object::Secret(Arc::new(Secret::new(open()?.to_vec()))),
             };
             self.objects.add(&object.plugin, &object.name, opened).map_err(|fault| damaged(fault.message))?;

@@ -39,6 +39,14 @@ impl Live {
                     Err(fault) => Err(fault).into(),
                 })
             }
+            // What stands in the journal of these is all that there is of them.
+            Effect::NodesQuarantine { node, .. } | Effect::NodesRelease { node } => {
+                Ok(self.look().known(node).map(|()| Answer::Done).into())
+            }
+            Effect::NodesQuarantined => {
+                let found = self.standing.quarantined().map(|found| self.look().in_order(found));
+                Ok(found.map(Answer::Quarantined).into())
+            }
             other => Ok(Err(Fault::new(code::INVALID, format!("{other} is no effect of nodes"))).into()),
         }
     }

@@ -123,7 +123,7 @@ impl Live {
         let staged_on: BTreeSet<&NodeName> = rows
             .iter()
             .filter_map(|stored| match &stored.row {
-                Row::Intent { effect: Effect::FilesStage { node, .. }, .. } => Some(node),
+                Row::Intent { effect, .. } => effect.stages().map(|(_, node, _)| node),
                 _ => None,
             })
             .collect();
@@ -139,7 +139,7 @@ impl Live {
         for stored in rows {
             match &stored.row {
                 Row::Intent { plugin, effect, .. } => {
-                    if let Effect::FilesStage { set, node, file, .. } = effect {
+                    if let Some((set, node, file)) = effect.stages() {
                         self.staged_before(set, node, file, None);
                     }
                     intents.insert(stored.sequence, (plugin, Cow::Borrowed(effect)));

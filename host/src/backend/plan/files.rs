@@ -99,7 +99,7 @@ impl Planning {
         self.look().resolve(&context, file)
     }
 
-    fn at<'a>(&'a self, node: &'a NodeName, run: &'a RunId) -> NodeFiles<'a, Transports> {
+    pub(super) fn at<'a>(&'a self, node: &'a NodeName, run: &'a RunId) -> NodeFiles<'a, Transports> {
         NodeFiles { remote: &self.transports, node, user: &self.site.profile.service_user, run, token: None }
     }
 

@@ -3,7 +3,7 @@
 use super::symbols::Symbols;
 use crate::capability::files::ResolvedFile;
 use crate::model::{
-    Certificate, Detail, EndpointName, Fault, NodeName, ObjectName, PlannedEffect, PluginName, code,
+    Certificate, Detail, EndpointName, Fault, KeySet, NodeName, ObjectName, PlannedEffect, PluginName, code,
 };
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -45,6 +45,7 @@ pub(super) enum Made {
     Key { born: String, algorithm: String },
     Certificate(Paper),
     Secret,
+    Canary { under: u32 },
 }
 
 impl Made {
@@ -53,6 +54,7 @@ impl Made {
             Self::Key { .. } => "a key",
             Self::Certificate(_) => "a certificate",
             Self::Secret => "a secret",
+            Self::Canary { .. } => "a canary",
         }
     }
 }
@@ -80,6 +82,12 @@ pub(super) struct Imagined {
     served: HashMap<(NodeName, EndpointName), Held>,
     objects: HashMap<(PluginName, ObjectName), Made>,
     pub certificates: HashMap<String, BornCertificate>,
+    /// What a key set that is born is.
+    pub keysets: HashMap<String, KeySet>,
+    /// Nodes that would have been put in quarantine, or with none as the reason released.
+    pub quarantined: BTreeMap<NodeName, Option<String>>,
+    /// The site's values would have been sealed anew.
+    pub rewrapped: bool,
     /// Commands that would have run, by node: what settles them is true from then on.
     pub ran: HashSet<(NodeName, String)>,
     /// A command that restarts something would have run: what is not well now may be well by then.
@@ -170,6 +178,14 @@ impl Imagined {
         match self.find(plugin, name)? {
             Made::Secret => Ok(()),
             other => Err(wrong_kind(name, "a secret", other)),
+        }
+    }
+
+    /// Returns the version that a canary is sealed under.
+    pub fn canary(&self, plugin: &PluginName, name: &ObjectName) -> Result<u32, Fault> {
+        match self.find(plugin, name)? {
+            Made::Canary { under } => Ok(*under),
+            other => Err(wrong_kind(name, "a canary", other)),
         }
     }
 

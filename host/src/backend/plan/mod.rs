@@ -11,6 +11,7 @@
 mod crypto;
 mod files;
 mod imagined;
+mod keyring;
 mod local;
 mod nodes;
 mod symbols;
@@ -19,6 +20,7 @@ mod symbols;
 mod tests;
 
 use super::look::Look;
+use super::standing::Standing;
 use super::{Acted, Backend, Ready, class_of};
 use crate::capability::nodes::NodeContexts;
 use crate::capability::objects::Objects;
@@ -44,6 +46,7 @@ pub struct Planning {
     transports: Transports,
     contexts: NodeContexts,
     roles: RwLock<Option<Roles>>,
+    standing: Arc<dyn Standing>,
     /// Small values that the plugin keeps.
     values: Objects,
     imagined: Mutex<Imagined>,
@@ -55,6 +58,7 @@ impl Planning {
         settings: ProcedureSettings,
         parameters: IndexMap<String, String>,
         transports: Transports,
+        standing: Arc<dyn Standing>,
     ) -> Arc<Self> {
         Arc::new(Self {
             site,
@@ -63,6 +67,7 @@ impl Planning {
             transports,
             contexts: NodeContexts::default(),
             roles: RwLock::default(),
+            standing,
             values: Objects::default(),
             imagined: Mutex::default(),
         })
@@ -137,6 +142,7 @@ impl Planning {
             "files" => self.files(plugin, effect).await,
             "cluster" => self.cluster(effect).await,
             "crypto" => self.crypto(plugin, effect).await,
+            "keyring" => self.keyring(plugin, effect).await,
             _ => self.local(plugin, effect),
         };
         let mut imagined = self.imagined();

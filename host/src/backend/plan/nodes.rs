@@ -6,8 +6,8 @@ use crate::backend::fault;
 use crate::capability::crypto;
 use crate::capability::nodes::{self, ArgumentValue};
 use crate::model::{
-    Answer, Argument, CommandName, Effect, Fault, FileName, Health, NodeName, Outcome, PluginName, Value,
-    code,
+    Answer, Argument, CommandName, Effect, Fault, FileName, Health, NodeName, Outcome, PluginName,
+    Quarantine, Value, code,
 };
 use crate::site::{CommandDeclaration, CommandKind, Parser, Settle, Written};
 
@@ -23,6 +23,25 @@ impl Planning {
                 .map_err(fault(code::UNREACHABLE)),
             Effect::NodesRun { node, command, arguments } => {
                 self.run(plugin, node, command, arguments).await.map(Answer::Outcome)
+            }
+            Effect::NodesQuarantine { node, reason } => {
+                self.look().known(node)?;
+                self.imagined().quarantined.insert(node.clone(), Some(reason.clone()));
+                Ok(Answer::Done)
+            }
+            Effect::NodesRelease { node } => {
+                self.look().known(node)?;
+                self.imagined().quarantined.insert(node.clone(), None);
+                Ok(Answer::Done)
+            }
+            Effect::NodesQuarantined => {
+                let mut found = self.standing.quarantined()?;
+                for (node, reason) in &self.imagined().quarantined {
+                    found.retain(|quarantine| quarantine.node != *node);
+                    let new = reason.clone().map(|reason| Quarantine { node: node.clone(), reason });
+                    found.extend(new);
+                }
+                Ok(Answer::Quarantined(self.look().in_order(found)))
             }
             other => Err(Fault::new(code::INVALID, format!("{other} is no effect of nodes"))),
         }

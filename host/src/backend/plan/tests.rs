@@ -1,6 +1,7 @@
 //! The overlay over two nodes that are folders: what later looks see, and that no folder ever changes.
 
 use super::*;
+use crate::backend::NothingStanding;
 use crate::model::{
     Argument, Certificate, CertificateSource, Content, EndpointName, Entry, FileStat, Outcome, Value,
 };
@@ -100,6 +101,7 @@ fn place() -> Place {
         files,
         endpoints: words(&["tls"]),
         crypto: words(&crate::policy::CRYPTO),
+        keyring: words(&crate::policy::KEYRING),
         secrets: words(&["pw -> renew.password", "pw -> file:key", "pw -> file:apart", "pw -> check-key"]),
         general: words(&crate::policy::GENERAL),
         digest: None,
@@ -107,7 +109,13 @@ fn place() -> Place {
     let rules = Rules::parse(&block).unwrap();
     let plugin: PluginName = name("play");
     Place {
-        planning: Planning::new(site, ProcedureSettings::default(), IndexMap::new(), transports),
+        planning: Planning::new(
+            site,
+            ProcedureSettings::default(),
+            IndexMap::new(),
+            transports,
+            Arc::new(NothingStanding),
+        ),
         home: dir,
         gate: Gate::new(plugin.clone(), rules.clone(), rules, false),
         plugin,

@@ -45,6 +45,16 @@ impl<R: Remote> NodeFiles<'_, R> {
         format!(".windlass-{}-{set}", self.run)
     }
 
+    /// Reads what is staged of a set for a file, or none where nothing is; its caller must keep it secret.
+    pub async fn read_staged(
+        &self,
+        set: &ObjectName,
+        file: &ResolvedFile,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, FilesError> {
+        let path = format!("{}{}", file.path, self.suffix(set.as_str()));
+        self.read_secret(&ResolvedFile { path, ..file.clone() }).await
+    }
+
     async fn write(
         &self,
         attempt: &Attempt,

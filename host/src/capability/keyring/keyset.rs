@@ -23,6 +23,8 @@ const TAG: usize = 16;
 const TINK: u8 = 1;
 const LEGACY: u8 = 0;
 const PREFIX: usize = 5;
+/// No value of a site has this name: a slash is refused in one.
+const CANARY: &str = "windlass/canary";
 /// A sealed value of no bytes.
 const LEAST: usize = PREFIX + NONCE_LEN + TAG;
 
@@ -244,6 +246,18 @@ impl Keyset {
             }
             _ => KeyringError::Damaged,
         })
+    }
+
+    /// Seals random bytes: what opens them has the primary's key.
+    pub fn canary(&self) -> Result<Vec<u8>, KeyringError> {
+        let mut random = Zeroizing::new(vec![0; 32]);
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| KeyringError::Library { what: "draw a canary" })?;
+        self.seal(&Secret::new(std::mem::take(&mut random)), CANARY)
+    }
+
+    /// Opens what [`Self::canary`] has sealed; says which version it was sealed under.
+    pub fn opens_canary(&self, sealed: &[u8]) -> Result<u32, KeyringError> {
+        self.open(sealed, CANARY).map(|(_, version)| version)
     }
 
     /// What stands before every value that the primary seals; empty where it writes none.

@@ -82,6 +82,11 @@ impl Store {
         }
     }
 
+    /// Whether a folder has a store.
+    pub fn is_there(folder: &Utf8Path) -> bool {
+        folder.join("secrets.db").exists()
+    }
+
     /// A name is one line of printable text without a slash: it stands in listings, and in a file's name elsewhere.
     pub fn check_name(name: &str) -> Result<(), KeyringError> {
         let why = if name.is_empty() {
@@ -171,6 +176,24 @@ impl Store {
             Ok(counts)
         };
         read().map_err(|e| self.failed("read", e))
+    }
+
+    /// How many values are sealed under a version, and the names of the first few.
+    pub fn under(&self, version: u32) -> Result<(i64, Vec<String>), KeyringError> {
+        let failed = |error| self.failed("read", error);
+        // Tink's own mark stands before the number, or the one of a key that came from before Tink.
+        let [with, without] = [1u8, 0].map(|mark| {
+            let mut prefix = vec![mark];
+            prefix.extend_from_slice(&version.to_be_bytes());
+            prefix
+        });
+        let count = "SELECT count(*) FROM items WHERE substr(sealed, 1, 5) IN (?1, ?2)";
+        let count =
+            self.connection.query_row(count, params![with, without], |row| row.get(0)).map_err(failed)?;
+        let names = "SELECT name FROM items WHERE substr(sealed, 1, 5) IN (?1, ?2) ORDER BY name LIMIT 3";
+        let mut statement = self.connection.prepare(names).map_err(failed)?;
+        let names = statement.query_map(params![with, without], |row| row.get(0)).map_err(failed)?;
+        Ok((count, names.collect::<rusqlite::Result<_>>().map_err(failed)?))
     }
 
     /// Seals every value anew that is not sealed under the primary, a few in each commit: killed at any point and

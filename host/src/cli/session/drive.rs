@@ -6,6 +6,7 @@ use super::ending::{finish, journal_error};
 use super::follow::Follows;
 use super::plugins::{gate_for, policy_for};
 use super::show::Shown;
+use super::standing::Journals;
 use crate::backend::live::{LeaseTerms, Live, Parts};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
@@ -130,6 +131,7 @@ pub(super) async fn drive(
         identity,
         recipients,
         terms,
+        standing: Arc::new(Journals::of(context, &site)?),
     });
     if !rows.is_empty() {
         live.recall_run(&rows).await.map_err(|stop| Error::new(Exit::Paused, stop.message))?;

@@ -5,7 +5,7 @@
 //! with a ground that only looks; `ending` says how that came out.
 //! `approve` signs a plan, `authority` says whether a run may begin, and `follow` holds it to its plan. `plugins` finds the plugin and its
 //! gate, `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
-//! the key set of nodes, `status` looks at all of them, `runs` finds runs by the beginning of their ids.
+//! the key set of nodes, `status` looks at all of them, `standing` says what earlier runs have left, `runs` finds runs by the beginning of their ids.
 
 mod adopt;
 mod again;
@@ -27,6 +27,7 @@ mod prepare;
 mod profile;
 mod runs;
 mod show;
+mod standing;
 mod start;
 mod status;
 mod verify;

@@ -8,13 +8,14 @@ use super::network::enter;
 use super::plugins::{gate_for, load_plugin};
 use super::prepare::{entries, procedure_name, settle};
 use super::profile::{Found, load};
+use super::standing::Journals;
 use crate::approval;
 use crate::backend::plan::Planning;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::effect::Interrupt;
 use crate::journal::{CallName, Journal, Row, StoredRow};
-use crate::model::{Check, Effect, PLAN_FORMAT, Plan, PlannedEffect, PlannedStep, Roles, RunId, StepPlan};
+use crate::model::{Check, PLAN_FORMAT, Plan, PlannedEffect, PlannedStep, Roles, RunId, StepPlan};
 use crate::plugin::{Description, Plugin};
 use crate::report;
 use crate::run::{Asker, Ending, GoAhead, Machine, PluginProcedure, Settings, Tracked};
@@ -53,7 +54,8 @@ pub fn plan(context: &Context, make: Make) -> Result {
         let settings = site.procedures.get(&name).cloned().unwrap_or_default();
         let plugin = load_plugin(context, &site, &name, &settings)?;
         let (described, parameters) = settle(&plugin, &site, &settings, &make.params).await?;
-        let wanted = Wanted { settings, plugin, described, parameters };
+        let standing = Arc::new(Journals::of(context, &site)?);
+        let wanted = Wanted { settings, plugin, described, parameters, standing };
         planned(site, wanted, make.valid_for, requester).await
     })?;
     let ui = &context.ui;
@@ -99,6 +101,7 @@ struct Wanted {
     plugin: Plugin,
     described: Description,
     parameters: IndexMap<String, String>,
+    standing: Arc<Journals>,
 }
 
 /// None: there is nothing to do.
@@ -108,7 +111,7 @@ async fn planned(
     valid_for: Duration,
     requester: String,
 ) -> std::result::Result<Option<Plan>, Error> {
-    let Wanted { settings, plugin, described, parameters } = wanted;
+    let Wanted { settings, plugin, described, parameters, standing } = wanted;
     let (name, entries) = (plugin.name().clone(), entries(&parameters));
     let site = Arc::new(site);
     let gate = gate_for(&site, &plugin, &settings)?;
@@ -119,7 +122,7 @@ async fn planned(
     let journal = Arc::new(Journal::create(&scratch.path, &run).map_err(journal_error)?);
     let transports =
         Transports::new(&site, journal.folder()).map_err(|error| Error::from_error(Exit::Fault, &error))?;
-    let planning = Planning::new(site.clone(), settings.clone(), parameters, transports);
+    let planning = Planning::new(site.clone(), settings.clone(), parameters, transports, standing);
     let machine = Machine {
         settings: Settings {
             run,
@@ -211,9 +214,9 @@ impl Told {
                         Row::Child { of, .. } if *of == stored.sequence => Some(row.sequence),
                         _ => None,
                     };
-                    let children: Vec<i64> = match effect {
-                        Effect::NodesRunEach { .. } => rows.iter().filter_map(of).collect(),
-                        _ => Vec::new(),
+                    let children: Vec<i64> = match effect.each() {
+                        Some(_) => rows.iter().filter_map(of).collect(),
+                        None => Vec::new(),
                     };
                     let planned = planning.planned(stored.sequence, effect, &children);
                     if let (Some(call), Some(planned)) = (&call, planned) {

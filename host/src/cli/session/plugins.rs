@@ -67,6 +67,7 @@ pub(super) fn gate_for(
             files: need.files.clone(),
             endpoints: need.endpoints.clone(),
             crypto: need.crypto.clone(),
+            keyring: need.keyring.clone(),
             secrets: need.secrets.clone(),
             general: need.general.clone(),
             digest: None,

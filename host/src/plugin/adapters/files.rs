@@ -1,9 +1,9 @@
 //! `files`: the named files of a node.
 
-use super::super::bindings::files::{Content, FileStat, Host};
+use super::super::bindings::files::{Content, FileStat, Host, MemberDone, MemberFingerprint};
 use super::super::call::Guest;
-use super::{Imported, answer, name};
-use crate::model::{self, Answer, Effect, Fault, FileName};
+use super::{Imported, answer, each, name};
+use crate::model::{self, Answer, Effect, Fault, FileName, NodeName};
 
 impl Host for Guest {
     async fn stat(&mut self, node: String, file: String) -> Imported<Option<FileStat>> {
@@ -18,6 +18,24 @@ impl Host for Guest {
         self.perform(
             || Ok(Effect::FilesFingerprint { node: name(node)?, file: name(file)? }),
             answer!(Answer::Text(digest) => digest),
+        )
+        .await
+    }
+
+    async fn fingerprint_each(
+        &mut self,
+        nodes: Vec<String>,
+        file: String,
+    ) -> Imported<Vec<MemberFingerprint>> {
+        self.perform(
+            || Ok(Effect::FilesFingerprintEach { nodes: names(nodes)?, file: name(file)? }),
+            |answer| {
+                each(answer, |node, digest| match digest {
+                    Ok(Answer::Text(digest)) => Ok(MemberFingerprint { node, fingerprint: Ok(digest) }),
+                    Err(fault) => Ok(MemberFingerprint { node, fingerprint: Err(fault.into()) }),
+                    Ok(other) => Err(other),
+                })
+            },
         )
         .await
     }
@@ -48,6 +66,31 @@ impl Host for Guest {
                 })
             },
             answer!(Answer::Done => ()),
+        )
+        .await
+    }
+
+    async fn put_each(
+        &mut self,
+        nodes: Vec<String>,
+        file: String,
+        content: Content,
+    ) -> Imported<Vec<MemberDone>> {
+        self.perform(
+            || {
+                Ok(Effect::FilesPutEach {
+                    nodes: names(nodes)?,
+                    file: name(file)?,
+                    content: self::content(content)?,
+                })
+            },
+            |answer| {
+                each(answer, |node, done| match done {
+                    Ok(Answer::Done) => Ok(MemberDone { node, done: Ok(()) }),
+                    Err(fault) => Ok(MemberDone { node, done: Err(fault.into()) }),
+                    Ok(other) => Err(other),
+                })
+            },
         )
         .await
     }
@@ -102,6 +145,10 @@ impl Host for Guest {
         )
         .await
     }
+}
+
+fn names(nodes: Vec<String>) -> Result<Vec<NodeName>, Fault> {
+    nodes.into_iter().map(name).collect()
 }
 
 fn content(content: Content) -> Result<model::Content, Fault> {

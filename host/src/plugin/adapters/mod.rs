@@ -7,6 +7,7 @@ mod clock;
 mod cluster;
 mod crypto;
 mod files;
+mod keyring;
 mod nodes;
 mod operator;
 mod secrets;
@@ -15,7 +16,7 @@ mod state;
 use super::bindings::types;
 use super::call::{Guest, WrongAnswer};
 use super::inspect::{plain, shown};
-use crate::model::{Answer, Effect, Entry, Fault, NameError, code};
+use crate::model::{Answer, Effect, Entry, Fault, MemberAnswer, NameError, code};
 use wasmtime::component::HasSelf;
 
 pub(super) type HasGuest = HasSelf<Guest>;
@@ -63,6 +64,19 @@ macro_rules! answer {
     };
 }
 use answer;
+
+/// Reads the answers of an effect that was done on each of its nodes.
+fn each<T>(
+    answer: Answer,
+    read: impl Fn(String, Result<Answer, Fault>) -> Result<T, Answer>,
+) -> Result<Vec<T>, Answer> {
+    match answer {
+        Answer::Each(members) => {
+            members.into_iter().map(|MemberAnswer { node, answer }| read(node.into(), answer)).collect()
+        }
+        other => Err(other),
+    }
+}
 
 /// Names the shape of an answer; its content may be long and is nobody's business in an error.
 fn shape(answer: &Answer) -> String {

@@ -1,9 +1,8 @@
 //! `nodes`: members, named commands, clocks.
 
-use super::super::bindings::nodes::{Argument, Host, Member, MemberOutcome, Outcome, Value};
-use super::super::bindings::types::Fault as WitFault;
+use super::super::bindings::nodes::{Argument, Host, Member, MemberOutcome, Outcome, QuarantinedNode, Value};
 use super::super::call::Guest;
-use super::{Imported, answer, key, name};
+use super::{Imported, answer, each, key, name, text};
 use crate::model::{self, Answer, Effect, Fault};
 
 impl Host for Guest {
@@ -43,7 +42,36 @@ impl Host for Guest {
                     arguments: self::arguments(arguments)?,
                 })
             },
-            answer!(Answer::Outcomes(outcomes) => outcomes.into_iter().map(Into::into).collect()),
+            |answer| {
+                each(answer, |node, outcome| match outcome {
+                    Ok(Answer::Outcome(outcome)) => Ok(MemberOutcome { node, outcome: Ok(outcome.into()) }),
+                    Err(fault) => Ok(MemberOutcome { node, outcome: Err(fault.into()) }),
+                    Ok(other) => Err(other),
+                })
+            },
+        )
+        .await
+    }
+
+    async fn quarantine(&mut self, node: String, reason: String) -> Imported<()> {
+        self.perform(
+            || Ok(Effect::NodesQuarantine { node: name(node)?, reason: text(&reason) }),
+            answer!(Answer::Done => ()),
+        )
+        .await
+    }
+
+    async fn release(&mut self, node: String) -> Imported<()> {
+        self.perform(|| Ok(Effect::NodesRelease { node: name(node)? }), answer!(Answer::Done => ())).await
+    }
+
+    async fn quarantined(&mut self) -> Imported<Vec<QuarantinedNode>> {
+        self.perform(
+            || Ok(Effect::NodesQuarantined),
+            answer!(Answer::Quarantined(nodes) => nodes
+                .into_iter()
+                .map(|model::Quarantine { node, reason }| QuarantinedNode { node: node.into(), reason })
+                .collect()),
         )
         .await
     }
@@ -86,11 +114,5 @@ impl From<model::Outcome> for Outcome {
             reason: outcome.reason,
             output: outcome.output,
         }
-    }
-}
-
-impl From<model::MemberOutcome> for MemberOutcome {
-    fn from(member: model::MemberOutcome) -> Self {
-        Self { node: member.node.into(), outcome: member.outcome.map(Into::into).map_err(WitFault::from) }
     }
 }

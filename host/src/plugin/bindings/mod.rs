@@ -13,6 +13,7 @@ mod imports {
                 import windlass:plugin/files@0.1.0;
                 import windlass:plugin/cluster@0.1.0;
                 import windlass:plugin/crypto@0.1.0;
+                import windlass:plugin/keyring@0.1.0;
                 import windlass:plugin/secrets@0.1.0;
                 import windlass:plugin/operator@0.1.0;
                 import windlass:plugin/state@0.1.0;
@@ -36,6 +37,7 @@ mod procedure_world {
             "windlass:plugin/files": crate::plugin::bindings::files,
             "windlass:plugin/cluster": crate::plugin::bindings::cluster,
             "windlass:plugin/crypto": crate::plugin::bindings::crypto,
+            "windlass:plugin/keyring": crate::plugin::bindings::keyring,
             "windlass:plugin/secrets": crate::plugin::bindings::secrets,
             "windlass:plugin/operator": crate::plugin::bindings::operator,
             "windlass:plugin/state": crate::plugin::bindings::state,
@@ -56,6 +58,7 @@ mod hook_world {
             "windlass:plugin/files": crate::plugin::bindings::files,
             "windlass:plugin/cluster": crate::plugin::bindings::cluster,
             "windlass:plugin/crypto": crate::plugin::bindings::crypto,
+            "windlass:plugin/keyring": crate::plugin::bindings::keyring,
             "windlass:plugin/secrets": crate::plugin::bindings::secrets,
             "windlass:plugin/operator": crate::plugin::bindings::operator,
             "windlass:plugin/state": crate::plugin::bindings::state,
@@ -67,6 +70,8 @@ mod hook_world {
 pub use hook_world::HookPre;
 pub use hook_world::exports::windlass::plugin::hook_api;
 pub use imports::Imports;
-pub use imports::windlass::plugin::{clock, cluster, crypto, files, nodes, operator, secrets, state, types};
+pub use imports::windlass::plugin::{
+    clock, cluster, crypto, files, keyring, nodes, operator, secrets, state, types,
+};
 pub use procedure_world::ProcedurePre;
 pub use procedure_world::exports::windlass::plugin::procedure_api;

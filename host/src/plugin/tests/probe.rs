@@ -57,6 +57,15 @@ const OUTCOME: &str = r#"Outcome { succeeded: false, exit: 3, reason: "it said n
 /// A step of the probe, the one effect it must make, an answer to it, and what the guest makes of that.
 type Case = (&'static str, Effect, Answer, String);
 
+/// What came of it on node1; node2 was too slow.
+fn each(answer: Answer) -> Answer {
+    let slow = Err(Fault::new("timeout", "too slow"));
+    Answer::Each(vec![
+        MemberAnswer { node: node("node1"), answer: Ok(answer) },
+        MemberAnswer { node: node("node2"), answer: slow },
+    ])
+}
+
 fn cases() -> Vec<Case> {
     let done = || (Answer::Done, "()".to_string());
     let mut cases = Vec::new();
@@ -96,13 +105,21 @@ fn cases() -> Vec<Case> {
             arguments: vec![],
         },
         (
-            Answer::Outcomes(vec![
-                MemberOutcome { node: node("node1"), outcome: Ok(outcome()) },
-                MemberOutcome { node: node("node2"), outcome: Err(Fault::new("timeout", "too slow")) },
-            ]),
+            each(Answer::Outcome(outcome())),
             format!(
                 r#"[MemberOutcome {{ node: "node1", outcome: Ok({OUTCOME}) }}, MemberOutcome {{ node: "node2", outcome: Err(Fault {{ code: "timeout", message: "too slow", hint: "" }}) }}]"#
             ),
+        ),
+    );
+    let reason = || "it was away".to_string();
+    case("nodes.quarantine", Effect::NodesQuarantine { node: node1.clone(), reason: reason() }, done());
+    case("nodes.release", Effect::NodesRelease { node: node1.clone() }, done());
+    case(
+        "nodes.quarantined",
+        Effect::NodesQuarantined,
+        (
+            Answer::Quarantined(vec![Quarantine { node: node1.clone(), reason: reason() }]),
+            r#"[QuarantinedNode { node: "node1", reason: "it was away" }]"#.into(),
         ),
     );
     case(
@@ -126,6 +143,65 @@ fn cases() -> Vec<Case> {
         Effect::FilesFingerprint { node: node1.clone(), file: plain.clone() },
         (Answer::Text(Some("ab".into())), r#"Some("ab")"#.into()),
     );
+    let both = || vec![node("node1"), node("node2")];
+    case(
+        "files.fingerprint-each",
+        Effect::FilesFingerprintEach { nodes: both(), file: plain.clone() },
+        (
+            each(Answer::Text(Some("ab".into()))),
+            r#"[MemberFingerprint { node: "node1", fingerprint: Ok(Some("ab")) }, MemberFingerprint { node: "node2", fingerprint: Err(Fault { code: "timeout", message: "too slow", hint: "" }) }]"#.into(),
+        ),
+    );
+    case(
+        "files.put-each",
+        Effect::FilesPutEach {
+            nodes: both(),
+            file: plain.clone(),
+            content: Content::Bytes(b"probe\n".to_vec()),
+        },
+        (
+            each(Answer::Done),
+            r#"[MemberDone { node: "node1", done: Ok(()) }, MemberDone { node: "node2", done: Err(Fault { code: "timeout", message: "too slow", hint: "" }) }]"#.into(),
+        ),
+    );
+    let on = || (node("node1"), file("sealed"));
+    let keys = KeySet {
+        fingerprint: "ab".into(),
+        versions: vec![KeyVersion { number: 7, primary: true, enabled: true }],
+    };
+    const KEYS: &str =
+        r#"KeySet { fingerprint: "ab", versions: [Version { number: 7, primary: true, enabled: true }] }"#;
+    let known = || Answer::KeySet(Some(keys.clone()));
+    let set = object("set");
+    let (n, f) = on();
+    case(
+        "keyring.versions",
+        Effect::KeyringVersions { node: n, file: f },
+        (known(), format!("Some({KEYS})")),
+    );
+    let (n, f) = on();
+    case("keyring.add", Effect::KeyringAdd { set: set.clone(), node: n, file: f }, (known(), KEYS.into()));
+    let (n, f) = on();
+    case(
+        "keyring.retire",
+        Effect::KeyringRetire { set, node: n, file: f, version: 7 },
+        (known(), KEYS.into()),
+    );
+    let (n, f) = on();
+    case("keyring.canary", Effect::KeyringCanary { name: object("bird"), node: n, file: f }, done());
+    let (n, f) = on();
+    case(
+        "keyring.opens",
+        Effect::KeyringOpens { node: n, file: f, canary: object("bird") },
+        (Answer::Number(7), "7".into()),
+    );
+    case(
+        "keyring.needs",
+        Effect::KeyringNeeds { version: 7 },
+        (Answer::Words(vec!["a value".into()]), r#"["a value"]"#.into()),
+    );
+    let (n, f) = on();
+    case("keyring.rewrap", Effect::KeyringRewrap { node: n, file: f }, (Answer::Number(3), "3".into()));
     case(
         "files.read",
         Effect::FilesRead { node: node1.clone(), file: plain.clone() },

@@ -23,11 +23,13 @@ fn on_all(nodes: &[NodeName], command: &str) -> Effect {
 
 /// Every node in the order asked for, and each succeeded.
 async fn all_succeed(path: &mut CallPath, nodes: &[NodeName], command: &str) -> Result<(), CallError> {
-    let Answer::Outcomes(members) = ask(path, on_all(nodes, command)).await? else {
+    let Answer::Each(members) = ask(path, on_all(nodes, command)).await? else {
         panic!("not outcomes");
     };
     assert!(members.iter().map(|member| &member.node).eq(nodes), "{members:?}");
-    match members.iter().all(|member| member.outcome.as_ref().is_ok_and(|outcome| outcome.succeeded)) {
+    let succeeded =
+        |answer: &Result<Answer, Fault>| matches!(answer, Ok(Answer::Outcome(outcome)) if outcome.succeeded);
+    match members.iter().all(|member| succeeded(&member.answer)) {
         true => Ok(()),
         false => Err(CallError::Fault(Fault::new(code::FAILED, "some failed"))),
     }

@@ -18,9 +18,9 @@ use crate::names::{ENDPOINT, KEY_PASSWORD, PASSWORD, PREFLIGHT, ROOT_CERT, ROOT_
 use crate::pair::{Pair, Role};
 use crate::parameters::{Ca, Leaf, Parameters};
 use crate::preflight;
-use crate::problems::Problems;
 use crate::steps::repairing;
 use decide::{Evidence, decide};
+use windlass_sdk::Problems;
 use windlass_sdk::host::{cluster, crypto, operator, state};
 use windlass_sdk::{CertificateSource, Fault, HealthRecord, procedure};
 

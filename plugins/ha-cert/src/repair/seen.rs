@@ -6,8 +6,8 @@ use crate::evidence::{CertificateFile, seen};
 use crate::memory::{Known, Remembered, keep_before, keep_in_date, keep_ownership};
 use crate::names::{ENDPOINT, LEAF_CERT, LEAF_KEY, NEW_ROOT, PASSWORD, ROOT_CERT, ROOT_KEY};
 use crate::pair::{Pair, Role};
-use crate::problems::is_about_authority;
 use windlass_sdk::host::{clock, crypto};
+use windlass_sdk::is_about_authority;
 use windlass_sdk::{CertificateSource, Fault};
 
 /// The files that an undo must bring back as they were.

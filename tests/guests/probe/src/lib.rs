@@ -16,7 +16,7 @@ use windlass::plugin::crypto::CertificateSource;
 use windlass::plugin::files::{Content, EncryptedKey, SourceFile};
 use windlass::plugin::nodes::{Argument, Value};
 use windlass::plugin::types::{Entry, Fault};
-use windlass::plugin::{clock, cluster, crypto, files, nodes, operator, secrets, state};
+use windlass::plugin::{clock, cluster, crypto, files, keyring, nodes, operator, secrets, state};
 
 struct Probe;
 export!(Probe);
@@ -88,13 +88,22 @@ fn call(function: &str) -> Result<String, Fault> {
             shown(nodes::run(NODE, COMMAND, &[argument("password", Value::Secret("word".into()))]))
         }
         "nodes.run-each" => shown(nodes::run_each(&[NODE.into(), OTHER.into()], COMMAND, &[])),
+        "nodes.quarantine" => shown(nodes::quarantine(NODE, "it was away")),
+        "nodes.release" => shown(nodes::release(NODE)),
+        "nodes.quarantined" => shown(nodes::quarantined()),
         "nodes.clock-offset" => shown(nodes::clock_offset(NODE)),
 
         "files.stat" => shown(files::stat(NODE, PLAIN)),
         "files.fingerprint" => shown(files::fingerprint(NODE, PLAIN)),
+        "files.fingerprint-each" => shown(files::fingerprint_each(&[NODE.into(), OTHER.into()], PLAIN)),
         "files.read" => shown(files::read(NODE, PLAIN)),
         "files.space" => shown(files::space(NODE, PLAIN)),
         "files.put" => shown(files::put(NODE, PLAIN, &Content::Bytes(b"probe\n".to_vec()))),
+        "files.put-each" => shown(files::put_each(
+            &[NODE.into(), OTHER.into()],
+            PLAIN,
+            &Content::Bytes(b"probe\n".to_vec()),
+        )),
         "files.put.certificate" => shown(files::put(NODE, PLAIN, &Content::Certificate("ca".into()))),
         "files.put.key" => shown(files::put(
             NODE,
@@ -139,6 +148,14 @@ fn call(function: &str) -> Result<String, Fault> {
             &CertificateSource::Object("leaf".into()),
             &CertificateSource::Object("ca".into()),
         )),
+
+        "keyring.versions" => shown(keyring::versions(NODE, SEALED)),
+        "keyring.add" => shown(keyring::add("set", NODE, SEALED)),
+        "keyring.retire" => shown(keyring::retire("set", NODE, SEALED, 7)),
+        "keyring.canary" => shown(keyring::canary("bird", NODE, SEALED)),
+        "keyring.opens" => shown(keyring::opens(NODE, SEALED, "bird")),
+        "keyring.needs" => shown(keyring::needs(7)),
+        "keyring.rewrap" => shown(keyring::rewrap(NODE, SEALED)),
 
         "secrets.ask" => shown(secrets::ask("word", "The word", true)),
         "secrets.generate" => shown(secrets::generate("word", 24)),

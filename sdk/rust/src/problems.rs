@@ -1,7 +1,8 @@
-//! What preflight finds, gathered so that the operator hears all of it at once.
+//! What a preflight finds, gathered so that the operator hears all of it at once.
 
-use windlass_sdk::Fault;
+use crate::Fault;
 
+/// Problems with what to do about each.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<(String, String)>);
 

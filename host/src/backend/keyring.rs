@@ -1,0 +1,72 @@
+//! What every backend says of key sets in the same words.
+
+use super::standing::Standing;
+use crate::capability::keyring::{KeyringError, Keyset, Rewrapped, Status, Store};
+use crate::model::{Event, Fault, KeySet, KeyVersion, Quarantine, RunId, code};
+use crate::site::Site;
+
+/// A key set without its keys.
+pub(crate) fn described(keyset: &Keyset) -> KeySet {
+    let versions = keyset.versions().into_iter().map(|version| KeyVersion {
+        number: version.number,
+        primary: version.primary,
+        enabled: version.status == Status::Enabled,
+    });
+    KeySet { fingerprint: keyset.fingerprint(), versions: versions.collect() }
+}
+
+/// Whether a key set is another with one version more, which is its primary.
+pub(super) fn is_one_more(before: &Keyset, new: &Keyset) -> bool {
+    let mut versions = new.versions();
+    let last = versions.pop();
+    let numbers = |keyset: Vec<crate::capability::keyring::Version>| {
+        keyset.into_iter().map(|version| version.number).collect::<Vec<_>>()
+    };
+    last.is_some_and(|version| version.primary) && numbers(versions) == numbers(before.versions())
+}
+
+/// What asking for a key set that cannot be made is answered with.
+pub(super) fn refusal(error: &KeyringError) -> Fault {
+    let code = match error {
+        KeyringError::NoVersion { .. } => code::UNKNOWN,
+        KeyringError::Primary { .. } | KeyringError::TooMany(_) => code::REFUSED,
+        _ => code::FAILED,
+    };
+    Fault::new(code, error.to_string())
+}
+
+/// How far sealing anew has come.
+pub(super) fn tell(events: &(dyn Fn(&Event) + Send + Sync), Rewrapped { done, of }: Rewrapped) {
+    let small = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    events(&Event::Progress { done: small(done), total: small(of), text: "values sealed anew".into() });
+}
+
+/// What of a site still needs a version, in an operator's words.
+pub(crate) fn needs(
+    site: &Site,
+    standing: &dyn Standing,
+    run: &RunId,
+    version: u32,
+) -> Result<Vec<String>, Fault> {
+    let mut needs = Vec::new();
+    if Store::is_there(&site.dir) {
+        let store = Store::open(&site.dir).map_err(super::fault(code::FAILED))?;
+        let (count, names) = store.under(version).map_err(super::fault(code::FAILED))?;
+        let more = if count > 3 { ", …" } else { "" };
+        match names.as_slice() {
+            [] => {}
+            [name] => needs.push(format!("the site's value {name} is sealed under it")),
+            names => needs.push(format!(
+                "{count} of the site's values are sealed under it: {}{more}",
+                names.join(", ")
+            )),
+        }
+    }
+    for Quarantine { node, reason } in standing.quarantined()? {
+        needs.push(format!("{node} is in quarantine and may have nothing newer ({reason})"));
+    }
+    for keeper in standing.keepers(run)? {
+        needs.push(format!("the run {keeper} is not closed and keeps the key set as it was"));
+    }
+    Ok(needs)
+}
