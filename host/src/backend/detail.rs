@@ -201,5 +201,6 @@ fn describe(
         restarts: consequences.restarts.clone(),
         serves: consequences.serves.iter().map(ToString::to_string).collect(),
         may_switch_roles: consequences.may_switch_roles,
+        everywhere: consequences.everywhere,
     }
 }

@@ -16,6 +16,8 @@ pub mod code {
     pub const DECLINED: &str = "declined";
     /// A procedure's own, from `undo`.
     pub const NO_WAY_BACK: &str = "no-way-back";
+    /// A procedure's own, from `apply`.
+    pub const GO_BACK: &str = "go-back";
 }
 
 /// What a guest is answered where something did not happen. Never carries secret bytes.

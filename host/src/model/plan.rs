@@ -190,6 +190,8 @@ pub struct PlannedCommand {
     pub serves: Vec<String>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub may_switch_roles: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub everywhere: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

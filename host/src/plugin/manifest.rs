@@ -29,8 +29,15 @@ pub struct Manifest {
     pub api: String,
     /// One line, in an operator's words.
     pub summary: String,
+    /// How many others must approve a plan of a procedure before it runs, where the site says nothing of it.
+    #[serde(default, skip_serializing_if = "is_none_needed")]
+    pub approvals: u32,
     #[serde(default)]
     pub needs: Vec<Need>,
+}
+
+fn is_none_needed(approvals: &u32) -> bool {
+    *approvals == 0
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

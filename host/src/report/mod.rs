@@ -10,5 +10,5 @@ pub use status::{
     Attention, CertificateStatus, EndpointStatus, HealthStatus, KeyStatus, Keys, KeysetStatus, NodeStatus,
     RunStatus, Status, Thresholds,
 };
-pub(crate) use text::{ALONE, glass, on, state_word};
+pub(crate) use text::{ALONE, glass, names, on, state_word};
 pub use text::{event_line, moment, report, row_lines};

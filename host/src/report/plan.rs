@@ -1,8 +1,9 @@
 //! A plan as an operator reads it. A plan may come from a file that anybody wrote: nothing of it reaches the
 //! terminal but text.
 
-use crate::model::{EffectClass, Plan, PlannedCommand, PlannedEffect, PlannedFile, StepPlan};
+use crate::model::{EffectClass, NodeName, Plan, PlannedCommand, PlannedEffect, PlannedFile, StepPlan};
 use anstyle::{AnsiColor, Style};
+use indexmap::IndexMap;
 
 const ALARM: Style = AnsiColor::Red.on_default().bold();
 
@@ -81,8 +82,8 @@ fn effects(effects: &[PlannedEffect], verbose: bool, lines: &mut Vec<String>) {
     let looks = effects.iter().filter(|effect| effect.class == EffectClass::Observe).count();
     for effect in effects.iter().filter(|effect| verbose || !quiet(effect)) {
         lines.push(format!("  {}", harmless(&effect.words)));
-        effect.detail.commands.iter().for_each(|command| command_lines(command, lines));
-        effect.detail.files.iter().for_each(|file| lines.push(format!("      {}", file_line(file))));
+        grouped(&effect.detail.commands, |command| &command.node, command_lines_of, lines);
+        grouped(&effect.detail.files, |file| &file.node, |file| vec![file_line(file)], lines);
         if let Some(asked) = &effect.detail.asks {
             lines.push(format!("      {}", harmless(asked)));
         }
@@ -93,8 +94,33 @@ fn effects(effects: &[PlannedEffect], verbose: bool, lines: &mut Vec<String>) {
     }
 }
 
-fn command_lines(command: &PlannedCommand, lines: &mut Vec<String>) {
-    let mut add = |line: String| lines.push(format!("      {line}"));
+/// What is the same on many nodes is said once, with the nodes.
+fn grouped<T>(
+    all: &[T],
+    node: impl Fn(&T) -> &NodeName,
+    said: impl Fn(&T) -> Vec<String>,
+    lines: &mut Vec<String>,
+) {
+    let mut groups: IndexMap<Vec<String>, Vec<NodeName>> = IndexMap::new();
+    for one in all {
+        // What names its own node differs by that alone.
+        let own = format!(" on {}", node(one));
+        let said = said(one).into_iter().map(|line| line.replace(&own, " on @")).collect();
+        groups.entry(said).or_default().push(node(one).clone());
+    }
+    for (said, nodes) in groups {
+        let (named, several) = (super::names(&nodes), nodes.len() > 1);
+        for (at, line) in said.into_iter().enumerate() {
+            let line = line.replace(" on @", &format!(" on {named}"));
+            let apart = several && at == 0 && !line.contains(&named);
+            lines.push(format!("      {line}{}", if apart { format!(" on {named}") } else { String::new() }));
+        }
+    }
+}
+
+fn command_lines_of(command: &PlannedCommand) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut add = |line: String| lines.push(line);
     if let Some(instruction) = &command.instruction {
         add(format!("done by hand on {}: {}", command.node, harmless(instruction)));
     }
@@ -145,9 +171,13 @@ fn command_lines(command: &PlannedCommand, lines: &mut Vec<String>) {
             add(format!("{what} {}", names.join(", ")));
         }
     }
+    if command.everywhere {
+        add("on every node of the site".into());
+    }
     if command.may_switch_roles {
         add("may make the other node the active one".into());
     }
+    lines
 }
 
 fn file_line(file: &PlannedFile) -> String {

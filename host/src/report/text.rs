@@ -66,11 +66,20 @@ pub(crate) fn glass(why: &str, by: &str) -> String {
 
 /// Returns the nodes of a step as ` [master1, master2]`; nothing where it has none.
 pub(crate) fn on(nodes: &[NodeName]) -> String {
-    if nodes.is_empty() {
-        return String::new();
+    match nodes.is_empty() {
+        true => String::new(),
+        false => format!(" [{}]", names(nodes)),
     }
-    let nodes: Vec<_> = nodes.iter().map(NodeName::as_str).collect();
-    format!(" [{}]", nodes.join(", "))
+}
+
+/// Nodes by name; of many the first few, and how many more there are.
+pub(crate) fn names(nodes: &[NodeName]) -> String {
+    const SHOWN: usize = 6;
+    let few: Vec<_> = nodes.iter().take(SHOWN).map(NodeName::as_str).collect();
+    match nodes.len() {
+        all if all <= SHOWN + 1 => nodes.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", "),
+        all => format!("{} and {} more", few.join(", "), all - SHOWN),
+    }
 }
 
 /// The words of a finding: a file that a command has no business with.

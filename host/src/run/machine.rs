@@ -282,8 +282,9 @@ impl Machine {
                 if let CallError::Fault(fault) = &error {
                     (self.events)(&Event::StepFailed { step: step.id.clone(), fault: fault.clone() });
                 }
+                let asked = matches!(&error, CallError::Fault(fault) if fault.code == code::GO_BACK);
                 let halt = self.call_failed(&call, error, true)?;
-                if let (true, Halt::Stop(stop)) = (self.settings.roll_back_on_failure, &halt)
+                if let (true, Halt::Stop(stop)) = (asked || self.settings.roll_back_on_failure, &halt)
                     && stop.reason == PauseReason::StepFailed
                 {
                     let why = stop.message.clone();

@@ -339,6 +339,7 @@ fn read_consequences(table: &mut Table<'_>, kind: Option<CommandKind>) -> Conseq
     });
     let restarts = table.texts("restarts").into_iter().map(|text| text.value).collect();
     let may_switch_roles = table.flag("may_switch_roles").unwrap_or(false);
+    let everywhere = table.flag("everywhere").unwrap_or(false);
     let rerun_field = table.field("rerun");
     let rerun = rerun_field.as_ref().and_then(|field| field.word(RERUNS)).unwrap_or_default();
     if let (Some(field), Rerun::IfSettleSaysNo, None) = (&rerun_field, rerun, &settle)
@@ -347,7 +348,9 @@ fn read_consequences(table: &mut Table<'_>, kind: Option<CommandKind>) -> Conseq
         field.mistake(format!("{table} says rerun = \"if-settle-says-no\" and has no settle"));
     }
     if kind == Some(CommandKind::Observe) {
-        for key in ["writes", "restarts", "serves", "settle", "undo", "may_switch_roles", "rerun"] {
+        for key in
+            ["writes", "restarts", "serves", "settle", "undo", "may_switch_roles", "everywhere", "rerun"]
+        {
             if let Some(field) = table.field(key) {
                 field.mistake(format!(
                     "{} is a consequence, and {table} observes; say kind = \"change\" if it changes anything",
@@ -356,7 +359,7 @@ fn read_consequences(table: &mut Table<'_>, kind: Option<CommandKind>) -> Conseq
             }
         }
     }
-    Consequences { writes, restarts, serves, settle, undo, may_switch_roles, rerun }
+    Consequences { writes, restarts, serves, settle, undo, may_switch_roles, everywhere, rerun }
 }
 
 /// What a kind must have, and what would be ignored.

@@ -224,7 +224,11 @@ fn plugin(site: &Site, name: &str) -> Vec<Entry> {
         for (key, value) in &settings.params {
             facts.add("parameter", format!("{key} = {value:?}"));
         }
-        facts.add("approvals", settings.approvals.to_string());
+        let approvals = settings.approvals.map(|approvals| approvals.to_string());
+        facts.add(
+            "approvals",
+            approvals.unwrap_or_else(|| "as many as the procedure asks for by itself".into()),
+        );
         facts.add_if(!settings.approvers.is_empty(), "approvers", &settings.approvers.join(", "));
         facts.add(
             "after a failure",

@@ -351,7 +351,7 @@ fn read_procedures(top: &mut Table<'_>, dir: &Utf8Path) -> IndexMap<PluginName, 
         if let Some(name) = name {
             let settings = ProcedureSettings {
                 params,
-                approvals: approvals.unwrap_or(0),
+                approvals,
                 approvers,
                 on_failure: on_failure.unwrap_or_default(),
                 allow_secret_in_argv,

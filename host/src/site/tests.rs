@@ -164,7 +164,7 @@ fn the_good_site_loads_as_it_is_written() {
     assert_eq!(site.lab, Some(folder.dir.join("lab/pid")));
 
     let settings = &site.procedures["ha-cert"];
-    assert_eq!((settings.approvals, settings.on_failure), (1, OnFailure::Rollback));
+    assert_eq!((settings.approvals, settings.on_failure), (Some(1), OnFailure::Rollback));
     let params: Vec<(&str, &str)> =
         settings.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(

@@ -187,7 +187,8 @@ pub enum SecretSource {
 pub struct ProcedureSettings {
     /// Parameters of the procedure by name (`strategy`, `ca`, `country` …), as text.
     pub params: IndexMap<String, String>,
-    pub approvals: u32,
+    /// None: as many as the procedure's own manifest asks for.
+    pub approvals: Option<u32>,
     /// Whose approval counts; empty: that of everybody who is trusted outside the site.
     pub approvers: Vec<String>,
     pub on_failure: OnFailure,
@@ -382,6 +383,8 @@ pub struct Consequences {
     pub settle: Option<Settle>,
     pub undo: Option<CommandName>,
     pub may_switch_roles: bool,
+    /// What it does it does on every node of the site, not only on the one that it runs on.
+    pub everywhere: bool,
     pub rerun: Rerun,
 }
 

@@ -11,6 +11,7 @@ use crate::model::{
 };
 use crate::site::{CommandDeclaration, CommandKind, Settle};
 use crate::transport::jobs::{self, JobError};
+use futures::StreamExt as _;
 use futures::future::try_join_all;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -99,7 +100,45 @@ impl Live {
         let (targets, others) = self.touches(node, declaration).await?;
         let (traces, kept) = futures::join!(self.save(&files, &targets), files.keep_marks(&others, id));
         kept.map_err(super::files::to_fault)?;
-        traces
+        let mut traces = traces?;
+        if declaration.consequences.everywhere && !targets.is_empty() {
+            traces.extend(self.save_elsewhere(node, declaration).await?);
+        }
+        Ok(traces)
+    }
+
+    /// Saves what a command is declared to write on the site's other nodes. One that does not answer has nothing
+    /// saved: the command does not reach it either, or the procedure finds out that it did.
+    async fn save_elsewhere(
+        &self,
+        node: &NodeName,
+        declaration: &CommandDeclaration,
+    ) -> Result<Vec<Trace>, Fault> {
+        let mut saving = Vec::new();
+        for other in self.site.nodes.keys() {
+            if other != node {
+                saving.push(self.save_targets(other, declaration));
+            }
+        }
+        let saved: Vec<_> = futures::stream::iter(saving).buffered(self.site.ssh.concurrency).collect().await;
+        let mut traces = Vec::new();
+        for saved in saved {
+            match saved {
+                Ok(more) => traces.extend(more),
+                Err(away) if away.code == code::UNREACHABLE => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(traces)
+    }
+
+    async fn save_targets(
+        &self,
+        node: &NodeName,
+        declaration: &CommandDeclaration,
+    ) -> Result<Vec<Trace>, Fault> {
+        let (targets, _) = self.touches(node, declaration).await?;
+        self.save(&self.node_files(node).await?, &targets).await
     }
 
     /// What a command is declared to write on a node, and the profile's other files.

@@ -88,18 +88,29 @@ impl Planning {
     fn is_settled_by(&self, node: &NodeName, observing: &CommandName) -> bool {
         let imagined = self.imagined();
         self.site.profile.commands.values().any(|command| {
+            let ran = |on: &NodeName| imagined.ran.contains(&(on.clone(), command.name.to_string()));
             matches!(&command.consequences.settle, Some(Settle::Command(name)) if name == observing)
-                && imagined.ran.contains(&(node.clone(), command.name.to_string()))
+                && (ran(node) || (command.consequences.everywhere && self.site.nodes.keys().any(ran)))
         })
     }
 
     /// Lays what a command is declared to do over the node.
     async fn change(&self, node: &NodeName, declaration: &CommandDeclaration) -> Result<(), Fault> {
         for (file, path) in self.written_files(node, declaration).await? {
-            let mut imagined = self.imagined();
-            let born = imagined.symbols.name(&format!("{file}@{node}"));
-            imagined.born.push(born.clone());
-            imagined.lay(node, &path, Held::Born(born), true);
+            let born = {
+                let mut imagined = self.imagined();
+                let born = imagined.symbols.name(&format!("{file}@{node}"));
+                imagined.born.push(born.clone());
+                imagined.lay(node, &path, Held::Born(born.clone()), true);
+                born
+            };
+            let others = self.site.nodes.keys().filter(|other| *other != node);
+            for other in others.filter(|_| declaration.consequences.everywhere) {
+                // One that does not answer now has none of it.
+                if let Ok(there) = self.file(other, &file).await {
+                    self.imagined().lay(other, &there.path, Held::Born(born.clone()), true);
+                }
+            }
         }
         for endpoint in &declaration.consequences.serves {
             let file = self.site.profile.endpoints.get(endpoint).and_then(|endpoint| endpoint.file.clone());

@@ -6,7 +6,8 @@ use crate::approval::{self, Asked, Judged, PlanFile, Trust};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit};
 use crate::journal::{Journal, JournalError, Row};
-use crate::model::{Plan, PluginName, RunId};
+use crate::model::{Plan, RunId};
+use crate::plugin::Plugin;
 use crate::report;
 use crate::run::Position;
 use crate::site::ProcedureSettings;
@@ -63,7 +64,7 @@ pub(super) fn glass_broken(why: &str) -> Row {
 /// Says under what authority a run may begin, or what is missing.
 pub(super) fn taken(
     context: &Context,
-    name: &PluginName,
+    plugin: &Plugin,
     settings: &ProcedureSettings,
     file: Option<PlanFile>,
     break_glass: Option<String>,
@@ -74,8 +75,10 @@ pub(super) fn taken(
         }
         return Ok(Taken::Glass { why });
     }
+    let (name, by_itself) = (plugin.name(), plugin.manifest().approvals);
     let trust = trust(context)?;
-    let asked = Asked { approvals: settings.approvals, approvers: settings.approvers.clone() };
+    let asked =
+        Asked { approvals: settings.approvals.unwrap_or(by_itself), approvers: settings.approvers.clone() };
     let Some(file) = file else {
         let needed = trust.approvals.max(asked.approvals);
         if needed == 0 {

@@ -48,14 +48,14 @@ pub fn start(context: &Context, start: Start) -> Result {
         (None, None) => return Err(Error::new(Exit::Usage, "name a procedure, or a plan with --plan")),
     };
     let settings = site.procedures.get(&name).cloned().unwrap_or_default();
+    let plugin = load_plugin(context, &site, &name, &settings)?;
     let taken = match start.practice {
         true => Taken::Nothing,
-        false => authority::taken(context, &name, &settings, file, start.break_glass)?,
+        false => authority::taken(context, &plugin, &settings, file, start.break_glass)?,
     };
     let secret_sources = parameters::secret_sources(&start.secrets)?;
     let runtime = enter(&site)?;
     runtime.block_on(async {
-        let plugin = load_plugin(context, &site, &name, &settings)?;
         let given = match taken.plan() {
             Some(plan) => {
                 follow::hold(plan, &site, &settings, &plugin)?;

@@ -32,6 +32,7 @@ pub fn a_manifest(kind: Kind) -> Manifest {
         kind,
         api: "0.1".into(),
         summary: "A guest of the tests".into(),
+        approvals: 0,
         needs: vec![],
     }
 }

@@ -64,3 +64,39 @@ fn a_procedure_that_has_taken_something_back_cannot_turn_round() {
     assert!(matches!(on, Ending::Paused { reason: PauseReason::StepFailed, .. }), "{on:?}");
     assert!(!sim.world.lock().unwrap().ran.contains_key("restart@a"));
 }
+
+/// [`Play`], whose last step says, having changed something, that only going back is right.
+struct TurnsBack;
+
+impl Procedure for TurnsBack {
+    fn steps<'a>(&'a self, path: CallPath) -> BoxFuture<'a, Result<Vec<PlannedStep>, CallError>> {
+        Play.steps(path)
+    }
+    fn apply<'a>(&'a self, step: &'a StepId, path: CallPath) -> BoxFuture<'a, Result<(), CallError>> {
+        async move {
+            Play.apply(step, path).await?;
+            match step.as_str() {
+                "replace" => Err(CallError::Fault(Fault::new(code::GO_BACK, "a service will not stop"))),
+                _ => Ok(()),
+            }
+        }
+        .boxed()
+    }
+    fn undo<'a>(&'a self, step: &'a StepId, path: CallPath) -> BoxFuture<'a, Result<(), CallError>> {
+        Play.undo(step, path)
+    }
+    fn verify<'a>(&'a self, path: CallPath) -> BoxFuture<'a, Result<Vec<Check>, CallError>> {
+        Play.verify(path)
+    }
+}
+
+#[test]
+fn a_procedure_that_turns_back_is_taken_back_at_once() {
+    let (_guard, runs) = folder();
+    let sim = Sim::new(&start_world(), None);
+    let ended = opened(Arc::new(TurnsBack), &runs, &sim, true).drive().now_or_never().unwrap();
+    let Ending::RolledBack { why } = ended else { panic!("{ended:?}") };
+    assert!(why.contains("a service will not stop"), "{why}");
+    let (before, after) = (start_world(), sim.world.clone());
+    assert_eq!(after.lock().unwrap().files, before.lock().unwrap().files);
+}

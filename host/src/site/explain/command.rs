@@ -69,7 +69,7 @@ fn consequences(site: &Site, command: &CommandDeclaration, facts: &mut Facts) {
         facts.add("changes", "nothing");
         return;
     }
-    let Consequences { writes, restarts, serves, settle, undo, may_switch_roles, rerun } =
+    let Consequences { writes, restarts, serves, settle, undo, may_switch_roles, everywhere, rerun } =
         &command.consequences;
     let profile = &site.profile;
     for written in writes {
@@ -113,6 +113,7 @@ fn consequences(site: &Site, command: &CommandDeclaration, facts: &mut Facts) {
         },
     );
     facts.add_if(*may_switch_roles, "roles", "it may make the other node the active one");
+    facts.add_if(*everywhere, "reaches", "every node of the site, whichever it runs on");
     facts.add(
         "run again",
         match rerun {

@@ -1,0 +1,79 @@
+//! Proves the result on the live cluster.
+
+use crate::memory::{self, BEFORE, OLD_VERSION};
+use crate::names::{KEY, NEW_CANARY, OLD_CANARY};
+use crate::services::{self, Way};
+use key_sets::keys;
+use key_sets::nodes::{Nodes, away};
+use key_sets::words::{count, list};
+use windlass_sdk::{Fault, host::keyring, procedure::Check};
+
+pub fn verify() -> Result<Vec<Check>, Fault> {
+    let cluster = Nodes::bound()?;
+    Ok(vec![one_key_set(&cluster)?, old_values(&cluster)?, new_values(&cluster)?, services_run(&cluster)?])
+}
+
+fn one_key_set(cluster: &Nodes) -> Result<Check, Fault> {
+    let present = cluster.present()?;
+    let new = keys::digest(&cluster.first)?;
+    let seen = keys::compare(&present, &new)?;
+    let passed = seen.same.len() == present.len() && new != memory::expect(BEFORE)?;
+    let mut check = Check::new("Every node has the same new key set", passed)
+        .evidence("fingerprint", keys::key_set(&cluster.first)?.fingerprint)
+        .evidence("nodes", count(seen.same.len(), "node"));
+    for (what, nodes) in
+        [("another one", &seen.other), ("no answer", &seen.away), ("in quarantine", &away()?)]
+    {
+        if !nodes.is_empty() {
+            check = check.evidence(what, list(nodes));
+        }
+    }
+    Ok(check)
+}
+
+fn old_values(cluster: &Nodes) -> Result<Check, Fault> {
+    let mut check = Check::new("What was sealed before opens", true);
+    for manager in [&cluster.first, &cluster.second] {
+        match keyring::opens(manager, KEY, OLD_CANARY) {
+            Ok(version) => {
+                check.passed &= version.to_string() == memory::expect(OLD_VERSION)?;
+                check = check.evidence(manager, format!("with version {version}"));
+            }
+            Err(fault) => {
+                check.passed = false;
+                check = check.evidence(manager, fault.message);
+            }
+        }
+    }
+    Ok(check)
+}
+
+fn new_values(cluster: &Nodes) -> Result<Check, Fault> {
+    match keyring::canary(NEW_CANARY, &cluster.first, KEY) {
+        // An earlier verification of this run has sealed it.
+        Err(fault) if fault.is("invalid") => {}
+        sealed => sealed?,
+    }
+    let version = keyring::opens(&cluster.second, KEY, NEW_CANARY)?;
+    let primary = keys::primary(&keys::key_set(&cluster.first)?)?;
+    let old = memory::expect(OLD_VERSION)?;
+    Ok(Check::new(
+        "New values are sealed under the new version",
+        version == primary && version.to_string() != old,
+    )
+    .evidence("old version", old)
+    .evidence("new version", version.to_string()))
+}
+
+fn services_run(cluster: &Nodes) -> Result<Check, Fault> {
+    let present = cluster.present()?;
+    let seen = services::look(&present, Way::Up)?;
+    let mut check = Check::new("Every service of every node runs", seen.so.len() == present.len())
+        .evidence("nodes", count(seen.so.len(), "node"));
+    for (what, nodes) in [("not running", &seen.not_so), ("no answer", &seen.away)] {
+        if !nodes.is_empty() {
+            check = check.evidence(what, list(nodes));
+        }
+    }
+    Ok(check)
+}
