@@ -259,6 +259,7 @@ fn declares_what_other_rooms_rely_on(site: &Site) {
             ("ha-leaf-key", true, false),
             ("ha-key-password", true, true),
             ("cluster-key", true, false),
+            ("cluster-key-backup", true, false),
         ]
     );
     assert_eq!(profile.health, Some(name("ha-status")));
