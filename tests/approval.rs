@@ -271,7 +271,7 @@ fn an_edit_of_anything_that_was_approved_is_refused_and_says_what() {
     practice.write("hooks/drain.py", "# drains\n");
     practice.write("supplied.crt", "a CA\n");
     practice.write("supplied.pem", "its key\n");
-    let site = practice.read("site.toml").replace("profile = \"mrs-2\"", "profile = \"own\"")
+    let site = practice.read("site.toml").replace("profile = \"practice\"", "profile = \"own\"")
         + "[procedures.ha-cert.supplied]\ncertificate = \"supplied.crt\"\nkey = \"supplied.pem\"\n\
            [[hooks]]\nplugin = \"drain\"\nbefore = \"ha-cert/restart@first\"\norder = 10\n";
     practice.write("site.toml", site);

@@ -8,7 +8,7 @@ fn a_mistake_in_the_sites_files_is_named_with_the_nearest_word_before_any_node_i
     for (file, from, to, says) in [
         ("site.toml", "strategy =", "stategy =", &["site.toml:", "stategy", "strategy"][..]),
         ("site.toml", "expect = [", "expects = [", &["site.toml:", "\"expects\"", "[manager]", "\"expect\""]),
-        ("site.toml", "profile = \"mrs-2\"", "profile = \"mrs-20\"", &["site.toml:", "mrs-20", "mrs-2"]),
+        ("site.toml", "profile = \"practice\"", "profile = \"mrs-20\"", &["site.toml:", "mrs-20", "mrs-2"]),
         ("site.toml", "trust = \"dev\"", "trust = \"deb\"", &["site.toml:", "\"deb\"", "dev"]),
         ("site.toml", "[site]", "[site", &["site.toml:"]),
         (

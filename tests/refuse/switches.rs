@@ -19,7 +19,7 @@ fn hurry(practice: &Practice, timeout: &str) {
     profile.insert("extends".into(), "mrs-2".into());
     profile.insert("commands".into(), commands.into());
     practice.write("profiles/hurried.toml", toml::to_string(&profile).unwrap());
-    let site = practice.read("site.toml").replace("profile = \"mrs-2\"", "profile = \"hurried\"");
+    let site = practice.read("site.toml").replace("profile = \"practice\"", "profile = \"hurried\"");
     practice.write("site.toml", site);
 }
 

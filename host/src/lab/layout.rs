@@ -155,6 +155,10 @@ impl Layout {
     pub fn control(&self) -> Utf8PathBuf {
         self.dir.join("lab/control")
     }
+    /// On local, what the services wait on; the supervisor holds it.
+    pub fn pulse(&self) -> Utf8PathBuf {
+        self.dir.join("lab/pulse")
+    }
     pub fn ssh_config(&self) -> Utf8PathBuf {
         self.dir.join("lab/ssh_config")
     }
@@ -169,6 +173,10 @@ impl Layout {
     }
     pub fn grants(&self) -> Utf8PathBuf {
         self.dir.join("grants.toml")
+    }
+    /// What only a practice cluster has, laid over its product's profile.
+    pub fn profile(&self) -> Utf8PathBuf {
+        self.dir.join("profiles/practice.toml")
     }
     pub fn manager_ca(&self) -> Utf8PathBuf {
         self.dir.join("manager-ca.pem")

@@ -5,16 +5,20 @@
 //! The folder it is made in is a site, so that `windlass -C DIR run ha-cert` works. Neighbours: `cli` starts it
 //! from here and calls [`enter`] on a site that names a lab; nothing else of the host knows of it.
 
+mod delivery;
 mod enter;
 mod error;
 mod ha;
 mod layout;
 mod manager;
 mod namespace;
+mod network;
+mod operation;
 mod pki;
 mod process;
 mod product;
 mod service;
+mod services;
 mod site_files;
 mod supervisor;
 mod switch;
@@ -96,7 +100,7 @@ impl Lab {
             return Err(LabError::AlreadyUp { dir: layout.dir });
         }
         check_machine(plan.transport)?;
-        for path in [layout.site(), layout.grants()] {
+        for path in [layout.site(), layout.grants(), layout.profile()] {
             let written = std::fs::read_to_string(&path);
             if written.is_ok_and(|text| !text.starts_with(site_files::MARK)) {
                 return Err(LabError::Occupied { path });
@@ -250,18 +254,16 @@ impl Lab {
     /// Ends every process of the cluster and removes what `up` wrote, but a site that was edited.
     pub fn down(&self) -> Result<()> {
         self.end()?;
-        let generated = [
-            (self.layout.site(), site_files::site(&self.spec)),
-            (self.layout.grants(), site_files::grants()),
-        ];
-        for (path, text) in generated {
+        for (path, text) in generated(&self.layout, &self.spec) {
             if std::fs::read_to_string(&path).is_ok_and(|found| found == text) {
                 std::fs::remove_file(&path).map_err(LabError::file("remove", path))?;
             }
         }
         clear(&self.layout)?;
-        // Stays where something else is in it.
-        let _ = std::fs::remove_dir(&self.layout.dir);
+        // These stay where something else is in them.
+        for folder in [self.layout.profile().parent(), Some(&*self.layout.dir)].into_iter().flatten() {
+            let _ = std::fs::remove_dir(folder);
+        }
         Ok(())
     }
 
@@ -279,10 +281,13 @@ impl Lab {
         }
         if self.spec.transport == Transport::Local {
             // Without namespaces these have lives of their own.
-            for node in self.spec.managers() {
+            for node in &self.spec.nodes {
                 let state = self.layout.state(&node.name);
                 Switch::Hang.mark(&state, false, &[], 0)?;
-                ha::stop(&state)?;
+                services::stop(&state)?;
+                if node.manager {
+                    ha::stop(&state)?;
+                }
             }
         }
         Ok(())
@@ -357,6 +362,15 @@ fn this_program() -> Result<Utf8PathBuf> {
         .map_err(|path| LabError::failed(format!("use {}", path.display()), "its path is not UTF-8"))
 }
 
+/// The files of the site, which belong to whoever edits them.
+fn generated(layout: &Layout, spec: &Spec) -> [(Utf8PathBuf, String); 3] {
+    [
+        (layout.site(), site_files::site(spec)),
+        (layout.grants(), site_files::grants()),
+        (layout.profile(), site_files::profile(spec)),
+    ]
+}
+
 /// Writes everything of the folder that does not depend on a running cluster.
 fn write_folder(layout: &Layout, spec: &Spec) -> Result<()> {
     tree::folder(&layout.lab(), 0o700)?;
@@ -368,7 +382,7 @@ fn write_folder(layout: &Layout, spec: &Spec) -> Result<()> {
         namespace::ssh_keygen(&layout.ssh_key(), "windlass practice cluster")?;
         tree::put(&layout.ssh_config(), 0o644, site_files::ssh_config(spec, layout))?;
     }
-    for (path, text) in [(layout.site(), site_files::site(spec)), (layout.grants(), site_files::grants())] {
+    for (path, text) in generated(layout, spec) {
         if std::fs::read_to_string(&path).is_ok_and(|found| found != text) {
             let old = Utf8PathBuf::from(format!("{path}.old"));
             std::fs::rename(&path, &old).map_err(LabError::file("move", &path))?;

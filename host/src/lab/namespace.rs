@@ -10,6 +10,7 @@ use super::layout::{
     LAB_STATE, LOGIN_USER, LOGIN_USER_ID, Layout, NODE_BINARY, NodeSpec, SERVICE_USER, SERVICE_USER_ID, Spec,
 };
 use super::process::spawn_isolated;
+use super::services;
 use super::tree::{self, folder, inside, login_environment, own, put};
 use camino::{Utf8Path, Utf8PathBuf};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -43,6 +44,8 @@ struct Start {
     root: Utf8PathBuf,
     state: Utf8PathBuf,
     binary: Utf8PathBuf,
+    /// Its services start with it.
+    services: bool,
 }
 
 /// Returns the namespaces, besides that of pids, that a supervisor has for itself.
@@ -171,7 +174,7 @@ pub(super) fn start_nodes(
     let mut starts = Vec::new();
     let mut links = String::new();
     for (index, node) in spec.nodes.iter().enumerate() {
-        let start = start_of(layout, spec, node);
+        let start = start_of(layout, spec, node, true);
         for part in [&start.upper, &start.work, &start.root] {
             folder(part, 0o755)?;
         }
@@ -202,11 +205,13 @@ pub(super) fn start_nodes(
 /// Starts a node that has lost its power, with what is on its disk. Returns its first process.
 pub(super) fn start_again(layout: &Layout, spec: &Spec, index: usize) -> Result<i32> {
     let node = spec.nodes.get(index).ok_or_else(|| LabError::failed("start a node", "there is none"))?;
-    let start = start_of(layout, spec, node);
+    // Those that ran when it lost its power: what was stopped stays so.
+    let services = services::was_started(&layout.state(&node.name));
+    let start = start_of(layout, spec, node, services);
     // An overlay that is not synced says that it may have been cut short. Its layer is in memory, and whole.
     let unsynced = start.work.join("work/incompat");
     std::fs::remove_dir_all(&unsynced).map_err(LabError::file("remove", &unsynced))?;
-    for left in [SSHD_PID, ha::PID_FILE] {
+    for left in [SSHD_PID, ha::PID_FILE, services::PID_FILE, services::LOG_FILE] {
         let path = start.state.join(left);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -221,7 +226,7 @@ pub(super) fn start_again(layout: &Layout, spec: &Spec, index: usize) -> Result<
     Ok(child.id() as i32)
 }
 
-fn start_of(layout: &Layout, spec: &Spec, node: &NodeSpec) -> Start {
+fn start_of(layout: &Layout, spec: &Spec, node: &NodeSpec, services: bool) -> Start {
     let place = layout.filesystems().join("nodes").join(&node.name);
     Start {
         node: node.clone(),
@@ -232,6 +237,7 @@ fn start_of(layout: &Layout, spec: &Spec, node: &NodeSpec) -> Start {
         root: place.join("root"),
         state: layout.state(&node.name),
         binary: spec.binary.clone(),
+        services,
     }
 }
 
@@ -320,6 +326,9 @@ pub(super) fn become_node() -> Result<()> {
         // It is not waited for: sshd, which this process becomes, reaps it, and the supervisor sees whether
         // the service came up.
         command.spawn().map_err(LabError::system("start HA"))?;
+    }
+    if start.services {
+        services::start_with_node(state, SERVICE_USER_ID)?;
     }
     let error = Command::new(SSHD)
         .args(["-D", "-f", SSHD_CONFIG, "-E", &format!("{state}/{SSHD_LOG}")])

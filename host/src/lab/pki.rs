@@ -2,6 +2,7 @@
 //! the manager's page. Passwords that satisfy the product's policy.
 
 use super::error::{LabError, Result};
+use super::services::{KeySet, PASSWORD_NAME};
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -31,6 +32,8 @@ pub(super) struct Initial {
     pub password: Zeroizing<String>,
     /// The cluster's key set, as every node has it.
     pub keyset: Zeroizing<String>,
+    /// What the cluster's services need, sealed under it.
+    pub sealed: Vec<u8>,
 }
 
 /// A Tink key set of one AES-256-GCM key, written by hand: what Windlass reads is not of its own making here.
@@ -97,7 +100,11 @@ pub(super) fn initial(hosts: &[&str]) -> Result<Initial> {
             Ok(Pair { certificate: certificate.pem(), key: encrypted(key, &password)? })
         })
         .collect::<Result<_>>()?;
-    Ok(Initial { root: root_pair, leaves, password, keyset: keyset()? })
+    let (keyset, services_password) = (keyset()?, self::password()?);
+    let sealed = KeySet::parse(keyset.as_bytes())
+        .and_then(|set| set.seal(services_password.as_bytes(), PASSWORD_NAME))
+        .map_err(|why| LabError::failed("seal the services' password", why))?;
+    Ok(Initial { root: root_pair, leaves, password, keyset, sealed })
 }
 
 /// What the manager's page needs; its keys never touch a disk.

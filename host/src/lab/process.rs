@@ -119,7 +119,7 @@ pub(super) fn wait_ready(child: &mut Child, what: &str, log: &Utf8Path) -> Resul
 
 /// Marks every descriptor above the standard three to be closed on exec: a daemon that kept its caller's
 /// pipes would keep the caller's session waiting.
-fn close_inherited() -> io::Result<()> {
+pub(super) fn close_inherited() -> io::Result<()> {
     // SAFETY: a plain system call on numbers. The flag closes at exec, so that std's own pipe, by which
     // it learns of a failed exec, still works.
     let result = unsafe { nix::libc::close_range(3, u32::MAX, nix::libc::CLOSE_RANGE_CLOEXEC as i32) };
@@ -156,6 +156,15 @@ pub(super) fn output_inside(pid: i32, command: &mut Command) -> io::Result<std::
     in_own_thread(|| {
         setns(&pid_namespace, CloneFlags::CLONE_NEWPID)?;
         command.stdin(Stdio::null()).output()
+    })
+}
+
+/// Does something in the network of another process.
+pub(super) fn in_network_of<T: Send>(pid: i32, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let network = File::open(format!("/proc/{pid}/ns/net"))?;
+    in_own_thread(|| {
+        setns(&network, CloneFlags::CLONE_NEWNET)?;
+        work()
     })
 }
 

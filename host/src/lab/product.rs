@@ -54,6 +54,11 @@ impl Product {
         format!("{}/security/certHA", self.om())
     }
 
+    /// The cluster's key set, below `BIGDATA_HOME`. Where the product keeps its own is not public.
+    pub(super) fn keyset(self) -> String {
+        format!("{}/security/keyset.json", self.om())
+    }
+
     /// The first line of the health table.
     pub(super) fn mode_header(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! The processes a practice cluster consists of, as hidden commands: `windlass lab-service …`.
 
 use super::error::Result;
-use super::{ha, namespace, supervisor};
+use super::{ha, namespace, services, supervisor};
 use camino::Utf8PathBuf;
 
 /// A process of a practice cluster; nobody types these.
@@ -17,6 +17,10 @@ pub enum Service {
     HaStart { state: Utf8PathBuf },
     /// Stops it
     HaStop { state: Utf8PathBuf },
+    /// Starts the services of the node with this state folder, where its key set opens what they need
+    ServicesStart { state: Utf8PathBuf },
+    /// Stops them
+    ServicesStop { state: Utf8PathBuf },
 }
 
 impl Service {
@@ -28,6 +32,8 @@ impl Service {
             Self::Ha { state } => ha::serve(state).await,
             Self::HaStart { state } => ha::start(state),
             Self::HaStop { state } => ha::stop(state),
+            Self::ServicesStart { state } => services::start(state, None).map(drop),
+            Self::ServicesStop { state } => services::stop(state),
         }
     }
 }

@@ -7,6 +7,9 @@ use std::fmt::Write as _;
 /// The first line of every site this room wrote; a site without it is somebody's own.
 pub(super) const MARK: &str = "# A practice cluster, written by `windlass lab up`.";
 
+/// The site's own profile.
+const PROFILE: &str = "practice";
+
 pub(super) fn site(spec: &Spec) -> String {
     let mut text = format!(
         "{MARK}\n\
@@ -14,7 +17,7 @@ pub(super) fn site(spec: &Spec) -> String {
          \n\
          [site]\n\
          name = \"practice\"\n\
-         profile = \"{}\"\n\
+         profile = \"{PROFILE}\"                   # {}, and what only this manager offers\n\
          trust = \"dev\"                          # a real site says \"locked\" or more\n\
          \n",
         spec.product.as_str()
@@ -81,6 +84,61 @@ pub(super) fn site(spec: &Spec) -> String {
     text
 }
 
+/// The profile of the site: that of its product, with the clicks on the manager's page done over HTTPS.
+pub(super) fn profile(spec: &Spec) -> String {
+    let mut text = format!(
+        "{MARK}\n\
+         # What only a practice cluster has: its manager stops and starts the cluster over HTTPS. All else is the\n\
+         # product's. The paths and words are invented; on a real cluster this is done by hand, as the product's\n\
+         # profile says, or over what its manager offers.\n\
+         \n\
+         title = \"a practice cluster of {0}\"\n\
+         extends = \"{0}\"\n",
+        spec.product.as_str()
+    );
+    let api = format!("https://{}/web/api", spec.manager);
+    for (command, settle) in [("stop-cluster", "services-stopped"), ("start-cluster", "services-started")] {
+        let _ = write!(
+            text,
+            "\n\
+             [commands.{command}]\n\
+             override = true\n\
+             kind = \"http\"\n\
+             user = \"omm\"\n\
+             success = {{ contains = [\"Operation succeeded\"] }}\n\
+             output = \"lines\"\n\
+             writes = []\n\
+             settle = \"{settle}\"\n\
+             rerun = \"if-settle-says-no\"\n\
+             timeout = \"15m\"\n\
+             [commands.{command}.request]\n\
+             url = \"{api}/{command}\"\n\
+             expect = [200, 202]                    # 202 for the request, 200 for what is asked until it ends\n\
+             poll = {{ url = \"{api}/operation\", contains = \"finished\" }}\n"
+        );
+    }
+    for (command, what) in [
+        ("isolate-node", "Leaves a node out of what is done to the cluster, as one that is broken."),
+        ("join-node", "Takes it in again."),
+    ] {
+        let _ = write!(
+            text,
+            "\n\
+             # {what}\n\
+             [commands.{command}]\n\
+             kind = \"http\"\n\
+             user = \"omm\"\n\
+             output = \"lines\"\n\
+             writes = []\n\
+             rerun = \"always\"\n\
+             request = {{ url = \"{api}/{command}\", body = \"{{node}}\" }}\n\
+             [commands.{command}.args]\n\
+             node = {{ longest = 100 }}\n"
+        );
+    }
+    text
+}
+
 pub(super) fn grants() -> String {
     format!(
         "{MARK}\n\
@@ -125,7 +183,11 @@ mod tests {
                 nodes.keys().map(String::as_str).collect::<Vec<_>>(),
                 ["master1", "master2", "member1", "member2"]
             );
-            assert_eq!(site["site"]["profile"].as_str(), Some(product.as_str()));
+            assert_eq!(site["site"]["profile"].as_str(), Some("practice"));
+            let profile: toml::Table = profile(&spec).parse().unwrap();
+            assert_eq!(profile["extends"].as_str(), Some(product.as_str()));
+            let url = profile["commands"]["stop-cluster"]["request"]["url"].as_str().unwrap();
+            assert_eq!(url, format!("https://{}/web/api/stop-cluster", spec.manager));
             assert_eq!(site.contains_key("lab"), transport == Transport::Ssh);
             assert_eq!(site.contains_key("become"), transport == Transport::Ssh);
             grants().parse::<toml::Table>().unwrap();

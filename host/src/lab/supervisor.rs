@@ -8,7 +8,7 @@ use super::ha::{self, Role};
 use super::layout::{Layout, Spec, Transport};
 use super::namespace;
 use super::switching::{Cluster, Order, Outcome};
-use super::{manager, pki, tree};
+use super::{delivery, manager, pki, services, tree};
 use camino::Utf8Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub(super) async fn supervise(dir: &Utf8Path) -> Result<()> {
     let layout = Arc::new(Layout::new(dir)?);
     let spec = Arc::new(layout.read_spec()?);
     let cluster = Arc::new(bring_up(layout.clone(), spec.clone())?);
-    manager::start(layout.clone(), spec.clone()).await?;
+    manager::start(cluster.clone()).await?;
 
     // The name of a socket may have 108 bytes at most, and the folder's may be longer: it is made from here.
     std::env::set_current_dir(layout.lab()).map_err(LabError::file("enter", layout.lab()))?;
@@ -36,6 +36,7 @@ pub(super) async fn supervise(dir: &Utf8Path) -> Result<()> {
         .await
         .map_err(|error| LabError::failed("wait for the nodes", error))??;
     tokio::spawn(arbitrate(layout, spec));
+    tokio::spawn(delivery::deliver(cluster.clone()));
     println!("ready");
 
     // One order at a time: two could move the same role.
@@ -65,11 +66,13 @@ fn bring_up(layout: Arc<Layout>, spec: Arc<Spec>) -> Result<Cluster> {
     };
     let pair =
         |name: &str| managers.iter().position(|manager| *manager == name).and_then(|n| initial.leaves.get(n));
+    let mut pulse = None;
     let nodes = match spec.transport {
         Transport::Ssh => namespace::start_nodes(&layout, &spec, |node, root| {
             tree::install(root, spec.product, &initial, pair(&node.name))
         })?,
         Transport::Local => {
+            pulse = Some(services::hold_pulse(&layout)?);
             for node in &spec.nodes {
                 tree::local(&layout, spec.product, node, &initial, pair(&node.name))?;
                 tree::state(&layout, &spec, node, &spec.binary)?;
@@ -77,13 +80,26 @@ fn bring_up(layout: Arc<Layout>, spec: Arc<Spec>) -> Result<Cluster> {
             Vec::new()
         }
     };
-    let cluster = Cluster::new(layout, spec.clone(), nodes.iter().map(|child| child.id() as i32).collect());
+    let pids = nodes.iter().map(|child| child.id() as i32).collect();
+    let cluster = Cluster::new(layout, spec.clone(), pids, pulse);
     if spec.transport == Transport::Local {
-        for node in spec.managers() {
-            cluster.start_ha(node)?;
-        }
+        std::thread::scope(|scope| {
+            let services = scope.spawn(|| start_services(&cluster));
+            spec.managers().try_for_each(|node| cluster.start_ha(node))?;
+            services.join().map_err(|_| LabError::failed("start the services", "a thread panicked"))?
+        })?;
     }
     Ok(cluster)
+}
+
+/// Starts the services of a local lab. They are this process's children, so it takes note of their end.
+fn start_services(cluster: &Cluster) -> Result<()> {
+    for node in &cluster.spec.nodes {
+        if let Some(mut child) = services::start(&cluster.state(node), None)? {
+            std::thread::spawn(move || child.wait());
+        }
+    }
+    Ok(())
 }
 
 fn wait_until_up(cluster: &Cluster) -> Result<()> {
@@ -93,7 +109,7 @@ fn wait_until_up(cluster: &Cluster) -> Result<()> {
         while !ready() {
             let late = Instant::now() > deadline;
             if late || !alive() {
-                let why = if late { "it did not answer in time" } else { "its first process ended" };
+                let why = if late { "it did not answer in time" } else { "it or its node ended" };
                 return Err(LabError::Start { what, why: why.to_owned(), log });
             }
             std::thread::sleep(Duration::from_millis(3));
@@ -108,6 +124,13 @@ fn wait_until_up(cluster: &Cluster) -> Result<()> {
                 state.join(namespace::INIT_LOG),
                 &|| state.join(namespace::SSHD_PID).exists(),
                 &|| cluster.is_node_alive(index),
+            )?;
+            wait(
+                format!("DBService on {}", node.name),
+                state.join(services::LOG_FILE),
+                &|| services::was_started(&state),
+                // A node starts them before its sshd.
+                &|| false,
             )?;
         }
     }

@@ -16,14 +16,16 @@ pub enum Switch {
     LyingSuccess,
     /// Scripts do their work and exit with 3
     WrongExit,
-    /// replacehaSSLCert.sh waits for the password without saying so
+    /// Scripts that ask wait for the answer without saying so
     PromptMissing,
-    /// replacehaSSLCert.sh asks in other words
+    /// Scripts ask in other words
     PromptDifferent,
     /// Scripts wait until the switch is off
     Hang,
     /// Scripts take two seconds more
     Slow,
+    /// Scripts that fail exit with 0
+    ZeroExit,
     /// certHA has no room left (ssh)
     DiskFull,
     /// The service user's home has no room left (ssh)
@@ -48,6 +50,16 @@ pub enum Switch {
     NullAfterRestart,
     /// The node's sshd shows another host key (ssh)
     HostKeyChanged,
+    /// updateRootKey.sh fails after its step 4-3: the new key is on its own node alone
+    #[value(name = "key-stops-at-4-3")]
+    #[serde(rename = "key-stops-at-4-3")]
+    KeyStopsAt43,
+    /// updateRootKey.sh is killed by the answer to its question, and has done nothing
+    KeyDiesAfterY,
+    /// updateRootKey.sh leaves the node out and says nothing of it (the last member, else the standby)
+    MissesKey,
+    /// The node's service ignores that it is told to stop
+    StuckService,
 }
 
 /// How long the product shows NULL after a restart, as operators tell it; no figure of the product's is public.
@@ -65,6 +77,10 @@ pub enum Double {
     RestartOms,
     #[value(name = "status-oms")]
     StatusOms,
+    #[value(name = "updateRootKey")]
+    UpdateRootKey,
+    #[value(name = "services")]
+    Services,
 }
 
 impl Double {
@@ -74,11 +90,16 @@ impl Double {
             Self::ReplaceHaSslCert => "replacehaSSLCert",
             Self::RestartOms => "restart-oms",
             Self::StatusOms => "status-oms",
+            Self::UpdateRootKey => "updateRootKey",
+            Self::Services => "services",
         }
     }
 
     /// Those that change something; a switch is for these where nothing else is said.
-    const CHANGING: [Self; 3] = [Self::GenCert, Self::ReplaceHaSslCert, Self::RestartOms];
+    const CHANGING: [Self; 4] =
+        [Self::GenCert, Self::ReplaceHaSslCert, Self::RestartOms, Self::UpdateRootKey];
+    /// Those that can be told to hang, or to exit with another code, where they are named.
+    pub(super) const WHERE_NAMED: [Self; 2] = [Self::StatusOms, Self::Services];
 }
 
 /// Which nodes a switch is set on where no node is named.
@@ -90,6 +111,8 @@ pub(super) enum Reach {
     Standby,
     /// The pair as one; a single node makes no sense.
     Pair,
+    /// The last member; the standby where there is none.
+    Last,
 }
 
 impl Switch {
@@ -113,6 +136,11 @@ impl Switch {
             Self::NoneActive => "none-active",
             Self::NullAfterRestart => "null-after-restart",
             Self::HostKeyChanged => "host-key-changed",
+            Self::ZeroExit => "zero-exit",
+            Self::KeyStopsAt43 => "key-stops-at-4-3",
+            Self::KeyDiesAfterY => "key-dies-after-y",
+            Self::MissesKey => "misses-key",
+            Self::StuckService => "stuck-service",
         }
     }
 
@@ -124,6 +152,9 @@ impl Switch {
             | Self::PromptDifferent
             | Self::Hang
             | Self::Slow
+            | Self::ZeroExit
+            | Self::KeyStopsAt43
+            | Self::KeyDiesAfterY
             | Self::RoleMoves
             | Self::NullAfterRestart => Reach::Managers,
             Self::DiskFull
@@ -132,7 +163,9 @@ impl Switch {
             | Self::LinkDown
             | Self::NodeDown
             | Self::StandbyDown
-            | Self::HostKeyChanged => Reach::Standby,
+            | Self::HostKeyChanged
+            | Self::StuckService => Reach::Standby,
+            Self::MissesKey => Reach::Last,
             Self::RolesSwitched | Self::TwoActive | Self::NoneActive => Reach::Pair,
         }
     }
@@ -140,8 +173,11 @@ impl Switch {
     /// The scripts that read this switch; none for a switch that no script reads.
     pub(super) fn doubles(self) -> &'static [Double] {
         match self {
-            Self::LyingSuccess | Self::WrongExit | Self::Hang | Self::Slow => &Double::CHANGING,
-            Self::PromptMissing | Self::PromptDifferent => &[Double::ReplaceHaSslCert],
+            Self::LyingSuccess | Self::WrongExit | Self::Hang | Self::Slow | Self::ZeroExit => {
+                &Double::CHANGING
+            }
+            Self::PromptMissing | Self::PromptDifferent => &[Double::ReplaceHaSslCert, Double::UpdateRootKey],
+            Self::KeyStopsAt43 | Self::KeyDiesAfterY => &[Double::UpdateRootKey],
             _ => &[],
         }
     }

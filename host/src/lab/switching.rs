@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,11 +46,13 @@ pub(super) struct Cluster {
     pub spec: Arc<Spec>,
     /// On ssh, the first process of each node, as the supervisor sees it.
     pids: Mutex<Vec<i32>>,
+    /// On local, what the services end with.
+    _pulse: Option<std::fs::File>,
 }
 
 impl Cluster {
-    pub fn new(layout: Arc<Layout>, spec: Arc<Spec>, pids: Vec<i32>) -> Self {
-        Self { layout, spec, pids: Mutex::new(pids) }
+    pub fn new(layout: Arc<Layout>, spec: Arc<Spec>, pids: Vec<i32>, pulse: Option<std::fs::File>) -> Self {
+        Self { layout, spec, pids: Mutex::new(pids), _pulse: pulse }
     }
 
     pub fn is_node_alive(&self, index: usize) -> bool {
@@ -62,7 +64,7 @@ impl Cluster {
         Process::of(pid).map(|process| process.pid)
     }
 
-    fn state(&self, node: &NodeSpec) -> Utf8PathBuf {
+    pub fn state(&self, node: &NodeSpec) -> Utf8PathBuf {
         self.layout.state(&node.name)
     }
 
@@ -70,7 +72,7 @@ impl Cluster {
         self.spec.nodes.iter().position(|other| other.name == node.name).unwrap_or_default()
     }
 
-    fn pid(&self, node: &NodeSpec) -> Result<i32> {
+    pub fn pid(&self, node: &NodeSpec) -> Result<i32> {
         self.first_process(self.index(node))
             .ok_or_else(|| LabError::failed(format!("reach {}", node.name), "its first process has ended"))
     }
@@ -111,9 +113,9 @@ impl Cluster {
         Ok(nodes.iter().map(|node| node.name.clone()).collect())
     }
 
-    /// A status script can be told to hang, or to exit with another code, where it is named.
     fn reads(&self, all: &[Double], double: Double) -> bool {
-        all.contains(&double) || (double == Double::StatusOms && all.len() > 1)
+        let many = all.contains(&Double::RestartOms);
+        all.contains(&double) || (many && Double::WHERE_NAMED.contains(&double))
     }
 
     fn targets(&self, order: &Order) -> Result<Vec<&NodeSpec>> {
@@ -127,10 +129,14 @@ impl Cluster {
             return Ok(match switch.reach() {
                 Reach::Managers | Reach::Pair => self.spec.managers().collect(),
                 // What is healed is what was broken, whichever role it has by now.
-                Reach::Standby if order.off => {
+                Reach::Standby | Reach::Last if order.off => {
                     self.spec.nodes.iter().filter(|node| switch.is_on(&self.state(node))).collect()
                 }
                 Reach::Standby => self.standby().into_iter().collect(),
+                Reach::Last => {
+                    let member = self.spec.nodes.iter().rfind(|node| !node.manager);
+                    member.or_else(|| self.standby()).into_iter().collect()
+                }
             });
         };
         let node = self.spec.node(name)?;
@@ -141,6 +147,8 @@ impl Cluster {
                 | Switch::HomeFull
                 | Switch::HostKeyChanged
                 | Switch::ClockOff
+                | Switch::MissesKey
+                | Switch::StuckService
         );
         if of_the_pair && !node.manager {
             return Err(refused(name, "it is no manager"));
@@ -277,17 +285,35 @@ impl Cluster {
         let doing = format!("start HA on {}", node.name);
         match self.spec.transport {
             Transport::Ssh => {
-                let mut command = Command::new("/bin/su");
                 let service = format!(
                     "exec \"$BIGDATA_HOME/{LAB_STATE}/windlass\" lab-service ha-start \"$BIGDATA_HOME/{LAB_STATE}\""
                 );
-                command.args(["-", SERVICE_USER, "-c", &service]).env_clear().env("PATH", PATH);
-                self.run_inside(node, &mut command, &doing)
+                succeeded(self.as_service_user(node, &service)?, &doing)
             }
             Transport::Local => {
                 let mut command = Command::new(&self.spec.binary);
                 command.args(["lab-service", "ha-start", self.state(node).as_str()]);
                 succeeded(command.output().map_err(LabError::system(&doing))?, &doing)
+            }
+        }
+    }
+
+    /// Runs a shell command on a node as its service user, with its login environment.
+    pub fn as_service_user(&self, node: &NodeSpec, script: &str) -> Result<Output> {
+        let failed = |error| LabError::system(format!("work as {SERVICE_USER} on {}", node.name))(error);
+        match self.spec.transport {
+            Transport::Ssh => {
+                let mut command = Command::new("/bin/su");
+                command.args(["-", SERVICE_USER, "-c", script]).env_clear().env("PATH", PATH);
+                output_inside(self.pid(node)?, &mut command).map_err(failed)
+            }
+            Transport::Local => {
+                let path = self.layout.local_root(&node.name).join("login-env");
+                let text = std::fs::read_to_string(&path).map_err(LabError::file("read", &path))?;
+                let environment = text.lines().filter_map(|line| line.split_once('='));
+                let mut command = Command::new("sh");
+                command.args(["-c", script]).env_clear().envs(environment).stdin(Stdio::null());
+                command.output().map_err(failed)
             }
         }
     }

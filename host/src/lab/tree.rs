@@ -4,6 +4,7 @@ use super::error::{LabError, Result};
 use super::layout::{LAB_STATE, Layout, NodeSpec, Spec};
 use super::pki::{Initial, Pair};
 use super::product::Product;
+use super::services;
 use crate::lab::ha;
 use camino::{Utf8Path, Utf8PathBuf};
 use std::fs;
@@ -14,6 +15,8 @@ const GEN_CERT: &str = include_str!("doubles/gen-cert.sh");
 const REPLACE: &str = include_str!("doubles/replacehaSSLCert.sh");
 const RESTART: &str = include_str!("doubles/restart-oms.sh");
 const STATUS: &str = include_str!("doubles/status-oms.sh");
+const SERVICES: &str = include_str!("doubles/services.sh");
+const UPDATE_ROOT_KEY: &str = include_str!("doubles/updateRootKey.sh");
 
 /// Writes a file with exactly this mode, and the folders above it.
 pub(super) fn put(path: &Utf8Path, mode: u32, content: impl AsRef<[u8]>) -> Result<()> {
@@ -67,15 +70,19 @@ pub(super) fn install(
 ) -> Result<()> {
     let home = inside(root, product.bigdata_home());
     folder(&home, 0o755)?;
-    put(&home.join(product.om()).join("security/keyset.json"), 0o600, initial.keyset.as_bytes())?;
+    let om = home.join(product.om());
+    put(&home.join(product.keyset()), 0o600, initial.keyset.as_bytes())?;
+    put(&home.join(services::PASSWORD_FILE), 0o600, &initial.sealed)?;
+    put(&om.join("sbin/services.sh"), 0o700, SERVICES)?;
     let Some(pair) = pair else { return Ok(()) };
     let oms = home.join(product.oms_run_folder());
     put(&oms.join("workspace/ha/module/hacom/script/gen-cert.sh"), 0o700, GEN_CERT)?;
     for (name, text) in
         [("replacehaSSLCert.sh", REPLACE), ("restart-oms.sh", RESTART), ("status-oms.sh", STATUS)]
     {
-        put(&home.join(product.om()).join("sbin").join(name), 0o700, text)?;
+        put(&om.join("sbin").join(name), 0o700, text)?;
     }
+    put(&om.join("tools/updateRootKey.sh"), 0o700, UPDATE_ROOT_KEY)?;
     let local_cert = oms.join("workspace0/ha/local/cert");
     let cert_ha = home.join(product.cert_ha());
     for place in [&local_cert, &cert_ha] {
@@ -104,6 +111,7 @@ pub(super) fn state(layout: &Layout, spec: &Spec, node: &NodeSpec, binary: &Utf8
     put(&state.join("journal"), 0o644, "")?;
     put(&state.join("times"), 0o644, "")?;
     symlink(binary, state.join("windlass")).map_err(LabError::file("link", state.join("windlass")))?;
+    services::write_config(layout, spec, node)?;
     if !node.manager {
         return Ok(());
     }

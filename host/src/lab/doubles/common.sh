@@ -4,7 +4,8 @@
 : "${OMS_RUN_PATH:?is not set: log in as the service user}"
 # Which product it stands for, and where that has its OM folder; written in when the cluster is made.
 product=@product@
-cert_ha=$BIGDATA_HOME/@om@/security/certHA
+om=$BIGDATA_HOME/@om@
+cert_ha=$om/security/certHA
 local_cert=$OMS_RUN_PATH/workspace0/ha/local/cert
 lab=$BIGDATA_HOME/.windlass-lab
 
@@ -28,6 +29,12 @@ hang_if_told() {
 
 fail() {
     printf '[ERROR] %s\n' "$1" >&2
+    leave
+}
+
+# Ends a script that did not do what it was run for.
+leave() {
+    if on zero-exit; then exit 0; fi
     exit 1
 }
 
@@ -44,16 +51,20 @@ finish() {
     exit $end
 }
 
-# ask PROMPT: reads the password. The prompt is printed without a terminal too; with one, what is typed is not
-# shown.
-ask() {
+# prompt TEXT OTHER: asks, without a terminal too; in the other words where a switch says so.
+prompt() {
     if on prompt-missing; then
         :
     elif on prompt-different; then
-        printf 'Enter the pass phrase of another key:'
+        printf '%s' "$2"
     else
         printf '%s' "$1"
     fi
+}
+
+# ask PROMPT: reads the password. On a terminal, what is typed is not shown.
+ask() {
+    prompt "$1" 'Enter the pass phrase of another key:'
     if [ -t 0 ]; then
         terminal=$(stty -g)
         trap 'stty "$terminal"; exit 130' INT TERM
