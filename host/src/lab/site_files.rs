@@ -109,6 +109,7 @@ pub(super) fn profile(spec: &Spec) -> String {
              output = \"lines\"\n\
              writes = []\n\
              settle = \"{settle}\"\n\
+             everywhere = true\n\
              rerun = \"if-settle-says-no\"\n\
              timeout = \"15m\"\n\
              [commands.{command}.request]\n\
@@ -136,6 +137,13 @@ pub(super) fn profile(spec: &Spec) -> String {
              node = {{ longest = 100 }}\n"
         );
     }
+    text.push_str(
+        "\n\
+         [defaults.root-key]\n\
+         override = true\n\
+         # The doubles read a Tink key set, whoever made it.\n\
+         product_reads_keyset = \"yes\"\n",
+    );
     text
 }
 
