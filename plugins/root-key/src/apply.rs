@@ -1,7 +1,7 @@
 //! Does one step, and proves that it happened.
 
 use crate::level;
-use crate::memory::{self, BEFORE, IMPACT, MISSED_TOLD, OLD_VERSION, START_ASKED, STOP_ASKED};
+use crate::memory::{self, BEFORE, IMPACT, OLD_VERSION, START_ASKED, STOP_ASKED};
 use crate::names::{BACKUP, KEY, NEW_KEY, OLD_CANARY, UPDATE};
 use crate::parameters::{Parameters, Update};
 use crate::preflight::applications_stopped;
@@ -159,13 +159,11 @@ fn compare(cluster: &Nodes) -> Result<(), Fault> {
     }
     quarantine::isolate(cluster, &lost, AWAY)?;
     if !seen.other.is_empty() {
-        if !memory::is_marked(MISSED_TOLD)? {
-            memory::mark(MISSED_TOLD)?;
-            return Err(Fault::failed(format!(
-                "the new key did not arrive on {}: nothing was started",
-                list(&seen.other)
-            ))
-            .hint(format!("resuming puts the key set of {} there", cluster.first)));
+        let missed = format!("the new key did not arrive on {}", list(&seen.other));
+        let question = format!("Put the key set of {} there?", cluster.first);
+        if !operator::confirm(&question, &format!("It was reported as sent, but {missed}."))? {
+            return Err(Fault::failed(format!("{missed}: nothing was started"))
+                .hint("bring it there, or resume and have it put there"));
         }
         distribute(cluster, &seen.other)?;
         let again = keys::compare(&seen.other, &new)?;

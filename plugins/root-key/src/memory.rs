@@ -8,5 +8,3 @@ pub const OLD_VERSION: &str = "old-version";
 pub const STOP_ASKED: &str = "stop-asked";
 /// The cluster was told to start with the new key: what it stores from then on is sealed under it.
 pub const START_ASKED: &str = "start-asked";
-/// A node did not have the new key when the product said that it was sent; the operator was told.
-pub const MISSED_TOLD: &str = "missed-told";
