@@ -14,6 +14,7 @@ fn a_manifest(name: &str, kind: Kind) -> Manifest {
         kind,
         api: "0.1".into(),
         summary: "A guest of the tests".into(),
+        approvals: 0,
         needs: vec![],
     }
 }

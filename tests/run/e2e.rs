@@ -98,6 +98,21 @@ pub fn up_by(
     taste: Taste,
     program: impl FnOnce(Utf8PathBuf, &Utf8Path) -> Utf8PathBuf,
 ) -> Option<Pair> {
+    raise(product, transport, 0, taste, program)
+}
+
+/// A pair with so many members besides it.
+pub fn up_with_members(transport: Transport, members: usize) -> Option<Pair> {
+    raise(Product::Mrs2, transport, members, PLAIN, |binary, _| binary)
+}
+
+fn raise(
+    product: Product,
+    transport: Transport,
+    members: usize,
+    taste: Taste,
+    program: impl FnOnce(Utf8PathBuf, &Utf8Path) -> Utf8PathBuf,
+) -> Option<Pair> {
     let binary = binary()?;
     if transport == Transport::Ssh && !nix::unistd::geteuid().is_root() {
         println!("skipped: a practice cluster over ssh needs root");
@@ -111,7 +126,7 @@ pub fn up_by(
     }
     std::fs::set_permissions(controller.join("run"), PermissionsExt::from_mode(0o700)).unwrap();
     let binary = Some(program(binary, &controller));
-    let lab = Lab::up(&dir, &Plan { transport, product, members: 0, binary })
+    let lab = Lab::up(&dir, &Plan { transport, product, members, binary })
         .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
     let pair = Pair { lab, dir, controller, _folder: folder };
     pair.taste(taste);
@@ -293,7 +308,7 @@ impl Pair {
     #[track_caller]
     pub fn wait_normal(&self) {
         wait("HAAllResOK normal on both nodes", 20, || {
-            self.lab.status().unwrap().iter().all(|node| node.all_normal == Some(true))
+            self.lab.status().unwrap().iter().all(|node| !node.manager || node.all_normal == Some(true))
         });
     }
 

@@ -78,6 +78,11 @@ pub fn recorded(pair: &Pair, arguments: &[&str], code: i32) -> Vec<Place> {
     let mut command = pair.command(arguments);
     command.env("WINDLASS_FUSE", format!("record:{file}"));
     super::e2e::Ended::from(command.output().unwrap()).expect(code);
+    read(&file)
+}
+
+/// Reads the places that a command has written down.
+pub fn read(file: &camino::Utf8Path) -> Vec<Place> {
     let text = std::fs::read_to_string(file).unwrap();
     let place = |line: &str| {
         let mut words = line.splitn(6, ' ');
@@ -106,7 +111,7 @@ pub fn killed(pair: &Pair, arguments: &[&str], at: u64) -> bool {
 }
 
 /// Every place of a change and of what is kept; one of each observation, and of each gap between effects.
-fn chosen(places: &[Place], dice: &mut Dice) -> Vec<Place> {
+pub fn chosen(places: &[Place], dice: &mut Dice) -> Vec<Place> {
     let mut groups: BTreeMap<(u64, &str), Vec<&Place>> = BTreeMap::new();
     for place in places {
         groups.entry((place.effect, &place.class)).or_default().push(place);
@@ -122,7 +127,7 @@ fn chosen(places: &[Place], dice: &mut Dice) -> Vec<Place> {
 }
 
 /// The last place of each step's last change: one state for each changing step.
-fn states(places: &[Place]) -> Vec<Place> {
+pub fn states(places: &[Place]) -> Vec<Place> {
     let answered = places.iter().filter(|place| place.class == "Change" && place.place == "BeforeAnswer");
     let last: BTreeMap<&str, &Place> = answered.map(|place| (place.call.as_str(), place)).collect();
     last.into_values().cloned().collect()

@@ -6,6 +6,7 @@ mod bare;
 mod crash;
 pub(crate) mod e2e;
 mod faults;
+mod keys;
 mod leak;
 mod lease;
 mod matrix;

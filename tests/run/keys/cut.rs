@@ -1,0 +1,212 @@
+//! The kill matrix of root-key: a controller killed at every place that a run passes, then resumed or taken back.
+//!
+//! Whatever is killed where, there is one new version or none, the cluster is never started with key sets that
+//! differ, and what was sealed before opens: a service whose password does not open does not start.
+
+use super::{Held, NODES, Run, as_before, held, keyset, sealed_under, up, updated, versions};
+use crate::run::crash::Dice;
+use crate::run::e2e::{Ended, Pair};
+use crate::run::matrix::{Place, Work, chosen, go_through, killed, recorded, states};
+use std::collections::BTreeMap;
+use windlass::lab::Transport;
+
+const PRODUCT: &[&str] = &["root-key"];
+const NATIVE: &[&str] = &["root-key", "-p", "update=native", "-p", "rewrap=yes"];
+
+/// What follows the kill.
+#[derive(Debug, Clone)]
+enum Then {
+    Resume,
+    RollBack,
+    /// The rollback is killed too, at this of its places, and begun again.
+    RollBackKilledAt(u64),
+}
+
+struct Case {
+    transport: Transport,
+    procedure: &'static [&'static str],
+    place: Place,
+    then: Then,
+}
+
+/// A site value that was sealed before the run, to be sealed anew.
+const VALUE: &str = "kept-through-it-all";
+
+impl Work for Case {
+    fn title(&self) -> String {
+        format!("{}, killed at {}, then {:?}", self.procedure.join(" "), self.place, self.then)
+    }
+
+    fn up(&self) -> Option<Pair> {
+        let pair = up(self.transport)?;
+        put(&pair);
+        Some(pair)
+    }
+
+    fn goes_with(&self, other: &Self) -> bool {
+        self.procedure == other.procedure
+    }
+
+    fn check(&self, pair: &Pair) -> bool {
+        let before = held(pair);
+        let run = Run::of(pair, self.procedure);
+        let there = killed(pair, &run.arguments(), self.place.at);
+        agree_where_they_run(pair);
+        match self.then {
+            _ if !there => updated(pair, &before, &NODES),
+            Then::Resume => self.resumed(pair, &run, &before),
+            Then::RollBack | Then::RollBackKilledAt(_) => {
+                let id = pair.last_run();
+                if let Then::RollBackKilledAt(at) = self.then {
+                    killed(pair, &["rollback"], at);
+                    agree_where_they_run(pair);
+                }
+                let back = pair.windlass(&["rollback", &id]);
+                match back.code {
+                    // Started with the new key: only the way forward is left.
+                    Some(5) if back.err.contains("no-way-back") => self.resumed(pair, &run, &before),
+                    // Killed after it was over, forward or back.
+                    Some(2) if back.err.contains("nothing left to do") => match is_new(pair, &before) {
+                        true => updated(pair, &before, &NODES),
+                        false => as_before(pair, &before),
+                    },
+                    _ => {
+                        back.expect(1);
+                        as_before(pair, &before);
+                    }
+                }
+            }
+        }
+        value_opens(pair, self.procedure == NATIVE && is_new(pair, &before));
+        // The next case begins where this one began: a run that is not closed keeps what it saved.
+        true
+    }
+}
+
+impl Case {
+    #[track_caller]
+    fn resumed(&self, pair: &Pair, run: &Run, before: &BTreeMap<String, Held>) {
+        let resumed = pair.windlass(&run.resume());
+        // Killed after it was over: there is nothing left to do.
+        if !(resumed.code == Some(2) && resumed.err.contains("no unfinished run")) {
+            resumed.expect(0);
+        }
+        updated(pair, before, &NODES);
+    }
+}
+
+fn is_new(pair: &Pair, before: &BTreeMap<String, Held>) -> bool {
+    let was = &before["master1 key set"].as_ref().unwrap().0;
+    std::fs::read(keyset(pair, "master1")).unwrap() != *was
+}
+
+/// Services run on no two nodes that have different key sets.
+#[track_caller]
+fn agree_where_they_run(pair: &Pair) {
+    let runs = |node: &&&str| super::services(pair, node, "started").code == Some(0);
+    let running: Vec<_> =
+        NODES.iter().filter(runs).map(|node| std::fs::read(keyset(pair, node)).unwrap()).collect();
+    assert!(running.windows(2).all(|two| two[0] == two[1]), "services run with key sets that differ");
+}
+
+fn put(pair: &Pair) {
+    let mut command = pair.command(&["secret", "put", "kept"]);
+    crate::run::e2e::feed(&mut command, VALUE.as_bytes()).expect(0);
+}
+
+/// The site's own value opens; sealed `anew` under the primary, where that was asked for.
+#[track_caller]
+fn value_opens(pair: &Pair, anew: bool) {
+    let ended: Ended = pair.windlass(&["secret", "get", "kept"]).expect(0);
+    assert_eq!(ended.out.trim_end(), VALUE);
+    if anew {
+        let (_, primary) = versions(&std::fs::read(keyset(pair, "master1")).unwrap());
+        let listed = pair.windlass(&["--json", "secret", "list"]).expect(0).out;
+        assert!(listed.contains(&primary.to_string()), "{listed} is not under {primary}");
+        assert_eq!(sealed_under(pair, "member2"), primary);
+    }
+}
+
+fn cases(
+    transport: Transport,
+    procedure: &'static [&'static str],
+    quick: bool,
+    dice: &mut Dice,
+) -> Option<Vec<Case>> {
+    let pair = up(transport)?;
+    put(&pair);
+    let before = held(&pair);
+    let run = Run::of(&pair, procedure);
+    let places = recorded(&pair, &run.arguments(), 0);
+    updated(&pair, &before, &NODES);
+    let mut cases = Vec::new();
+    for place in chosen(&places, dice) {
+        cases.push(Case { transport, procedure, place: place.clone(), then: Then::Resume });
+        if place.class == "Change" {
+            cases.push(Case { transport, procedure, place, then: Then::RollBack });
+        }
+    }
+    let mut states = states(&places);
+    if quick {
+        states = vec![states.swap_remove(dice.below(states.len()))];
+    }
+    for place in states {
+        let before = held(&pair);
+        let run = Run::of(&pair, procedure);
+        if !killed(&pair, &run.arguments(), place.at) {
+            continue;
+        }
+        let file = pair.controller.join("places");
+        let _ = std::fs::remove_file(&file);
+        let back =
+            pair.command(&["rollback"]).env("WINDLASS_FUSE", format!("record:{file}")).output().unwrap();
+        if back.status.code() != Some(1) {
+            // There is no way back from here: nothing to cut short.
+            pair.windlass(&run.resume()).expect(0);
+            updated(&pair, &before, &NODES);
+            continue;
+        }
+        for place_back in chosen(&crate::run::matrix::read(&file), dice) {
+            let then = Then::RollBackKilledAt(place_back.at);
+            cases.push(Case { transport, procedure, place: place.clone(), then });
+        }
+    }
+    Some(cases)
+}
+
+fn matrix(transport: Transport, procedures: &[&'static [&'static str]], few: usize) {
+    let mut dice = Dice::roll();
+    let quick = std::env::var_os("WINDLASS_MATRIX").is_none();
+    let mut all = Vec::new();
+    for procedure in procedures {
+        let Some(cases) = cases(transport, procedure, quick, &mut dice) else { return };
+        println!("{} cases of {}", cases.len(), procedure.join(" "));
+        all.push(cases);
+    }
+    if quick {
+        let each = few.div_ceil(all.len());
+        for cases in &mut all {
+            while cases.len() > each {
+                cases.swap_remove(dice.below(cases.len()));
+            }
+        }
+    }
+    go_through(
+        &format!("kills of root-key over {transport:?}"),
+        &all.into_iter().flatten().collect::<Vec<_>>(),
+    );
+}
+
+#[test]
+fn killed_anywhere_a_run_of_root_key_makes_one_new_version_or_none() {
+    matrix(Transport::Local, &[PRODUCT, NATIVE], 20);
+}
+
+#[test]
+fn killed_anywhere_over_ssh_a_run_of_root_key_makes_one_new_version_or_none() {
+    if std::env::var_os("WINDLASS_MATRIX").is_some() {
+        println!("skipped: the whole matrix is gone through on local nodes");
+        return;
+    }
+    matrix(Transport::Ssh, &[NATIVE], 4);
+}

@@ -1,0 +1,184 @@
+//! `windlass run root-key` and `retire-key` on practice clusters: a pair and members, whose services read a secret
+//! through the cluster's key when they start.
+//!
+//! What is looked at is the nodes' files and the services' own observations; no code of the host that changes keys.
+
+mod cut;
+mod level;
+mod retire;
+mod struck;
+mod whole;
+
+use super::e2e::{Ended, Pair, files, up_with_members};
+use camino::Utf8PathBuf;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use windlass::lab::Transport;
+
+pub const NODES: [&str; 4] = ["master1", "master2", "member1", "member2"];
+
+/// A pair and two members.
+pub fn up(transport: Transport) -> Option<Pair> {
+    up_with_members(transport, 2)
+}
+
+/// The token that acknowledges the impact here, for this way to update: the plan names it.
+#[track_caller]
+pub fn token(pair: &Pair, procedure: &[&str]) -> String {
+    let planned = pair.windlass(&[&["plan"], procedure].concat()).expect(0);
+    let (_, after) = planned.out.split_once("unasked with --ack ").expect("a token to acknowledge with");
+    after.split(')').next().unwrap().to_owned()
+}
+
+/// The file of a node's key set.
+pub fn keyset(pair: &Pair, node: &str) -> Utf8PathBuf {
+    security(pair, node).join("keyset.json")
+}
+
+fn backup(pair: &Pair, node: &str) -> Utf8PathBuf {
+    security(pair, node).join("keyset.backup.json")
+}
+
+fn security(pair: &Pair, node: &str) -> Utf8PathBuf {
+    pair.product_home(node).join("om-0.0.1/security")
+}
+
+/// What a node holds of keys: bytes, mode, owner; None where there is no such file.
+type Held = Option<(Vec<u8>, u32, u32)>;
+
+/// The key sets and backups of all nodes.
+pub fn held(pair: &Pair) -> BTreeMap<String, Held> {
+    let look = |path: &Utf8PathBuf| -> Held {
+        let meta = path.metadata().ok()?;
+        Some((std::fs::read(path).unwrap(), meta.mode() & 0o7777, meta.uid()))
+    };
+    let of = |node: &&str| {
+        [
+            (format!("{node} key set"), look(&keyset(pair, node))),
+            (format!("{node} backup"), look(&backup(pair, node))),
+        ]
+    };
+    NODES.iter().flat_map(of).collect()
+}
+
+/// The versions of a key set: number and key; and the number of the primary.
+pub fn versions(bytes: &[u8]) -> (BTreeMap<u64, String>, u64) {
+    let set: Value = serde_json::from_slice(bytes).unwrap();
+    let one = |key: &Value| {
+        assert_eq!(key["status"], "ENABLED");
+        (key["keyId"].as_u64().unwrap(), key["keyData"]["value"].as_str().unwrap().to_owned())
+    };
+    (set["key"].as_array().unwrap().iter().map(one).collect(), set["primaryKeyId"].as_u64().unwrap())
+}
+
+fn bytes(held: &BTreeMap<String, Held>, node: &str) -> Vec<u8> {
+    held[&format!("{node} key set")].as_ref().expect("a key set").0.clone()
+}
+
+/// The version that a service has sealed its last session under.
+pub fn sealed_under(pair: &Pair, node: &str) -> u64 {
+    let sealed = std::fs::read(pair.product_home(node).join("service/session.sealed")).unwrap();
+    u64::from(u32::from_be_bytes(sealed[1..5].try_into().unwrap()))
+}
+
+/// What a node's own services say.
+pub fn services(pair: &Pair, node: &str, verb: &str) -> Ended {
+    pair.by_hand(node, &format!(r#"sh "$BIGDATA_HOME/om-0.0.1/sbin/services.sh" {verb}"#), b"")
+}
+
+#[track_caller]
+pub fn all_run(pair: &Pair, nodes: &[&str]) {
+    for node in nodes {
+        services(pair, node, "started").expect(0);
+    }
+}
+
+/// Fails unless these nodes have one new version more than before, the same everywhere, the services run and seal
+/// what is new under it, and nothing is left that should not be.
+#[track_caller]
+pub fn updated(pair: &Pair, before: &BTreeMap<String, Held>, nodes: &[&str]) {
+    let after = held(pair);
+    let (old, old_primary) = versions(&bytes(before, "master1"));
+    let (new, primary) = versions(&bytes(&after, "master1"));
+    assert_eq!(new.len(), old.len() + 1, "new versions: {:?}", new.keys());
+    assert!(!old.contains_key(&primary) && primary != old_primary);
+    assert!(old.iter().all(|(number, key)| new.get(number) == Some(key)), "an old version is lost");
+    for node in nodes {
+        let (same, mode, owner) = after[&format!("{node} key set")].as_ref().unwrap();
+        let was = before[&format!("{node} key set")].as_ref().unwrap();
+        assert!(*same == bytes(&after, "master1"), "{node} has another key set");
+        assert_eq!((*mode, *owner), (0o600, was.2), "{node}");
+        services(pair, node, "started").expect(0);
+        assert_eq!(sealed_under(pair, node), primary, "{node} seals under another version");
+        no_leftovers(pair, node);
+    }
+    for manager in ["master1", "master2"] {
+        let kept = after[&format!("{manager} backup")].as_ref().expect("a backup");
+        assert!(kept.0 == bytes(before, "master1") && kept.1 == 0o600, "the backup on {manager}");
+    }
+}
+
+/// Fails unless every node has what it had, byte for byte and mode for mode, and the services run.
+#[track_caller]
+pub fn as_before(pair: &Pair, before: &BTreeMap<String, Held>) {
+    let after = held(pair);
+    for (name, was) in before {
+        assert!(after[name] == *was, "{name} is not what it was");
+    }
+    for node in NODES {
+        services(pair, node, "started").expect(0);
+        no_leftovers(pair, node);
+    }
+}
+
+/// Nothing staged beside a file, no job, no lease.
+#[track_caller]
+fn no_leftovers(pair: &Pair, node: &str) {
+    let beside: Vec<_> = files(&security(pair, node))
+        .into_iter()
+        .filter(|path| path.as_str().contains(".windlass-") || path.as_str().ends_with(".new"))
+        .collect();
+    assert!(beside.is_empty(), "{node}: {beside:?}");
+    let home = pair.home(node).join(".windlass");
+    for entry in files(&home) {
+        let name = entry.strip_prefix(&home).unwrap().as_str();
+        let parts: Vec<_> = name.split('/').collect();
+        let listed =
+            matches!(parts.as_slice(), ["token"] | ["runs", _, "swaps" | "marks" | "saved" | "mirror", ..]);
+        assert!(listed, "{node}: .windlass/{name} is not listed in docs/nodes.md for a run that is over");
+    }
+}
+
+/// A command of the site whose run is to be acknowledged.
+pub struct Run {
+    arguments: Vec<String>,
+}
+
+impl Run {
+    /// `windlass run PROCEDURE …`, acknowledged and confirmed.
+    #[track_caller]
+    pub fn of(pair: &Pair, procedure: &[&str]) -> Self {
+        let token = token(pair, procedure);
+        let mut arguments: Vec<String> = vec!["run".into()];
+        arguments.extend(procedure.iter().map(|word| (*word).to_owned()));
+        arguments.extend(["--yes".into(), "--ack".into(), token]);
+        Self { arguments }
+    }
+
+    pub fn arguments(&self) -> Vec<&str> {
+        self.arguments.iter().map(String::as_str).collect()
+    }
+
+    /// `resume`, confirmed and acknowledged alike: the run may have been cut off before it was asked.
+    pub fn resume(&self) -> Vec<&str> {
+        let mut arguments = vec!["resume", "--yes", "--ack"];
+        arguments.extend(self.arguments.last().map(String::as_str));
+        arguments
+    }
+
+    #[track_caller]
+    pub fn run(&self, pair: &Pair, code: i32) -> Ended {
+        pair.windlass(&self.arguments()).expect(code)
+    }
+}
