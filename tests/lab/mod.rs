@@ -3,7 +3,10 @@
 
 mod by_hand;
 mod coming_up;
+mod declared;
 mod ending;
+mod root_key;
+mod services;
 mod switches;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -140,6 +143,53 @@ impl Fixture {
         command.args(["s_client", "-connect", &format!("{address}:20012"), "-CAfile"]);
         command.arg(self.cert_ha(root_of).join("root-ca.crt"));
         text(&feed(&mut command, "")).contains("Verify return code: 0 (ok)")
+    }
+
+    /// A path below the OM folder of a node.
+    fn om(&self, node: &str, path: &str) -> Utf8PathBuf {
+        // certHA lies in `security`.
+        self.cert_ha(node).parent().unwrap().parent().unwrap().join(path)
+    }
+
+    /// A path below `BIGDATA_HOME` of a node.
+    fn product_home(&self, node: &str, path: &str) -> Utf8PathBuf {
+        let home = self.lab.product().bigdata_home().trim_start_matches('/');
+        self.lab.node_root(node).unwrap().join(home).join(path)
+    }
+
+    /// Asks the manager's API, and returns status and body.
+    fn ask(&self, method: &str, name: &str, body: &str) -> (u16, String) {
+        let mut command = self.lab.command("curl").unwrap();
+        command.args(["-s", "-w", "%{http_code}", "-X", method, "--cacert"]);
+        command.arg(self.dir.join("manager-ca.pem"));
+        command.args(["-H", "Content-Type: text/plain", "--data-binary", body]);
+        command.arg(format!("{}/api/{name}", self.lab.manager_url()));
+        let said = text(&feed(&mut command, ""));
+        let (body, status) = said.split_at(said.len() - 3);
+        (status.parse().unwrap(), body.to_owned())
+    }
+
+    fn services(&self) -> String {
+        let (status, lines) = self.ask("GET", "services", "");
+        assert_eq!(status, 200, "{lines}");
+        lines
+    }
+
+    /// Begins an operation of the manager's and returns how it ended.
+    fn operate(&self, name: &str) -> String {
+        assert_eq!(self.ask("POST", name, "").0, 202);
+        self.operated()
+    }
+
+    fn operated(&self) -> String {
+        let ended = std::cell::RefCell::default();
+        wait("the end of the operation", || {
+            let (status, how) = self.ask("GET", "operation", "");
+            assert_eq!(status, 200, "{how}");
+            *ended.borrow_mut() = how;
+            *ended.borrow() != "running\n"
+        });
+        ended.into_inner()
     }
 
     fn page(&self) -> String {
