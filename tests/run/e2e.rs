@@ -207,6 +207,14 @@ impl Pair {
             .stdin(Stdio::null());
     }
 
+    /// Has what hangs found out soon.
+    pub fn impatient(&self) {
+        let path = self.dir.join("site.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let patience = "[ssh]\nkeepalive = \"1s\"\nconnect_timeout = \"3s\"\n";
+        std::fs::write(&path, text.replacen("[ssh]\n", patience, 1)).unwrap();
+    }
+
     pub fn windlass(&self, arguments: &[&str]) -> Ended {
         self.command(arguments).output().unwrap().into()
     }

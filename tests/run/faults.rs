@@ -22,14 +22,14 @@ const RUN: [&str; 6] = ["run", "ha-cert", "--yes", "-p", "patience=15", "-palgor
 const PATIENCE: Duration = Duration::from_secs(240);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub enum Fault {
     NodeKilled,
     NodeRebooted,
     LinkDown,
     DiskFull,
 }
 
-const FAULTS: [Fault; 4] = [Fault::NodeKilled, Fault::NodeRebooted, Fault::LinkDown, Fault::DiskFull];
+pub const FAULTS: [Fault; 4] = [Fault::NodeKilled, Fault::NodeRebooted, Fault::LinkDown, Fault::DiskFull];
 
 impl Fault {
     fn switches(self) -> &'static [Switch] {
@@ -40,14 +40,14 @@ impl Fault {
         }
     }
 
-    fn strikes(self, pair: &Pair, node: &str) {
+    pub fn strikes(self, pair: &Pair, node: &str) {
         self.set(pair, node, false);
         if self == Fault::NodeRebooted {
             self.set(pair, node, true);
         }
     }
 
-    fn is_repaired(self, pair: &Pair, node: &str) {
+    pub fn is_repaired(self, pair: &Pair, node: &str) {
         self.set(pair, node, true);
     }
 
@@ -76,10 +76,7 @@ impl Work for Case {
     fn up(&self) -> Option<Pair> {
         let pair = up(Transport::Ssh, PLAIN)?;
         // What hangs is found out soon.
-        let path = pair.dir.join("site.toml");
-        let text = std::fs::read_to_string(&path).unwrap();
-        let patience = "[ssh]\nkeepalive = \"1s\"\nconnect_timeout = \"3s\"\n";
-        std::fs::write(&path, text.replacen("[ssh]\n", patience, 1)).unwrap();
+        pair.impatient();
         Some(pair)
     }
 
@@ -115,40 +112,8 @@ impl Work for Case {
 }
 
 impl Case {
-    /// Runs until the place, has the fault happen, and returns how the run ended; None where it never got there.
     fn strike(&self, pair: &Pair) -> Option<Ended> {
-        let mut command = pair.command(&RUN);
-        command.env("WINDLASS_FUSE", format!("stop:{}", self.place.at));
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let pid = child.id() as i32;
-        let state = || {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-            stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
-        };
-        let deadline = Instant::now() + PATIENCE;
-        let mut stopped = false;
-        while !stopped && state() != 'Z' {
-            assert!(Instant::now() < deadline, "it neither stopped nor ended");
-            std::thread::sleep(Duration::from_millis(2));
-            stopped = state() == 'T';
-        }
-        if stopped {
-            self.fault.strikes(pair, self.node);
-            kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
-            while state() != 'Z' && Instant::now() < deadline {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            if state() != 'Z' {
-                kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
-                panic!("it hangs: {:?}", Ended::from(child.wait_with_output().unwrap()));
-            }
-        }
-        let ended: Ended = child.wait_with_output().unwrap().into();
-        if !stopped {
-            ended.expect(0);
-            return None;
-        }
-        Some(ended)
+        strike(pair, &RUN, &self.place, || self.fault.strikes(pair, self.node))
     }
 
     /// What the operator types, once the node is well.
@@ -168,6 +133,42 @@ impl Case {
         pair.windlass(&["rollback", run]).expect(1);
         proof::as_it_was(pair, before);
     }
+}
+
+/// Runs a command until a place, has the fault happen, and returns how it ended; None where it never got there.
+pub fn strike(pair: &Pair, arguments: &[&str], place: &Place, fault: impl FnOnce()) -> Option<Ended> {
+    let mut command = pair.command(arguments);
+    command.env("WINDLASS_FUSE", format!("stop:{}", place.at));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = child.id() as i32;
+    let state = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    let mut stopped = false;
+    while !stopped && state() != 'Z' {
+        assert!(Instant::now() < deadline, "it neither stopped nor ended");
+        std::thread::sleep(Duration::from_millis(2));
+        stopped = state() == 'T';
+    }
+    if stopped {
+        fault();
+        kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
+        while state() != 'Z' && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if state() != 'Z' {
+            kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+            panic!("it hangs: {:?}", Ended::from(child.wait_with_output().unwrap()));
+        }
+    }
+    let ended: Ended = child.wait_with_output().unwrap().into();
+    if !stopped {
+        ended.expect(0);
+        return None;
+    }
+    Some(ended)
 }
 
 /// Whether a node says that a run has it.
@@ -200,9 +201,9 @@ fn saved_is_intact(pair: &Pair, run: &str, before: &BTreeMap<String, (Vec<u8>, u
     }
 }
 
-/// For every fault: before each effect that asks a node acts; for a change, also while the node has its script and
-/// its job.
-fn cases(places: &[Place], dice: &mut Dice) -> Vec<Case> {
+/// Where something may happen to a node: before each effect that asks a node acts; for a change, also while the node
+/// has its script and its job.
+pub fn exposed(places: &[Place]) -> Vec<Place> {
     let asking: BTreeSet<u64> =
         places.iter().filter(|place| place.place == "Sent").map(|place| place.effect).collect();
     let mut chosen = BTreeSet::new();
@@ -217,6 +218,11 @@ fn cases(places: &[Place], dice: &mut Dice) -> Vec<Case> {
             struck.push(place.clone());
         }
     }
+    struck
+}
+
+fn cases(places: &[Place], dice: &mut Dice) -> Vec<Case> {
+    let struck = exposed(places);
     let mut cases = Vec::new();
     for fault in FAULTS {
         for place in &struck {

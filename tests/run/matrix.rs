@@ -126,6 +126,15 @@ pub fn chosen(places: &[Place], dice: &mut Dice) -> Vec<Place> {
     chosen
 }
 
+/// One place of each effect: where a rollback is cut short.
+pub fn one_of_each(places: &[Place], dice: &mut Dice) -> Vec<Place> {
+    let mut effects: BTreeMap<u64, Vec<&Place>> = BTreeMap::new();
+    for place in places.iter().filter(|place| place.class != "Between") {
+        effects.entry(place.effect).or_default().push(place);
+    }
+    effects.into_values().map(|of_it| of_it[dice.below(of_it.len())].clone()).collect()
+}
+
 /// The last place of each step's last change: one state for each changing step.
 pub fn states(places: &[Place]) -> Vec<Place> {
     let answered = places.iter().filter(|place| place.class == "Change" && place.place == "BeforeAnswer");
@@ -155,7 +164,7 @@ fn cases(transport: Transport, taste: Taste, quick: bool, dice: &mut Dice) -> Op
             continue;
         }
         let back = recorded(&pair, &["rollback"], 1);
-        for place_back in chosen(&back, dice) {
+        for place_back in one_of_each(&back, dice) {
             let then = Then::RollBackKilledAt(place_back.at);
             cases.push(Case { transport, taste, place: place.clone(), then });
         }

@@ -3,7 +3,7 @@
 //! Neighbours: `effect` hands permits in; a backend calls `capability`, which calls `transport`.
 
 mod detail;
-pub(crate) mod keyring;
+mod keyring;
 mod label;
 pub mod live;
 mod look;
@@ -11,6 +11,7 @@ pub mod plan;
 mod standing;
 mod supplied;
 
+pub(crate) use keyring::needs as key_needs;
 pub(crate) use look::{Look, unfit};
 #[cfg(test)]
 pub(crate) use standing::NothingStanding;

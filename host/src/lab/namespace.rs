@@ -10,8 +10,8 @@ use super::layout::{
     LAB_STATE, LOGIN_USER, LOGIN_USER_ID, Layout, NODE_BINARY, NodeSpec, SERVICE_USER, SERVICE_USER_ID, Spec,
 };
 use super::process::spawn_isolated;
-use super::services;
 use super::tree::{self, folder, inside, login_environment, own, put};
+use super::{operation, services};
 use camino::{Utf8Path, Utf8PathBuf};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::CloneFlags;
@@ -206,7 +206,9 @@ pub(super) fn start_nodes(
 pub(super) fn start_again(layout: &Layout, spec: &Spec, index: usize) -> Result<i32> {
     let node = spec.nodes.get(index).ok_or_else(|| LabError::failed("start a node", "there is none"))?;
     // Those that ran when it lost its power: what was stopped stays so.
-    let services = services::was_started(&layout.state(&node.name));
+    let state = layout.state(&node.name);
+    // A node asks the manager whether it is part of the cluster before it starts anything.
+    let services = services::was_started(&state) && !operation::is_isolated(&state);
     let start = start_of(layout, spec, node, services);
     // An overlay that is not synced says that it may have been cut short. Its layer is in memory, and whole.
     let unsynced = start.work.join("work/incompat");

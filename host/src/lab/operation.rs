@@ -10,7 +10,7 @@ use super::network::on_each;
 use super::process::replace_file;
 use super::supervisor::chain;
 use super::switching::Cluster;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -150,6 +150,11 @@ impl Operations {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a node is left out, by its state folder.
+pub(super) fn is_isolated(state: &Utf8Path) -> bool {
+    state.join(ISOLATED).exists()
 }
 
 impl Cluster {

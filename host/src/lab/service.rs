@@ -21,6 +21,8 @@ pub enum Service {
     ServicesStart { state: Utf8PathBuf },
     /// Stops them
     ServicesStop { state: Utf8PathBuf },
+    /// Seals what they need anew, under the key of now
+    ServicesRenew { state: Utf8PathBuf },
 }
 
 impl Service {
@@ -34,6 +36,7 @@ impl Service {
             Self::HaStop { state } => ha::stop(state),
             Self::ServicesStart { state } => services::start(state, None).map(drop),
             Self::ServicesStop { state } => services::stop(state),
+            Self::ServicesRenew { state } => services::renew(state),
         }
     }
 }

@@ -74,7 +74,10 @@ pub(super) fn site(spec: &Spec) -> String {
          company = \"dt\"\n\
          organize = \"IT\"\n\
          common_name = \"HADOOP.COM\"\n\
-         email = \"abc@dt.com\"\n",
+         email = \"abc@dt.com\"\n\
+         \n\
+         [procedures.retire-key]\n\
+         approvals = 0                          # a real site leaves it at the two that retire-key asks for\n",
         spec.manager,
         match spec.product {
             Product::Mrs2 => "\"product\" also needs allow_secret_in_argv = true",
@@ -139,6 +142,15 @@ pub(super) fn profile(spec: &Spec) -> String {
     }
     text.push_str(
         "\n\
+         # Whether the services of a node have nothing that is sealed under a version of the key.\n\
+         [commands.key-version-unused]\n\
+         kind = \"observe\"\n\
+         argv = [\"sh\", \"${om}/sbin/services.sh\", \"unused\", \"{version}\"]\n\
+         user = \"omm\"\n\
+         output = \"lines\"\n\
+         [commands.key-version-unused.args]\n\
+         version = { longest = 10, characters = \"\" }\n\
+         \n\
          [defaults.root-key]\n\
          override = true\n\
          # The doubles read a Tink key set, whoever made it.\n\

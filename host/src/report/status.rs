@@ -40,6 +40,8 @@ pub struct NodeStatus {
     pub endpoints: Vec<EndpointStatus>,
     pub keys: Vec<KeyStatus>,
     pub keyset: Option<KeysetStatus>,
+    /// Why a run put it in quarantine, where none has released it since.
+    pub quarantine: Option<String>,
     /// As the node itself says: `active normal`; none where it carries no health table.
     pub health: Vec<HealthStatus>,
 }
@@ -53,6 +55,7 @@ impl NodeStatus {
             endpoints: Vec::new(),
             keys: Vec::new(),
             keyset: None,
+            quarantine: None,
             health: Vec::new(),
         }
     }
@@ -166,6 +169,10 @@ impl Status {
         };
         for node in &self.nodes {
             let name = Some(&node.node);
+            if let Some(reason) = &node.quarantine {
+                let what = format!("in quarantine: {}", super::harmless(reason));
+                add(name, what, "windlass run root-key -p mode=catch-up");
+            }
             if let Some(problem) = &node.problem {
                 add(name, problem.clone(), "windlass site check --connect");
                 continue;
@@ -353,6 +360,9 @@ impl Status {
             let name = ("node", node.node.as_str());
             let up = i64::from(node.problem.is_none());
             metrics.add("windlass_node_up", "Whether the node could be asked.", &[site, name], up);
+            let quarantined = i64::from(node.quarantine.is_some());
+            let told = "Whether a run has put the node in quarantine.";
+            metrics.add("windlass_node_quarantined", told, &[site, name], quarantined);
             for certificate in &node.certificates {
                 let in_use = if certificate.in_use { "yes" } else { "no" };
                 let labels = [site, name, ("file", certificate.file.as_str()), ("in_use", in_use)];

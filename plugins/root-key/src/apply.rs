@@ -27,7 +27,7 @@ pub fn apply(step: Step) -> Result<(), Fault> {
         Step::Backup => backup(&cluster),
         Step::Stop => stop(&cluster, &parameters),
         Step::Update => update(&cluster, &parameters),
-        Step::Compare => compare(&cluster),
+        Step::Compare => compare(&cluster, &parameters),
         Step::Start => start(&cluster, &parameters),
         Step::Rewrap => rewrap(&cluster),
         Step::Level => level::level(&cluster),
@@ -85,6 +85,7 @@ fn stop(cluster: &Nodes, parameters: &Parameters) -> Result<(), Fault> {
 
 fn update(cluster: &Nodes, parameters: &Parameters) -> Result<(), Fault> {
     let before = memory::expect(BEFORE)?;
+    services::still_down(cluster, &cluster.present()?, parameters.patience)?;
     // Never a second new key: where the first node has one, it is the one.
     let made = keys::digest(&cluster.first)? != before;
     match (parameters.update, made) {
@@ -144,7 +145,7 @@ fn distribute(cluster: &Nodes, to: &[String]) -> Result<(), Fault> {
 }
 
 /// Before anything starts: one key set everywhere.
-fn compare(cluster: &Nodes) -> Result<(), Fault> {
+fn compare(cluster: &Nodes, parameters: &Parameters) -> Result<(), Fault> {
     let new = keys::digest(&cluster.first)?;
     if new == memory::expect(BEFORE)? {
         return Err(Fault::failed(format!("{} has the key set of before", cluster.first)));
@@ -172,6 +173,8 @@ fn compare(cluster: &Nodes) -> Result<(), Fault> {
         }
         operator::note(&format!("The key set of {} was put on {}.", cluster.first, list(&seen.other)))?;
     }
+    // What came up meanwhile has loaded the key set of before.
+    services::still_down(cluster, &cluster.present()?, parameters.patience)?;
     let opened = keyring::opens(&cluster.first, KEY, OLD_CANARY)?;
     if opened.to_string() != memory::expect(OLD_VERSION)? {
         return Err(Fault::failed(

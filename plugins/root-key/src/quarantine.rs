@@ -2,7 +2,7 @@
 
 use crate::names::{ISOLATE, JOIN, NODE};
 use key_sets::nodes::{Nodes, add_away};
-use windlass_sdk::{Fault, host::nodes, node};
+use windlass_sdk::{Fault, host::nodes, host::operator, node};
 
 /// Puts nodes that do not answer in quarantine, and has the product keep them from starting where it can.
 pub fn isolate(cluster: &Nodes, away: &[String], reason: &str) -> Result<(), Fault> {
@@ -12,6 +12,7 @@ pub fn isolate(cluster: &Nodes, away: &[String], reason: &str) -> Result<(), Fau
     add_away(away)?;
     for absent in away {
         nodes::quarantine(absent, reason)?;
+        operator::note(&format!("{absent} is in quarantine: {reason}."))?;
         change(cluster, ISOLATE, absent)?;
     }
     Ok(())
@@ -20,7 +21,8 @@ pub fn isolate(cluster: &Nodes, away: &[String], reason: &str) -> Result<(), Fau
 /// Releases a node, and has the product let it start.
 pub fn join(cluster: &Nodes, level: &str) -> Result<(), Fault> {
     nodes::release(level)?;
-    change(cluster, JOIN, level)
+    change(cluster, JOIN, level)?;
+    operator::note(&format!("{level} is out of quarantine."))
 }
 
 /// Runs one of the two commands. A profile that has none leaves it at the word in the journal.

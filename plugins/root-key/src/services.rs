@@ -93,6 +93,17 @@ pub fn go(cluster: &Nodes, present: &[String], way: Way, patience: u32) -> Resul
     }
 }
 
+/// Sees that nothing has come up again since the cluster was stopped, as a node that was started again may, and has
+/// it stopped where it has.
+pub fn still_down(cluster: &Nodes, present: &[String], patience: u32) -> Result<(), Fault> {
+    let seen = look(present, Way::Down)?;
+    if seen.not_so.is_empty() {
+        return Ok(());
+    }
+    operator::note(&format!("Came up again, and is stopped: {}.", list(&seen.not_so)))?;
+    go(cluster, present, Way::Down, patience)
+}
+
 fn failed(outcome: &Outcome, seen: &Seen, way: Way, patience: u32) -> Fault {
     let mut left = seen.not_so.clone();
     left.extend(seen.away.iter().map(|node| format!("{node}: does not answer")));

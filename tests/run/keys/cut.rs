@@ -1,17 +1,17 @@
-//! The kill matrix of root-key: a controller killed at every place that a run passes, then resumed or taken back.
+//! The kill matrix of root-key, its catch-up and retire-key: a controller killed at every place that a run passes, then resumed or taken back.
 //!
 //! Whatever is killed where, there is one new version or none, the cluster is never started with key sets that
 //! differ, and what was sealed before opens: a service whose password does not open does not start.
 
-use super::{Held, NODES, Run, as_before, held, keyset, sealed_under, up, updated, versions};
+use super::{
+    CATCH_UP, Held, NATIVE, NODES, PRODUCT, RETIRE, Run, Taste, agree_where_they_run, as_before, held,
+    keyset, sealed_under, up, versions,
+};
 use crate::run::crash::Dice;
 use crate::run::e2e::{Ended, Pair};
-use crate::run::matrix::{Place, Work, chosen, go_through, killed, recorded, states};
+use crate::run::matrix::{Place, Work, chosen, go_through, killed, one_of_each, read, recorded, states};
 use std::collections::BTreeMap;
 use windlass::lab::Transport;
-
-const PRODUCT: &[&str] = &["root-key"];
-const NATIVE: &[&str] = &["root-key", "-p", "update=native", "-p", "rewrap=yes"];
 
 /// What follows the kill.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ enum Then {
 
 struct Case {
     transport: Transport,
-    procedure: &'static [&'static str],
+    taste: &'static Taste,
     place: Place,
     then: Then,
 }
@@ -34,7 +34,7 @@ const VALUE: &str = "kept-through-it-all";
 
 impl Work for Case {
     fn title(&self) -> String {
-        format!("{}, killed at {}, then {:?}", self.procedure.join(" "), self.place, self.then)
+        format!("{}, killed at {}, then {:?}", self.taste.procedure.join(" "), self.place, self.then)
     }
 
     fn up(&self) -> Option<Pair> {
@@ -44,22 +44,23 @@ impl Work for Case {
     }
 
     fn goes_with(&self, other: &Self) -> bool {
-        self.procedure == other.procedure
+        self.taste.procedure == other.taste.procedure
     }
 
     fn check(&self, pair: &Pair) -> bool {
+        (self.taste.prepare)(pair);
         let before = held(pair);
-        let run = Run::of(pair, self.procedure);
+        let run = Run::of(pair, self.taste.procedure);
         let there = killed(pair, &run.arguments(), self.place.at);
-        agree_where_they_run(pair);
+        self.agree(pair);
         match self.then {
-            _ if !there => updated(pair, &before, &NODES),
+            _ if !there => (self.taste.done)(pair, &before, &NODES),
             Then::Resume => self.resumed(pair, &run, &before),
             Then::RollBack | Then::RollBackKilledAt(_) => {
                 let id = pair.last_run();
                 if let Then::RollBackKilledAt(at) = self.then {
                     killed(pair, &["rollback"], at);
-                    agree_where_they_run(pair);
+                    self.agree(pair);
                 }
                 let back = pair.windlass(&["rollback", &id]);
                 match back.code {
@@ -67,7 +68,7 @@ impl Work for Case {
                     Some(5) if back.err.contains("no-way-back") => self.resumed(pair, &run, &before),
                     // Killed after it was over, forward or back.
                     Some(2) if back.err.contains("nothing left to do") => match is_new(pair, &before) {
-                        true => updated(pair, &before, &NODES),
+                        true => (self.taste.done)(pair, &before, &NODES),
                         false => as_before(pair, &before),
                     },
                     _ => {
@@ -77,13 +78,22 @@ impl Work for Case {
                 }
             }
         }
-        value_opens(pair, self.procedure == NATIVE && is_new(pair, &before));
-        // The next case begins where this one began: a run that is not closed keeps what it saved.
+        value_opens(pair, self.taste.procedure == NATIVE.procedure && is_new(pair, &before));
+        // What a run that is not closed has saved is no business of the next one's, but of what retires a key.
+        if self.taste.procedure == RETIRE.procedure {
+            pair.windlass(&["runs", "close", &pair.last_run()]);
+        }
         true
     }
 }
 
 impl Case {
+    fn agree(&self, pair: &Pair) {
+        if self.taste.stops {
+            agree_where_they_run(pair);
+        }
+    }
+
     #[track_caller]
     fn resumed(&self, pair: &Pair, run: &Run, before: &BTreeMap<String, Held>) {
         let resumed = pair.windlass(&run.resume());
@@ -91,22 +101,13 @@ impl Case {
         if !(resumed.code == Some(2) && resumed.err.contains("no unfinished run")) {
             resumed.expect(0);
         }
-        updated(pair, before, &NODES);
+        (self.taste.done)(pair, before, &NODES);
     }
 }
 
+/// Whether a node has another key set than before.
 fn is_new(pair: &Pair, before: &BTreeMap<String, Held>) -> bool {
-    let was = &before["master1 key set"].as_ref().unwrap().0;
-    std::fs::read(keyset(pair, "master1")).unwrap() != *was
-}
-
-/// Services run on no two nodes that have different key sets.
-#[track_caller]
-fn agree_where_they_run(pair: &Pair) {
-    let runs = |node: &&&str| super::services(pair, node, "started").code == Some(0);
-    let running: Vec<_> =
-        NODES.iter().filter(runs).map(|node| std::fs::read(keyset(pair, node)).unwrap()).collect();
-    assert!(running.windows(2).all(|two| two[0] == two[1]), "services run with key sets that differ");
+    NODES.iter().any(|node| std::fs::read(keyset(pair, node)).unwrap() != super::bytes(before, node))
 }
 
 fn put(pair: &Pair) {
@@ -127,23 +128,19 @@ fn value_opens(pair: &Pair, anew: bool) {
     }
 }
 
-fn cases(
-    transport: Transport,
-    procedure: &'static [&'static str],
-    quick: bool,
-    dice: &mut Dice,
-) -> Option<Vec<Case>> {
+fn cases(transport: Transport, taste: &'static Taste, quick: bool, dice: &mut Dice) -> Option<Vec<Case>> {
     let pair = up(transport)?;
     put(&pair);
+    (taste.prepare)(&pair);
     let before = held(&pair);
-    let run = Run::of(&pair, procedure);
+    let run = Run::of(&pair, taste.procedure);
     let places = recorded(&pair, &run.arguments(), 0);
-    updated(&pair, &before, &NODES);
+    (taste.done)(&pair, &before, &NODES);
     let mut cases = Vec::new();
     for place in chosen(&places, dice) {
-        cases.push(Case { transport, procedure, place: place.clone(), then: Then::Resume });
+        cases.push(Case { transport, taste, place: place.clone(), then: Then::Resume });
         if place.class == "Change" {
-            cases.push(Case { transport, procedure, place, then: Then::RollBack });
+            cases.push(Case { transport, taste, place, then: Then::RollBack });
         }
     }
     let mut states = states(&places);
@@ -151,8 +148,10 @@ fn cases(
         states = vec![states.swap_remove(dice.below(states.len()))];
     }
     for place in states {
+        pair.windlass(&["runs", "close", &pair.last_run()]);
+        (taste.prepare)(&pair);
         let before = held(&pair);
-        let run = Run::of(&pair, procedure);
+        let run = Run::of(&pair, taste.procedure);
         if !killed(&pair, &run.arguments(), place.at) {
             continue;
         }
@@ -163,24 +162,24 @@ fn cases(
         if back.status.code() != Some(1) {
             // There is no way back from here: nothing to cut short.
             pair.windlass(&run.resume()).expect(0);
-            updated(&pair, &before, &NODES);
+            (taste.done)(&pair, &before, &NODES);
             continue;
         }
-        for place_back in chosen(&crate::run::matrix::read(&file), dice) {
+        for place_back in one_of_each(&read(&file), dice) {
             let then = Then::RollBackKilledAt(place_back.at);
-            cases.push(Case { transport, procedure, place: place.clone(), then });
+            cases.push(Case { transport, taste, place: place.clone(), then });
         }
     }
     Some(cases)
 }
 
-fn matrix(transport: Transport, procedures: &[&'static [&'static str]], few: usize) {
+fn matrix(transport: Transport, tastes: &[&'static Taste], few: usize) {
     let mut dice = Dice::roll();
     let quick = std::env::var_os("WINDLASS_MATRIX").is_none();
     let mut all = Vec::new();
-    for procedure in procedures {
-        let Some(cases) = cases(transport, procedure, quick, &mut dice) else { return };
-        println!("{} cases of {}", cases.len(), procedure.join(" "));
+    for taste in tastes {
+        let Some(cases) = cases(transport, taste, quick, &mut dice) else { return };
+        println!("{} cases of {}", cases.len(), taste.procedure.join(" "));
         all.push(cases);
     }
     if quick {
@@ -198,15 +197,15 @@ fn matrix(transport: Transport, procedures: &[&'static [&'static str]], few: usi
 }
 
 #[test]
-fn killed_anywhere_a_run_of_root_key_makes_one_new_version_or_none() {
-    matrix(Transport::Local, &[PRODUCT, NATIVE], 20);
+fn killed_anywhere_a_run_makes_one_change_of_the_key_sets_or_none() {
+    matrix(Transport::Local, &[&PRODUCT, &NATIVE, &CATCH_UP, &RETIRE], 20);
 }
 
 #[test]
-fn killed_anywhere_over_ssh_a_run_of_root_key_makes_one_new_version_or_none() {
+fn killed_anywhere_over_ssh_a_run_makes_one_change_of_the_key_sets_or_none() {
     if std::env::var_os("WINDLASS_MATRIX").is_some() {
         println!("skipped: the whole matrix is gone through on local nodes");
         return;
     }
-    matrix(Transport::Ssh, &[NATIVE], 4);
+    matrix(Transport::Ssh, &[&NATIVE], 4);
 }

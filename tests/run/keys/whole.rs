@@ -36,7 +36,7 @@ fn the_products_script_and_windlass_each_bring_a_new_version_to_every_node() {
 fn nobody_updates_a_key_without_acknowledging_exactly_this() {
     let Some(pair) = up(Transport::Local) else { return };
     let before = held(&pair);
-    let good = token(&pair, &["root-key"]);
+    let good = token(&pair, &["root-key"]).expect("a token");
     // --yes does not give it.
     let unasked = pair.windlass(&["run", "root-key", "--yes"]).expect(1);
     assert!(unasked.err.contains("nobody to ask") && unasked.err.contains(&good), "{unasked:?}");

@@ -1,11 +1,13 @@
 //! `windlass keyring info`.
 
 use super::secret::{keyring_error, store};
+use crate::backend;
 use crate::capability::keyring::{Keyset, Status};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
-use crate::cli::session::{Found, OnNode, keyring_of, load, on_nodes};
-use crate::model::NodeName;
+use crate::cli::session::{Found, Journals, OnNode, keyring_of, load, on_nodes};
+use crate::model::{NodeName, RunId};
+use crate::report;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -42,6 +44,8 @@ struct Shown {
     status: &'static str,
     /// How many of the site's values are sealed under it.
     values: i64,
+    /// What of the site still needs it, as far as Windlass knows; not said of the primary, which is needed.
+    needed_by: Vec<String>,
 }
 
 /// Runs `keyring …`.
@@ -49,6 +53,12 @@ pub fn run(args: &Args, context: &Context) -> Result {
     let Command::Info = args.command;
     let Found { site, .. } = load(context)?;
     let file = keyring_of(&site)?.name;
+    let journals = Journals::of(context, &site)?;
+    let needs = |version: u32| {
+        let run = RunId::new("info").map_err(|error| Error::from_error(Exit::Fault, &error))?;
+        backend::key_needs(&site, &journals, &run, version)
+            .map_err(|fault| Error::new(Exit::Fault, fault.message).hint(fault.hint))
+    };
     let mut needed = store(&site)?.by_version().map_err(keyring_error)?;
     let nodes: Vec<&NodeName> = site.nodes.keys().collect();
     let (mut sets, mut without): (BTreeMap<String, Set>, Vec<(NodeName, String)>) = Default::default();
@@ -70,8 +80,11 @@ pub fn run(args: &Args, context: &Context) -> Result {
     }
     let mut sets: Vec<Set> = sets.into_values().collect();
     sets.sort_by_key(|set| std::cmp::Reverse(set.nodes.len()));
-    for shown in sets.iter().flat_map(|set| &set.versions) {
+    for shown in sets.iter_mut().flat_map(|set| &mut set.versions) {
         needed.remove(&Some(shown.version));
+        if !shown.primary {
+            shown.needed_by = needs(shown.version)?;
+        }
     }
     let orphans: i64 = needed.values().sum();
     if context.ui.is_json() {
@@ -104,6 +117,7 @@ fn versions(keyset: &Keyset, needed: &BTreeMap<Option<u32>, i64>) -> Vec<Shown> 
             Status::Destroyed => "destroyed",
         },
         values: needed.get(&Some(version.number)).copied().unwrap_or_default(),
+        needed_by: Vec::new(),
     };
     keyset.versions().into_iter().map(shown).collect()
 }
@@ -115,9 +129,12 @@ fn print(context: &Context, set: &Set) {
     let written =
         written.map_or_else(String::new, |at| format!(", written {}", at.strftime("%Y-%m-%d %H:%M UTC")));
     ui.out(format!("key set {:.16} on {}{written}", set.fingerprint, names.join(", ")));
-    for Shown { version, primary, status, values } in &set.versions {
+    for Shown { version, primary, status, values, needed_by } in &set.versions {
         let state = if *primary { "primary" } else { status };
         let values = if *values == 1 { "1 value".into() } else { format!("{values} values") };
         ui.out(format!("  version {version:<10}  {state:<9}  {values}"));
+        for need in needed_by {
+            ui.out(format!("    needed: {}", report::harmless(need)));
+        }
     }
 }

@@ -44,6 +44,7 @@ pub use network::{one_thread, site};
 pub use plan::{Make, plan};
 pub use profile::{Found, candidates, load};
 pub use runs::{find_run, newest_or, runs_dir};
+pub use standing::Journals;
 pub use start::{Start, start};
 pub use status::status;
 pub use verify::{Verdict, beside};

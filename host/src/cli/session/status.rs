@@ -2,8 +2,9 @@
 
 use super::keyring::{AT_ONCE, OnNode, Reader, keyring_of};
 use super::network::{connections, enter};
+use super::standing::Journals;
 use super::{journal_error, runs_dir};
-use crate::backend::Look;
+use crate::backend::{Look, Standing as _};
 use crate::capability::crypto;
 use crate::capability::files::NodeFiles;
 use crate::capability::keyring::Keyset;
@@ -11,7 +12,7 @@ use crate::capability::nodes::NodeContexts;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit};
 use crate::journal::Journal;
-use crate::model::{Certificate, Fault, FileName, Health, NodeName, RunId};
+use crate::model::{Certificate, Fault, FileName, Health, NodeName, Quarantine, RunId};
 use crate::report::{
     CertificateStatus, EndpointStatus, HealthStatus, KeyStatus, Keys, KeysetStatus, NodeStatus, RunStatus,
     Status, Thresholds,
@@ -27,10 +28,17 @@ const RUNS: usize = 5;
 
 /// Says how the site stands.
 pub fn status(context: &Context, site: &Site) -> Result<Status> {
+    let mut seen = enter(site)?.block_on(nodes(context, site))?;
+    let fault = |fault: Fault| Error::new(Exit::Fault, fault.message).hint(fault.hint);
+    for Quarantine { node, reason } in Journals::of(context, site)?.quarantined().map_err(fault)? {
+        if let Some(status) = seen.iter_mut().find(|status| status.node == node) {
+            status.quarantine = Some(reason);
+        }
+    }
     let mut status = Status {
         site: site.name.clone(),
         at: jiff::Timestamp::now().as_second(),
-        nodes: enter(site)?.block_on(nodes(context, site))?,
+        nodes: seen,
         runs: runs(context, site)?,
         ..Status::default()
     };

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Stands for what starts, stops and watches the services of a node. Its name, its words and the one service that
 # it knows are invented: nothing public tells how the product does it.
-# Verbs: start, stop; and stopped and started, which succeed exactly where all services of the node are so.
+# Verbs: start, stop; stopped and started, which succeed exactly where all services of the node are so; renew, as
+# when the database's password is changed: it is sealed anew, under the key of now; and unused NUMBER, which succeeds
+# exactly where nothing of the services is sealed under that version of the key.
 . "${BIGDATA_HOME:?is not set: log in as the service user}/.windlass-lab/common.sh"
 begin services
 service=DBService
@@ -49,6 +51,28 @@ stop)
     fi
     said=$("$lab/windlass" lab-service services-stop "$lab" 2>&1) || complain "${said#error: }"
     finish "$service stopped"
+    ;;
+renew)
+    said=$("$lab/windlass" lab-service services-renew "$lab" 2>&1) || complain "${said#error: }"
+    finish "$service password is sealed anew"
+    ;;
+unused)
+    case $2 in
+    '' | *[!0-9]*) fail "Not the number of a version: $2" ;;
+    esac
+    version=$2
+    left=0
+    for sealed in "$BIGDATA_HOME"/service/*.sealed; do
+        # Behind a byte that says whose it is, the number of the version, in four.
+        number=$(od -An -tu1 -j1 -N4 "$sealed") || fail "Cannot read $sealed."
+        set -- $number
+        if [ "$version" = $((($1 << 24) | ($2 << 16) | ($3 << 8) | $4)) ]; then
+            name=${sealed##*/}
+            printf '%s %s is sealed under %s\n' "$service" "${name%.sealed}" "$version"
+            left=1
+        fi
+    done
+    exit $left
     ;;
 *) fail "Unknown verb: $1" ;;
 esac

@@ -105,10 +105,7 @@ pub(super) fn start(state: &Utf8Path, user: Option<u32>) -> Result<Option<Child>
     if Process::read(&pid_file).is_some() {
         return Ok(None);
     }
-    let path = state.join(CONFIG_FILE);
-    let text = std::fs::read(&path).map_err(LabError::file("read", &path))?;
-    let config: Config =
-        serde_json::from_slice(&text).map_err(|error| LabError::failed(format!("read {path}"), error))?;
+    let config = Config::read(state)?;
     let set = KeySet::read(&config.keyset)?;
     let sealed = config.folder.join(format!("{PASSWORD_NAME}.sealed"));
     let bytes = std::fs::read(&sealed).map_err(LabError::file("read", &sealed))?;
@@ -146,6 +143,19 @@ pub(super) fn start(state: &Utf8Path, user: Option<u32>) -> Result<Option<Child>
     Ok(Some(child))
 }
 
+/// Seals the password of a node's service anew, under the primary of its key set.
+pub(super) fn renew(state: &Utf8Path) -> Result<()> {
+    let config = Config::read(state)?;
+    let set = KeySet::read(&config.keyset)?;
+    let path = config.folder.join(format!("{PASSWORD_NAME}.sealed"));
+    let sealed = std::fs::read(&path).map_err(LabError::file("read", &path))?;
+    let failed = |why| LabError::failed(format!("seal {path} anew with {}", config.keyset), why);
+    let password = set.open(&sealed, PASSWORD_NAME).map_err(failed)?;
+    let new = config.folder.join(format!("{PASSWORD_NAME}.sealed.new"));
+    put(&new, 0o600, set.seal(&password, PASSWORD_NAME).map_err(failed)?)?;
+    std::fs::rename(&new, &path).map_err(LabError::file("write", &path))
+}
+
 fn give(path: &Utf8Path, user: Option<u32>) -> Result<()> {
     lchown(path, user, user).map_err(LabError::file("change the owner of", path))
 }
@@ -159,6 +169,12 @@ pub(super) fn start_with_node(state: &Utf8Path, user: u32) -> Result<()> {
 }
 
 impl Config {
+    fn read(state: &Utf8Path) -> Result<Self> {
+        let path = state.join(CONFIG_FILE);
+        let text = std::fs::read(&path).map_err(LabError::file("read", &path))?;
+        serde_json::from_slice(&text).map_err(|error| LabError::failed(format!("read {path}"), error))
+    }
+
     /// What the service waits on. Where the lab has ended it is at its end, whoever opens it.
     fn open_pulse(&self) -> Result<File> {
         let opened =
