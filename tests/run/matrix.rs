@@ -9,7 +9,8 @@
 use super::crash::Dice;
 use super::e2e::{PLAIN, Pair, Taste, up};
 use super::proof;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -218,16 +219,44 @@ impl Work for Case {
     }
 }
 
+/// The cases that passed, in the file that `WINDLASS_MATRIX_LOG` names: a matrix that was interrupted goes on there.
+/// It says nothing of another build, so a file goes with one.
+struct Passed {
+    before: HashSet<String>,
+    file: Option<Mutex<std::fs::File>>,
+}
+
+impl Passed {
+    fn open() -> Self {
+        let Some(path) = std::env::var_os("WINDLASS_MATRIX_LOG") else {
+            return Self { before: HashSet::new(), file: None };
+        };
+        let before = std::fs::read_to_string(&path).unwrap_or_default().lines().map(str::to_owned).collect();
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        Self { before, file: Some(Mutex::new(file)) }
+    }
+
+    fn note(&self, title: &str) {
+        if let Some(file) = &self.file {
+            writeln!(file.lock().unwrap(), "{title}").unwrap();
+        }
+    }
+}
+
 /// Goes through cases on two pairs at once; prints how many and how long.
 pub fn go_through<W: Work>(what: &str, cases: &[W]) {
     let began = Instant::now();
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let passed = Passed::open();
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut pair: Option<(&W, Pair)> = None;
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if passed.before.contains(&case.title()) {
+                        continue;
+                    }
                     if pair.as_ref().is_none_or(|(before, _)| !case.goes_with(before)) {
                         drop(pair.take());
                         pair = case.up().map(|pair| (case, pair));
@@ -235,6 +264,9 @@ pub fn go_through<W: Work>(what: &str, cases: &[W]) {
                     let Some((_, on)) = &pair else { return };
                     let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case.check(on)));
                     done.fetch_add(1, Ordering::Relaxed);
+                    if checked.is_ok() {
+                        passed.note(&case.title());
+                    }
                     if checked.is_err() {
                         println!("FAILED: {}", case.title());
                         failures.lock().unwrap().push(case.title());
@@ -247,6 +279,10 @@ pub fn go_through<W: Work>(what: &str, cases: &[W]) {
             });
         }
     });
+    if !passed.before.is_empty() {
+        let before = cases.iter().filter(|case| passed.before.contains(&case.title())).count();
+        println!("{before} of {} cases passed in an earlier go", cases.len());
+    }
     println!("{} cases, {what}, in {:.0} s", done.into_inner(), began.elapsed().as_secs_f64());
     let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
