@@ -35,10 +35,17 @@ pub(super) fn refusal(error: &KeyringError) -> Fault {
     Fault::new(code, error.to_string())
 }
 
-/// How far sealing anew has come.
-pub(super) fn tell(events: &(dyn Fn(&Event) + Send + Sync), Rewrapped { done, of }: Rewrapped) {
-    let small = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-    events(&Event::Progress { done: small(done), total: small(of), text: "values sealed anew".into() });
+/// Tells how far sealing anew has come since it was last at `told`.
+pub(super) fn tell(
+    events: &(dyn Fn(&Event) + Send + Sync),
+    told: &mut usize,
+    Rewrapped { done, of }: Rewrapped,
+) {
+    let [done, of] = [done, of].map(|number| usize::try_from(number).unwrap_or_default());
+    if let Some(event) = Event::advanced(&"seal the site's values anew", *told, done, of) {
+        events(&event);
+    }
+    *told = done;
 }
 
 /// What of a site still needs a version, in an operator's words.

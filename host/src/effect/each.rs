@@ -9,7 +9,7 @@ use super::path::{CallPath, journal_stop};
 use super::replay::PastChild;
 use crate::backend::Acted;
 use crate::journal::{Row, Settlement};
-use crate::model::{Answer, EffectClass, Fault, MemberAnswer, NodeName, PauseReason, Stop, code};
+use crate::model::{Answer, EffectClass, Event, Fault, MemberAnswer, NodeName, PauseReason, Stop, code};
 use crate::policy::Permit;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
@@ -37,6 +37,7 @@ impl CallPath {
         past: Vec<PastChild>,
     ) -> Result<Acted, Stop> {
         let nodes: Vec<NodeName> = permit.effect().each().unwrap_or_default().to_vec();
+        let what = permit.effect().to_string();
         let limit = self.around.backend.concurrency().max(1);
         let mut outcomes: HashMap<NodeName, Result<Answer, Fault>> = HashMap::new();
         let mut open: HashMap<NodeName, i64> = HashMap::new();
@@ -83,7 +84,14 @@ impl CallPath {
             // What is under way is seen to its end, whatever became of another.
             let noted = came.and_then(|(acted, settled)| self.note_child(sequence, acted, settled));
             match noted {
-                Ok(answer) => drop(outcomes.insert(node, answer)),
+                Ok(answer) => {
+                    outcomes.insert(node, answer);
+                    if let Some(event) =
+                        Event::advanced(&what, outcomes.len() - 1, outcomes.len(), nodes.len())
+                    {
+                        (self.around.events)(&event);
+                    }
+                }
                 Err(stop) => drop(stopped.get_or_insert(stop)),
             }
         }

@@ -88,6 +88,12 @@ pub enum Event {
         total: u32,
         text: String,
     },
+    /// How far one effect is that does many things: nodes, values. Told at most twenty times an effect.
+    Advanced {
+        what: String,
+        done: u32,
+        total: u32,
+    },
     StepDone {
         step: StepId,
     },
@@ -128,4 +134,35 @@ pub struct Roles {
     pub first: NodeName,
     /// Standby then.
     pub second: NodeName,
+}
+
+impl Event {
+    /// How far an effect has come since it was at `from`, where that is worth telling: at every twentieth of it, and
+    /// at its end.
+    pub fn advanced(what: &dyn std::fmt::Display, from: usize, done: usize, total: usize) -> Option<Self> {
+        let part = |done: usize| done.saturating_mul(20) / total.max(1);
+        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let worth = total > 1 && part(done) != part(from);
+        worth.then(|| Self::Advanced { what: what.to_string(), done: small(done), total: small(total) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Event;
+
+    #[test]
+    fn what_does_many_things_is_told_of_twenty_times_at_most_and_at_its_end() {
+        for (total, by, most) in [(1, 1, 0), (2, 1, 2), (50, 1, 20), (2_000, 1, 20), (100_000, 256, 20)] {
+            let steps: Vec<usize> = (0..=total).step_by(by).chain([total]).collect();
+            let told: Vec<Event> =
+                steps.windows(2).filter_map(|two| Event::advanced(&"x", two[0], two[1], total)).collect();
+            assert!(told.len() <= most, "{total}: {}", told.len());
+            if most > 0 {
+                let Some(Event::Advanced { done, .. }) = told.last() else { panic!("{total}: nothing") };
+                assert_eq!(*done as usize, total);
+            }
+        }
+        assert!(Event::advanced(&"x", 0, 0, 0).is_none());
+    }
 }

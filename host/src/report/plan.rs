@@ -103,17 +103,19 @@ fn grouped<T>(
 ) {
     let mut groups: IndexMap<Vec<String>, Vec<NodeName>> = IndexMap::new();
     for one in all {
-        // What names its own node differs by that alone.
-        let own = format!(" on {}", node(one));
-        let said = said(one).into_iter().map(|line| line.replace(&own, " on @")).collect();
-        groups.entry(said).or_default().push(node(one).clone());
+        // What names its own node, or lies in its own folder, differs by that alone.
+        let (own, folder) = (format!(" on {}", node(one)), format!("/{}/", node(one)));
+        let alike = |line: String| line.replace(&own, " on @").replace(&folder, "/@/");
+        groups.entry(said(one).into_iter().map(alike).collect()).or_default().push(node(one).clone());
     }
     for (said, nodes) in groups {
         let (named, several) = (super::names(&nodes), nodes.len() > 1);
+        let folder = if several { "/NODE/".to_owned() } else { format!("/{named}/") };
         for (at, line) in said.into_iter().enumerate() {
-            let line = line.replace(" on @", &format!(" on {named}"));
+            let line = line.replace(" on @", &format!(" on {named}")).replace("/@/", &folder);
             let apart = several && at == 0 && !line.contains(&named);
-            lines.push(format!("      {line}{}", if apart { format!(" on {named}") } else { String::new() }));
+            lines
+                .push(format!("      {line}{}", if apart { format!(", on {named}") } else { String::new() }));
         }
     }
 }

@@ -49,7 +49,9 @@ pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
         Event::StepDone { step } => format!("{step}: done"),
         Event::StepFailed { step, fault } => format!("{step}: failed: {}", fault.message),
         Event::StepUndone { step } => format!("{step}: taken back"),
-        Event::EffectBegan { .. }
+        // A line that moves; where none can, what came of the effect says enough.
+        Event::Advanced { .. }
+        | Event::EffectBegan { .. }
         | Event::Planned { .. }
         | Event::Verified { .. }
         | Event::RunEnded { .. } => return None,

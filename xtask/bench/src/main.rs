@@ -2,12 +2,15 @@
 //!
 //! Started by `cargo xtask bench`. `start` times the program to its plugin's answer, `call` one call from a
 //! guest to the gate and back, `whole` an ha-cert on a practice pair beside the product's own scripts, `commit`
-//! the journal beside bare SQLite, `rewrap` sealing 100,000 values anew beside a bare loop. Each figure is a median, and says how it was come by.
+//! the journal beside bare SQLite, `rewrap` sealing 100,000 values anew beside a bare loop, `members` a new key set on
+//! 50 nodes beside pdsh, `simulated` what 2,000 members cost. Each figure is a median, and says how it was come by.
 
 mod call;
 mod commit;
 mod machine;
+mod members;
 mod rewrap;
+mod simulated;
 mod spent;
 mod start;
 mod times;
@@ -46,7 +49,9 @@ fn measure(binary: &Utf8PathBuf, components: &Utf8PathBuf) -> Result<()> {
     call::measure(components)?;
     commit::measure(&folder)?;
     rewrap::measure(&folder)?;
-    whole::measure(binary, &folder)
+    whole::measure(binary, &folder)?;
+    members::measure(binary, &folder)?;
+    simulated::measure(binary, &folder)
 }
 
 /// Prints one figure beside its goal.

@@ -65,8 +65,9 @@ impl Live {
                 let keyset = self.keyset(node, file).await?;
                 let (dir, events) = (self.site.dir.clone(), self.events.clone());
                 let sealed = tokio::task::spawn_blocking(move || {
+                    let mut told = 0;
                     Store::open(&dir)?.rewrap(&keyset, |so_far| {
-                        keyring::tell(events.as_ref(), so_far);
+                        keyring::tell(events.as_ref(), &mut told, so_far);
                         true
                     })
                 });

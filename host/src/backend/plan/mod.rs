@@ -107,10 +107,16 @@ impl Planning {
             words: imagined.symbols.shown(&effect.to_string()),
             ..first
         };
+        // As `detail` says of the whole: what each node has, and behind it once what is taken from elsewhere.
+        let mut elsewhere = whole.detail.files.split_off(whole.detail.files.len().min(1));
         for child in each {
             whole.detail.commands.extend(child.detail.commands);
+            let mut files = child.detail.files.into_iter();
+            whole.detail.files.extend(files.next());
+            elsewhere.extend(files.filter(|file| !elsewhere.contains(file)).collect::<Vec<_>>());
             whole.born.extend(child.born);
         }
+        whole.detail.files.extend(elsewhere);
         Some(whole)
     }
 
@@ -185,6 +191,10 @@ impl Backend for Planning {
 
     fn class(&self, effect: &Effect) -> EffectClass {
         class_of(effect, &self.site.profile)
+    }
+
+    fn concurrency(&self) -> usize {
+        self.site.ssh.concurrency
     }
 
     fn act<'a>(

@@ -49,6 +49,7 @@ impl Shown {
             // Also where everything else is to be quiet.
             Event::GlassBroken { why, by } => return self.ui.warn(report::glass(why, by)),
             Event::EffectBegan { effect } => self.detail(effect.to_string()),
+            Event::Advanced { what, done, total } => self.detail(format!("{what} ({done}/{total})")),
             Event::Output { node, line } => self.now().printed.push(format!("{node}: {line}")),
             Event::Note { text } if self.now().printed.contains(text) => return,
             _ => {}
