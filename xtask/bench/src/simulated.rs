@@ -7,7 +7,7 @@ use crate::Result;
 use crate::times::shown;
 use camino::Utf8Path;
 use std::fmt::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use windlass::lab::{Lab, Plan, Product, Transport};
