@@ -7,7 +7,7 @@ mod crash;
 pub(crate) mod e2e;
 mod faults;
 mod keys;
-mod leak;
+pub(crate) mod leak;
 mod lease;
 mod matrix;
 mod plan;

@@ -4,9 +4,11 @@
 //! What is looked at is the nodes' files and the services' own observations; no code of the host that changes keys.
 
 mod cut;
+mod leak;
 mod level;
 mod retire;
 mod struck;
+mod terminal;
 mod whole;
 
 use super::e2e::{Ended, Pair, files, up_with_members};

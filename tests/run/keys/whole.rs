@@ -184,3 +184,39 @@ fn preflight_says_all_that_is_in_the_way_and_changes_nothing() {
     let refused = pair.windlass(&[&["run"][..], &NATIVE, &["--yes"]].concat()).expect(4);
     assert!(refused.err.contains("update = native is refused"), "{refused:?}");
 }
+
+/// A plan that people agreed to is what the run does, effect by effect: anything else would stop it.
+#[test]
+fn a_run_of_a_plan_does_what_the_plan_says() {
+    let Some(pair) = up(Transport::Local) else { return };
+    for procedure in [&["root-key"][..], &NATIVE] {
+        let before = held(&pair);
+        let token = token(&pair, procedure).expect("a token");
+        let plan = pair.controller.join("plan.json");
+        let _ = std::fs::remove_file(&plan);
+        pair.windlass(&[&["plan"], procedure, &["-o", plan.as_str()]].concat()).expect(0);
+        pair.windlass(&["run", "--plan", plan.as_str(), "--yes", "--ack", &token]).expect(0);
+        updated(&pair, &before, &NODES);
+    }
+}
+
+/// A key's password may itself be stored under the root key: the lease keeps the two apart.
+#[test]
+fn the_two_procedures_exclude_each_other() {
+    let Some(pair) = up(Transport::Local) else { return };
+    let before = held(&pair);
+    let run = Run::of(&pair, &NATIVE);
+    let mut cut = crate::run::crash::begin(&pair, &run.arguments());
+    assert!(cut.until("stop-cluster"), "it never came to the stop");
+    cut.kill();
+    let refused = pair.windlass(&["run", "ha-cert", "--yes"]).expect(4);
+    assert!(refused.err.contains("is held by root-key-"), "{refused:?}");
+    pair.windlass(&run.resume()).expect(0);
+    updated(&pair, &before, &NODES);
+
+    let mut cut = crate::run::crash::begin(&pair, &["run", "ha-cert", "--yes"]);
+    assert!(cut.until("files.swap"), "it never came to the swap");
+    cut.kill();
+    let refused = run.run(&pair, 4);
+    assert!(refused.err.contains("is held by ha-cert-"), "{refused:?}");
+}

@@ -2,12 +2,13 @@
 //! not in the journal, its events or its logs, not in a file that is not marked secret, not in a guest.
 
 mod scanner;
-mod trace;
+pub mod trace;
 mod watch;
 
 use super::e2e::{NODES, PLAIN, Pair, Taste, binary, files, up_by};
 use camino::{Utf8Path, Utf8PathBuf};
-use scanner::{Scanner, contains};
+use scanner::Scanner;
+pub use scanner::contains;
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use watch::Watch;
@@ -41,27 +42,8 @@ fn check(transport: Transport, taste: Taste) {
     };
     let Some(pair) = up_by(Product::Mrs2, transport, taste, supervised) else { return };
     let before = keys(&pair);
-    // The shell waits, so that nothing of the run is before the watch.
-    let mut command = std::process::Command::new("sh");
-    let windlass = pair.command(&["--json", "--verbose", "run", "ha-cert", "--yes"]);
-    command
-        .args(["-c", r#"read -r go; exec "$@""#, "sh"])
-        .args(trace::words(&of_run))
-        .arg(windlass.get_program())
-        .args(windlass.get_args());
-    pair.surround(&mut command);
     let journal = pair.controller.join("state");
-    // Files, not pipes: the tracer holds them too, and stays with what the run restarted.
-    let [told, complaints] = ["told", "complaints"].map(|name| traces.join(name));
-    let file = |path: &Utf8Path| std::fs::File::create(path).unwrap();
-    command.stdin(Stdio::piped()).stdout(file(&told)).stderr(file(&complaints)).process_group(0);
-    let mut child = command.spawn().unwrap();
-    let watch = Watch::begin(child.id());
-    drop(child.stdin.take().map(|mut go| std::io::Write::write_all(&mut go, b"\n")));
-    let ended = child.wait().unwrap();
-    let seen = watch.end();
-    let [told, complaints] = [told, complaints].map(|path| std::fs::read(path).unwrap());
-    assert_eq!(ended.code(), Some(0), "{}", String::from_utf8_lossy(&complaints));
+    let Watched { told, complaints, memory } = watched(&pair, traces, &["run", "ha-cert", "--yes"]);
 
     let mut scanner = Scanner::new(&pair.password());
     for (name, pem) in keys(&pair) {
@@ -81,9 +63,9 @@ fn check(transport: Transport, taste: Taste) {
     }
     // That guests were looked into shows in what they were told.
     for told in [&b"-----BEGIN CERTIFICATE-----"[..], b"ha-root-cert", b"HADOOP.COM"] {
-        assert!(seen.memory.iter().any(|piece| contains(piece, told)), "no guest was seen");
+        assert!(memory.iter().any(|piece| contains(piece, told)), "no guest was seen");
     }
-    for piece in &seen.memory {
+    for piece in &memory {
         look("a guest's memory", piece);
     }
     assert_eq!(found, Vec::<String>::new());
@@ -92,6 +74,39 @@ fn check(transport: Transport, taste: Taste) {
         programs.extend(trace::programs(&of_nodes));
     }
     in_arguments(&scanner, &programs, taste);
+}
+
+/// What a run said, and what was in its guests' memory.
+pub struct Watched {
+    pub told: Vec<u8>,
+    pub complaints: Vec<u8>,
+    pub memory: Vec<Vec<u8>>,
+}
+
+/// Runs a command of a site, which must succeed, traced into the file `run` of a folder: every program that it starts
+/// on this machine, with arguments and environment.
+pub fn watched(pair: &Pair, traces: &Utf8Path, arguments: &[&str]) -> Watched {
+    // The shell waits, so that nothing of the run is before the watch.
+    let mut command = std::process::Command::new("sh");
+    let windlass = pair.command(&[&["--json", "--verbose"], arguments].concat());
+    command
+        .args(["-c", r#"read -r go; exec "$@""#, "sh"])
+        .args(trace::words(&traces.join("run")))
+        .arg(windlass.get_program())
+        .args(windlass.get_args());
+    pair.surround(&mut command);
+    // Files, not pipes: the tracer holds them too, and stays with what the run restarted.
+    let [told, complaints] = ["told", "complaints"].map(|name| traces.join(name));
+    let file = |path: &Utf8Path| std::fs::File::create(path).unwrap();
+    command.stdin(Stdio::piped()).stdout(file(&told)).stderr(file(&complaints)).process_group(0);
+    let mut child = command.spawn().unwrap();
+    let watch = Watch::begin(child.id());
+    drop(child.stdin.take().map(|mut go| std::io::Write::write_all(&mut go, b"\n")));
+    let ended = child.wait().unwrap();
+    let seen = watch.end();
+    let [told, complaints] = [told, complaints].map(|path| std::fs::read(path).unwrap());
+    assert_eq!(ended.code(), Some(0), "{}", String::from_utf8_lossy(&complaints));
+    Watched { told, complaints, memory: seen.memory }
 }
 
 /// Only the product's own generator is given the password as an argument, and only where the site allows it.
