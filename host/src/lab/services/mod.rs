@@ -121,9 +121,9 @@ pub(super) fn start(state: &Utf8Path, user: Option<u32>) -> Result<Option<Child>
     give(&new, user)?;
     std::fs::rename(&new, &session).map_err(LabError::file("write", &session))?;
 
-    let mut command = Command::new("sh");
+    let mut command = Command::new("/bin/sh");
     // Its arguments say whose it is, to whoever looks at the process list.
-    command.args(["-c", WAIT, "DBService", state.as_str()]).current_dir("/");
+    command.args(["-c", WAIT, "DBService", state.as_str()]).env_clear().current_dir("/");
     command.stdin(config.open_pulse()?).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some(user) = user {
         command.uid(user).gid(user);
