@@ -154,7 +154,7 @@ fn a_node_that_cannot_be_reached_is_unknown_and_named_unless_it_is_isolated() {
     fixture.heal(Switch::LinkDown);
     assert!(fixture.services().ends_with("member1 DBService running\n"), "nobody could have stopped it");
 
-    // A node that loses its power comes up as it was: what ran runs, what was stopped stays so.
+    // A node that loses its power comes up as it was, and starts nothing where it is isolated.
     for node in ["master2", "member1"] {
         fixture.lab.break_with(Switch::NodeDown, Some(node), false, &[]).unwrap();
     }
@@ -166,7 +166,7 @@ fn a_node_that_cannot_be_reached_is_unknown_and_named_unless_it_is_isolated() {
     fixture.heal(Switch::NodeDown);
     assert_eq!(
         fixture.services(),
-        "master1 DBService running\nmaster2 DBService stopped\nmember1 DBService running\n"
+        "master1 DBService running\nmaster2 DBService stopped\nmember1 DBService stopped\n"
     );
     assert_eq!(fixture.operate("start-cluster"), SUCCEEDED);
 

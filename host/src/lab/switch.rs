@@ -26,7 +26,7 @@ pub enum Switch {
     Slow,
     /// Scripts that fail exit with 0
     ZeroExit,
-    /// certHA has no room left (ssh)
+    /// The folder of certificates and keys has no room left (ssh)
     DiskFull,
     /// The service user's home has no room left (ssh)
     HomeFull,

@@ -210,7 +210,8 @@ impl Cluster {
                 let product = self.spec.product;
                 let folder = match switch {
                     Switch::HomeFull => format!("/home/{SERVICE_USER}"),
-                    _ => format!("{}/{}", product.bigdata_home(), product.cert_ha()),
+                    // With certHA below it.
+                    _ => format!("{}/{}/security", product.bigdata_home(), product.om()),
                 };
                 command.args([folder, SERVICE_USER_ID.to_string()]);
                 command.env_clear().env("PATH", PATH);

@@ -48,7 +48,7 @@ fn an_operator_who_says_no_leaves_the_cluster_as_it_was() {
     assert_eq!(code, 1, "{shown}");
     assert!(shown.contains("the cluster must be stopped and cannot be accessed"), "{shown}");
     as_before(&pair, &before);
-    let (code, shown) = typed(&pair, &["run", "root-key"], &mut [("(y/n)", &mut || "y")]);
+    let (code, shown) = typed(&pair, &["run", "root-key"], &mut [("[y/n]", &mut || "y")]);
     assert_eq!(code, 0, "{shown}");
     updated(&pair, &before, &NODES);
 }
