@@ -168,6 +168,7 @@ fn a_node_that_cannot_be_reached_is_unknown_and_named_unless_it_is_isolated() {
         fixture.services(),
         "master1 DBService running\nmaster2 DBService stopped\nmember1 DBService stopped\n"
     );
+    assert_eq!(fixture.ask("POST", "join-node", "member1").0, 200);
     assert_eq!(fixture.operate("start-cluster"), SUCCEEDED);
 
     fixture.set(Switch::NoneActive);
