@@ -3,7 +3,8 @@
 //! `rollback` ends it. A node that was left out is brought level by catch-up.
 
 use super::{
-    CATCH_UP, Held, NATIVE, NODES, RETIRE, Run, Taste, agree_where_they_run, as_before, held, services, up,
+    CATCH_UP, Held, NATIVE, NODES, RETIRE, Run, Taste, agree_where_they_run, as_before, held, same_keys,
+    services, up,
 };
 use crate::run::crash::Dice;
 use crate::run::e2e::{Ended, Pair};
@@ -61,7 +62,10 @@ impl Case {
             // Nothing was changed, or all of it taken back by itself. A lease that could not be given back is named
             // to the next run, which takes it.
             Some(1 | 4) => {
-                has_before(pair, before);
+                for node in NODES {
+                    services(pair, node, "start").expect(0);
+                }
+                same_keys(pair, before);
                 let mut again = run.arguments();
                 again.push("--take-over");
                 pair.windlass(&again).expect(0);
