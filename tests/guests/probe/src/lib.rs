@@ -99,11 +99,9 @@ fn call(function: &str) -> Result<String, Fault> {
         "files.read" => shown(files::read(NODE, PLAIN)),
         "files.space" => shown(files::space(NODE, PLAIN)),
         "files.put" => shown(files::put(NODE, PLAIN, &Content::Bytes(b"probe\n".to_vec()))),
-        "files.put-each" => shown(files::put_each(
-            &[NODE.into(), OTHER.into()],
-            PLAIN,
-            &Content::Bytes(b"probe\n".to_vec()),
-        )),
+        "files.put-each" => {
+            shown(files::put_each(&[NODE.into(), OTHER.into()], PLAIN, &Content::Bytes(b"probe\n".to_vec())))
+        }
         "files.put.certificate" => shown(files::put(NODE, PLAIN, &Content::Certificate("ca".into()))),
         "files.put.key" => shown(files::put(
             NODE,
