@@ -11,7 +11,7 @@ use crate::model::{
     Answer, Content, Effect, Fault, FileName, NodeName, ObjectName, PauseReason, PluginName, Stop, code,
 };
 use crate::transport::Transports;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use zeroize::Zeroizing;
 
 /// What was saved of a run lies under this key: the first save of a path wins.
@@ -182,26 +182,39 @@ impl Live {
         plugin: &PluginName,
         file: &ResolvedFile,
         content: &Content,
-    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    ) -> Result<Arc<Zeroizing<Vec<u8>>>, Fault> {
         check_label(self.look(), file, content)?;
-        match content {
-            Content::Bytes(bytes) => Ok(Zeroizing::new(bytes.clone())),
+        let bytes = match content {
+            Content::Bytes(bytes) => bytes.clone(),
             Content::Certificate(name) => {
                 let der = self.objects.certificate(plugin, name)?;
                 let der = crypto::read_certificate(&der).map_err(fault(code::FAILED))?;
-                Ok(Zeroizing::new(crypto::to_pem(&der).into_bytes()))
+                crypto::to_pem(&der).into_bytes()
             }
             Content::Key { key, passphrase } => {
-                let pem = self.objects.key_file(plugin, key, passphrase)?;
-                Ok(Zeroizing::new(pem.as_bytes().to_vec()))
+                self.objects.key_file(plugin, key, passphrase)?.as_bytes().to_vec()
             }
-            Content::Secret(name) => Ok(Zeroizing::new(self.objects.secret(plugin, name)?.expose().to_vec())),
-            Content::File { node, file: from } => {
-                let (files, source) = self.file(node, from).await?;
-                let bytes = files.read_secret(&source).await.map_err(to_fault)?;
-                bytes.ok_or_else(|| missing(&source, node))
-            }
+            Content::Secret(name) => self.objects.secret(plugin, name)?.expose().to_vec(),
+            Content::File { node, file: from } => return self.source(node, from).await,
+        };
+        Ok(Arc::new(Zeroizing::new(bytes)))
+    }
+
+    /// The bytes of a file that is to be copied: read once for all nodes that one effect writes it to. As soon as the
+    /// last of them has it, nobody has it here, and the next effect reads it anew.
+    async fn source(&self, node: &NodeName, file: &FileName) -> Result<Arc<Zeroizing<Vec<u8>>>, Fault> {
+        let (files, source) = self.file(node, file).await?;
+        let mut copied = self.copied.lock().await;
+        if let Some((of, path, bytes)) = &*copied
+            && (of, path) == (node, &source.path)
+            && let Some(bytes) = bytes.upgrade()
+        {
+            return Ok(bytes);
         }
+        let bytes = files.read_secret(&source).await.map_err(to_fault)?;
+        let bytes = Arc::new(bytes.ok_or_else(|| missing(&source, node))?);
+        *copied = Some((node.clone(), source.path, Arc::downgrade(&bytes)));
+        Ok(bytes)
     }
 
     /// Saves what a change will replace; the first save of a path in a run is what a restore brings back.

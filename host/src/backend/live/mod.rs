@@ -37,7 +37,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use indexmap::IndexMap;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use zeroize::Zeroizing;
 
 /// What a live backend is made of.
 pub struct Parts {
@@ -93,6 +94,8 @@ pub struct Live {
     tokens: RwLock<HashMap<NodeName, u64>>,
     /// How many rows of the journal each manager holds.
     mirrored: tokio::sync::Mutex<HashMap<NodeName, i64>>,
+    /// The file that an effect is copying to several nodes, by node and path, for as long as it does.
+    copied: tokio::sync::Mutex<Option<(NodeName, String, Weak<Zeroizing<Vec<u8>>>)>>,
     /// The records of what was saved, by node and path: a restore checks them.
     saved: Mutex<HashMap<(NodeName, String), Saved>>,
 }
@@ -121,6 +124,7 @@ impl Live {
             roles: RwLock::default(),
             tokens: RwLock::default(),
             mirrored: tokio::sync::Mutex::default(),
+            copied: tokio::sync::Mutex::default(),
             saved: Mutex::default(),
         })
     }
