@@ -1,6 +1,6 @@
 //! Named files: looking, writing, swapping, and what was there before.
 
-use super::{Live, fault};
+use super::{Copied, Live, fault};
 use crate::backend::label::check_label;
 use crate::backend::{Acted, Ready};
 use crate::capability::crypto;
@@ -205,15 +205,13 @@ impl Live {
     async fn source(&self, node: &NodeName, file: &FileName) -> Result<Arc<Zeroizing<Vec<u8>>>, Fault> {
         let (files, source) = self.file(node, file).await?;
         let mut copied = self.copied.lock().await;
-        if let Some((of, path, bytes)) = &*copied
-            && (of, path) == (node, &source.path)
-            && let Some(bytes) = bytes.upgrade()
-        {
+        let same = copied.as_ref().filter(|copied| (&copied.node, &copied.path) == (node, &source.path));
+        if let Some(bytes) = same.and_then(|copied| copied.bytes.upgrade()) {
             return Ok(bytes);
         }
         let bytes = files.read_secret(&source).await.map_err(to_fault)?;
         let bytes = Arc::new(bytes.ok_or_else(|| missing(&source, node))?);
-        *copied = Some((node.clone(), source.path, Arc::downgrade(&bytes)));
+        *copied = Some(Copied { node: node.clone(), path: source.path, bytes: Arc::downgrade(&bytes) });
         Ok(bytes)
     }
 

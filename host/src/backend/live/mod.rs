@@ -69,6 +69,13 @@ pub struct LeaseTerms {
     pub dead: Vec<NodeName>,
 }
 
+/// The file that an effect is copying to several nodes, for as long as one of them still needs its bytes.
+struct Copied {
+    node: NodeName,
+    path: String,
+    bytes: Weak<Zeroizing<Vec<u8>>>,
+}
+
 /// The live backend of one run.
 pub struct Live {
     pub(crate) site: Arc<Site>,
@@ -94,8 +101,7 @@ pub struct Live {
     tokens: RwLock<HashMap<NodeName, u64>>,
     /// How many rows of the journal each manager holds.
     mirrored: tokio::sync::Mutex<HashMap<NodeName, i64>>,
-    /// The file that an effect is copying to several nodes, by node and path, for as long as it does.
-    copied: tokio::sync::Mutex<Option<(NodeName, String, Weak<Zeroizing<Vec<u8>>>)>>,
+    copied: tokio::sync::Mutex<Option<Copied>>,
     /// The records of what was saved, by node and path: a restore checks them.
     saved: Mutex<HashMap<(NodeName, String), Saved>>,
 }
