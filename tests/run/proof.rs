@@ -141,6 +141,13 @@ fn no_leftovers(pair: &Pair, node: &str) {
     // The lab's own folder is called so too.
     let beside: Vec<_> = beside.iter().filter(|path| !path.as_str().contains("/.windlass-lab/")).collect();
     assert!(beside.is_empty(), "{node}: {beside:?}");
+    only_what_is_listed(pair, node);
+    assert_eq!(pair.home(node).join(".windlass").metadata().unwrap().mode() & 0o777, 0o700);
+}
+
+/// In `.windlass` of a node only what docs/nodes.md lists for a run that is over.
+#[track_caller]
+pub fn only_what_is_listed(pair: &Pair, node: &str) {
     let home = pair.home(node).join(".windlass");
     for entry in files(&home) {
         let name = entry.strip_prefix(&home).unwrap().as_str();
@@ -149,7 +156,6 @@ fn no_leftovers(pair: &Pair, node: &str) {
             matches!(parts.as_slice(), ["token"] | ["runs", _, "swaps" | "marks" | "saved" | "mirror", ..]);
         assert!(listed, "{node}: .windlass/{name} is not listed in docs/nodes.md for a run that is over");
     }
-    assert_eq!(home.metadata().unwrap().mode() & 0o777, 0o700);
 }
 
 /// After `runs close`: only the token, and empty folders.

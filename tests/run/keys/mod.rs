@@ -148,14 +148,7 @@ fn no_leftovers(pair: &Pair, node: &str) {
         .filter(|path| path.as_str().contains(".windlass-") || path.as_str().ends_with(".new"))
         .collect();
     assert!(beside.is_empty(), "{node}: {beside:?}");
-    let home = pair.home(node).join(".windlass");
-    for entry in files(&home) {
-        let name = entry.strip_prefix(&home).unwrap().as_str();
-        let parts: Vec<_> = name.split('/').collect();
-        let listed =
-            matches!(parts.as_slice(), ["token"] | ["runs", _, "swaps" | "marks" | "saved" | "mirror", ..]);
-        assert!(listed, "{node}: .windlass/{name} is not listed in docs/nodes.md for a run that is over");
-    }
+    crate::run::proof::only_what_is_listed(pair, node);
 }
 
 /// Services run on no two nodes that have different key sets.

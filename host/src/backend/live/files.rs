@@ -4,7 +4,9 @@ use super::{Copied, Live, fault};
 use crate::backend::label::check_label;
 use crate::backend::{Acted, Ready};
 use crate::capability::crypto;
-use crate::capability::files::{FilesError, NodeFiles, Problem, ResolvedFile, SAVE_LIMIT, Saved, Target};
+use crate::capability::files::{
+    FilesError, NodeFiles, Problem, ResolvedFile, SAVE_LIMIT, Saved, Staged, Target,
+};
 use crate::capability::nodes::NodeContext;
 use crate::journal::Trace;
 use crate::model::{
@@ -64,14 +66,8 @@ impl Live {
                 let (files, file) = self.file(node, file).await?;
                 let bytes = self.content(plugin, &file, content).await?;
                 let staged = files.stage(set, &file, &bytes).await.map_err(to_fault)?;
-                let trace = Trace::Staged {
-                    set: set.clone(),
-                    node: node.clone(),
-                    file: file.name.clone(),
-                    sha256: staged.sha256.clone(),
-                };
-                self.objects.stage(set, node, staged);
-                Ok(Acted { traces: vec![trace], ..Ok(Answer::Done).into() })
+                let traces = vec![self.staged_now(set, node, staged)];
+                Ok(Acted { traces, ..Ok(Answer::Done).into() })
             }
             Effect::FilesSwap { set, node } => {
                 let traces = ready.or(self.before_swap(set, node)).await?;
@@ -121,6 +117,13 @@ impl Live {
         }
     }
 
+    /// Notes what was staged; returns it as the journal keeps it.
+    pub(super) fn staged_now(&self, set: &ObjectName, node: &NodeName, staged: Staged) -> Trace {
+        let (file, sha256) = (staged.file.name.clone(), staged.sha256.clone());
+        self.objects.stage(set, node, staged);
+        Trace::Staged { set: set.clone(), node: node.clone(), file, sha256 }
+    }
+
     pub(super) async fn before_swap(&self, set: &ObjectName, node: &NodeName) -> Result<Vec<Trace>, Fault> {
         let (files, staged) = self.set(set, node).await?;
         let targets: Vec<_> = staged.iter().map(|staged| Target::from(&staged.file)).collect();
@@ -162,7 +165,7 @@ impl Live {
         &'a self,
         set: &ObjectName,
         node: &'a NodeName,
-    ) -> Result<(NodeFiles<'a, Transports>, Vec<crate::capability::files::Staged>), Fault> {
+    ) -> Result<(NodeFiles<'a, Transports>, Vec<Staged>), Fault> {
         let staged = self.objects.staged(set, node);
         if staged.is_empty() {
             return Err(Fault::new(code::UNKNOWN, format!("nothing is staged in {set} on {node}")));
@@ -271,7 +274,7 @@ impl Live {
         let context = self.contexts.known(node);
         // Resolved before recall: a node whose variables cannot be asked stops the resume earlier.
         if let Some(Ok(file)) = context.map(|context| self.resolve(&context, file)) {
-            self.objects.stage(set, node, crate::capability::files::Staged { file, sha256 });
+            self.objects.stage(set, node, Staged { file, sha256 });
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::backend::{Acted, keyring};
 use crate::capability::files::{NodeFiles, ResolvedFile};
 use crate::capability::keyring::{KeyringError, Keyset, Store};
 use crate::capability::objects::Object;
-use crate::journal::{ObjectKind, Trace};
+use crate::journal::ObjectKind;
 use crate::model::{
     Answer, Effect, Fault, FileName, NodeName, ObjectName, PauseReason, PluginName, Stop, code,
 };
@@ -110,15 +110,9 @@ impl Live {
         };
         // Staged again even where it was there: whether it was whole and on disk is not known.
         let staged = files.stage(set, &file, new.to_json().expose()).await.map_err(to_fault)?;
-        let trace = Trace::Staged {
-            set: set.clone(),
-            node: node.clone(),
-            file: file.name.clone(),
-            sha256: staged.sha256.clone(),
-        };
-        self.objects.stage(set, node, staged);
+        let traces = vec![self.staged_now(set, node, staged)];
         let answer = Ok(Answer::KeySet(Some(keyring::described(&new))));
-        Ok(Acted { traces: vec![trace], ..answer.into() })
+        Ok(Acted { traces, ..answer.into() })
     }
 }
 
