@@ -1,13 +1,14 @@
 //! Does one step, and proves that it happened.
 
 use crate::level;
-use crate::memory::{self, BEFORE, IMPACT, OLD_VERSION, START_ASKED, STOP_ASKED};
+use crate::memory::{self, BEFORE, IMPACT, OLD_VERSION, START_ASKED, STOP_ASKED, UNSEEN};
 use crate::names::{BACKUP, KEY, NEW_KEY, OLD_CANARY, UPDATE};
 use crate::parameters::{Parameters, Update};
 use crate::preflight::applications_stopped;
 use crate::quarantine;
 use crate::services::{self, Way};
 use crate::steps::Step;
+use crate::unseen;
 use crate::words::QUESTION;
 use key_sets::keys;
 use key_sets::nodes::{Nodes, away};
@@ -21,7 +22,10 @@ const AWAY: &str = "it did not answer when the root key was updated, and has the
 pub fn apply(step: Step) -> Result<(), Fault> {
     let cluster = Nodes::bound()?;
     let parameters = Parameters::read()?;
+    let unseen = memory::is_marked(UNSEEN)?;
     match step {
+        Step::Update if unseen => unseen::update(&cluster, &parameters),
+        Step::Compare if unseen => unseen::judge(&cluster),
         Step::Acknowledge => acknowledge(),
         Step::Applications => applications(&cluster),
         Step::Backup => backup(&cluster),

@@ -19,6 +19,7 @@ mod quarantine;
 mod services;
 mod steps;
 mod undo;
+mod unseen;
 mod verify;
 mod words;
 

@@ -1,10 +1,11 @@
 //! Looks at everything that the update needs, says all that is in its way at once, and plans the steps.
 
-use crate::memory::{self, BEFORE, IMPACT, OLD_VERSION};
+use crate::memory::{self, BEFORE, IMPACT, OLD_VERSION, UNSEEN};
 use crate::names::{APPLICATIONS, KEY};
 use crate::parameters::{Parameters, Update};
 use crate::services::{self, Way};
 use crate::steps::Step;
+use crate::unseen;
 use crate::words;
 use key_sets::keys::{self, Compared};
 use key_sets::nodes::{Nodes, keep_away};
@@ -23,16 +24,33 @@ pub fn steps(parameters: &Parameters) -> Result<Vec<procedure::Step>, Fault> {
             "use update = product, or, where it is known to, set product_reads_keyset = \"yes\" in [defaults.root-key] of the site's profile",
         );
     }
-    let compared = look_at_keys(&cluster, &mut problems)?;
+    let unseen = match parameters.update {
+        Update::Product => unseen::look(&cluster)?,
+        Update::Native => None,
+    };
+    let seen = unseen.is_none();
+    let compared = match unseen {
+        Some(compared) => {
+            memory::mark(UNSEEN)?;
+            compared
+        }
+        None => look_at_keys(&cluster, &mut problems)?,
+    };
     look_at_services(&cluster, &compared.away, &mut problems)?;
     let proved = look_at_applications(&cluster, &mut problems)?;
     look_at_away(&cluster, parameters, &compared, &mut problems)?;
     problems.into_result("preflight")?;
 
     keep_away(&compared.away)?;
-    memory::keep(IMPACT, &impact(&compared.away, proved))?;
-    operator::note(&format!("{} have the same key set.", count(compared.same.len(), "node")))?;
-    Ok(planned(&cluster, parameters, &compared.same))
+    memory::keep(IMPACT, &impact(&compared.away, proved, seen))?;
+    if seen {
+        operator::note(&format!("{} have the same key set.", count(compared.same.len(), "node")))?;
+    }
+    let mut steps = planned(&cluster, parameters, &compared.same);
+    if !seen {
+        steps.retain(|step| step.id != Step::Backup.id());
+    }
+    Ok(steps)
 }
 
 /// Every node that answers has the one key set; its digest and its primary are kept.
@@ -150,11 +168,14 @@ fn look_at_away(
 }
 
 /// What is acknowledged: the documentation's words, and what is particular to this run.
-fn impact(away: &[String], proved: bool) -> String {
+fn impact(away: &[String], proved: bool, seen: bool) -> String {
     let mut text = words::IMPACT.to_owned();
     if !proved {
         text += " Nothing here can tell whether the upper-layer applications that depend on the cluster are stopped \
                  (the site has no applications-stopped): you say so by going on.";
+    }
+    if !seen {
+        text += unseen::IMPACT;
     }
     if !away.is_empty() {
         text += &format!(

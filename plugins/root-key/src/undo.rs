@@ -2,12 +2,13 @@
 //! what it has stored since is sealed under that key, and the old set does not open it.
 
 use crate::level;
-use crate::memory::{self, BEFORE, START_ASKED, STOP_ASKED};
+use crate::memory::{self, BEFORE, START_ASKED, STOP_ASKED, UNSEEN};
 use crate::names::{BACKUP, KEY};
 use crate::parameters::Parameters;
 use crate::quarantine;
 use crate::services::{self, Way};
 use crate::steps::Step;
+use crate::unseen;
 use key_sets::keys;
 use key_sets::nodes::{Nodes, away};
 use key_sets::words::list;
@@ -16,6 +17,7 @@ use windlass_sdk::{Content, Fault, host::files, host::operator, node};
 pub fn undo(step: Step) -> Result<(), Fault> {
     let cluster = Nodes::bound()?;
     match step {
+        Step::Update if memory::is_marked(UNSEEN)? => unseen::undo(),
         Step::Rewrap | Step::Start => started(),
         Step::Compare | Step::Acknowledge | Step::Applications => Ok(()),
         Step::Update => update(&cluster),

@@ -58,6 +58,9 @@ pub struct Host {
     pub lies: bool,
     pub cut_after_first: bool,
     pub confirms: bool,
+    /// What is answered to the next acknowledgements; then yes. And what was to be acknowledged.
+    pub acknowledges: Vec<bool>,
+    pub asked: Vec<String>,
     /// What the site's check says; none: there is no check.
     pub applications: Option<bool>,
     pub room: u64,
@@ -133,6 +136,10 @@ impl MockHost for Host {
             "update-root-key" if self.lies => outcome(true, ""),
             "update-root-key" => {
                 let key = self.new_key();
+                if self.keys.is_empty() {
+                    // The product keeps it where nobody looks.
+                    return Ok(outcome(!self.cut_after_first, "Step 4-3"));
+                }
                 self.keys.insert("a", key.clone());
                 if self.cut_after_first {
                     return Ok(outcome(false, "Step 4-3"));
@@ -284,8 +291,9 @@ impl MockHost for Host {
         Ok(self.confirms)
     }
 
-    fn acknowledge(&mut self, _: &str, _: &str) -> Result<bool, Fault> {
-        Ok(true)
+    fn acknowledge(&mut self, _: &str, impact: &str) -> Result<bool, Fault> {
+        self.asked.push(impact.into());
+        Ok(self.acknowledges.is_empty() || self.acknowledges.remove(0))
     }
 
     fn note(&mut self, _: &str) -> Result<(), Fault> {

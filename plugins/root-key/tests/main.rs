@@ -182,3 +182,34 @@ fn preflight_says_everything_at_once() {
         assert!(why.contains(problem), "{problem:?} is not in {why}");
     }
 }
+
+/// On a real cluster nobody may know where the product keeps its key.
+#[test]
+fn where_no_key_set_is_known_the_script_is_run_once_and_nothing_is_claimed() {
+    let cluster = Cluster::up();
+    cluster.host.borrow_mut().keys.clear();
+    cluster.set("update", "native");
+    assert!(message(steps()).1.contains("a has no key set"));
+    cluster.set("update", "product");
+    assert_eq!(steps().unwrap(), ["acknowledge", "applications", "stop", "update", "compare", "start"]);
+    until("start").unwrap();
+    assert!(cluster.host.borrow().asked[0].contains("it cannot be proven that a new key was made"));
+    let checks = RootKey::verify().unwrap();
+    assert_eq!(checks.len(), 2);
+    assert!(checks.iter().all(|check| check.passed), "{checks:?}");
+    assert_eq!(message(RootKey::undo("update")).0, "no-way-back");
+    assert_eq!(cluster.host.borrow().made, 1);
+
+    let cluster = Cluster::up();
+    cluster.host.borrow_mut().keys.clear();
+    cluster.host.borrow_mut().cut_after_first = true;
+    cluster.host.borrow_mut().acknowledges = vec![true, false];
+    let (_, why) = message(until("compare"));
+    assert!(why.contains("did not say that the root key is updated and sent"), "{why}");
+    assert!(cluster.host.borrow().up.values().all(|up| !up), "something was started");
+    // As a resumed run does: the operator is asked again, and the script is left alone.
+    cluster.host.borrow_mut().acknowledges = vec![true];
+    RootKey::apply("compare").unwrap();
+    assert_eq!(cluster.host.borrow().made, 1);
+    RootKey::undo("update").unwrap();
+}

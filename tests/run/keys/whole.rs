@@ -220,3 +220,47 @@ fn the_two_procedures_exclude_each_other() {
     let refused = run.run(&pair, 4);
     assert!(refused.err.contains("is held by ha-cert-"), "{refused:?}");
 }
+
+/// As on a real cluster: where the product keeps its key is not known, and what that leaves unproven is acknowledged.
+#[test]
+fn where_nobody_knows_the_keys_place_the_script_runs_once_and_its_word_has_to_do() {
+    let Some(pair) = up(Transport::Local) else { return };
+    let path = pair.dir.join("profiles/practice.toml");
+    let profile = std::fs::read_to_string(&path).unwrap();
+    let unknown =
+        "\n[files.cluster-key]\noverride = true\npath = \"${om}/security/nowhere.json\"\nsecret = true\n";
+    std::fs::write(&path, profile + unknown).unwrap();
+    let before = held(&pair);
+    let refused = pair.windlass(&[&["run"][..], &NATIVE, &["--yes"]].concat()).expect(4);
+    assert!(refused.err.contains("master1 has no key set"), "{refused:?}");
+
+    let run = Run::of(&pair, &["root-key"]);
+    let ended = run.run(&pair, 0);
+    assert!(ended.err.contains("it cannot be proven that a new key was made"), "{ended:?}");
+    assert!(!ended.out.contains("same new key set"), "{ended:?}");
+    all_run(&pair, &NODES);
+    let after = held(&pair);
+    assert!(NODES.iter().all(|node| super::bytes(&after, node) == super::bytes(&after, "master1")));
+    assert!(super::bytes(&after, "master1") != super::bytes(&before, "master1"));
+    let back = pair.windlass(&["rollback", &pair.last_run()]).expect(5);
+    assert!(back.err.contains("no-way-back"), "{back:?}");
+    pair.windlass(&["resume"]).expect(0);
+
+    // The script ends early: it is not run again, nothing is started, and the operator is asked.
+    pair.lab.break_with(Switch::KeyStopsAt43, None, false, &[]).unwrap();
+    let run = Run::of(&pair, &["root-key"]);
+    let stands = run.run(&pair, 5);
+    assert!(stands.err.contains("did not say that the root key is updated and sent"), "{stands:?}");
+    for node in NODES {
+        services(&pair, node, "stopped").expect(0);
+    }
+    let made = held(&pair);
+    let (_, token) = stands.err.rsplit_once("unasked by: --ack ").expect("a token");
+    let token = token.split_whitespace().next().unwrap().trim_end_matches(')');
+    for node in NODES {
+        std::fs::write(super::keyset(&pair, node), super::bytes(&made, "master1")).unwrap();
+    }
+    pair.windlass(&["resume", "--ack", token]).expect(0);
+    all_run(&pair, &NODES);
+    assert!(super::bytes(&held(&pair), "member2") == super::bytes(&made, "master1"), "a second key was made");
+}
