@@ -181,6 +181,8 @@ fn a_journal_that_was_damaged_stops_every_command_and_goes_on_when_it_is_put_bac
         refused(&pair, &["rollback", &id], 5, &[says]);
         let verified = pair.windlass(&["runs", "verify", &id]);
         assert!(matches!(verified.code, Some(5 | 10)) && verified.err.contains(says), "{verified:?}");
+        let status = pair.windlass(&["status"]);
+        assert!(matches!(status.code, Some(0 | 10)), "{status:?}");
         let listed = pair.windlass(&["runs", "list"]).expect(0);
         assert!(listed.err.contains(&id) && listed.err.contains(says), "{listed:?}");
         put_back();

@@ -72,8 +72,14 @@ pub(crate) fn needs(
     for Quarantine { node, reason } in standing.quarantined()? {
         needs.push(format!("{node} is in quarantine and may have nothing newer ({reason})"));
     }
-    for keeper in standing.keepers(run)? {
-        needs.push(format!("the run {keeper} is not closed and keeps the key set as it was"));
+    match standing.keepers(run) {
+        Ok(keepers) => needs.extend(
+            keepers
+                .iter()
+                .map(|keeper| format!("the run {keeper} is not closed and keeps the key set as it was")),
+        ),
+        // Whatever cannot be told may need it.
+        Err(fault) => needs.push(fault.message),
     }
     Ok(needs)
 }

@@ -168,7 +168,6 @@ impl Journal {
 /// What a run has left that outlives it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Left {
-    pub site: String,
     pub closed: bool,
     /// What it said of nodes, in order: why a node was put in quarantine, none where it was released.
     pub quarantines: Vec<(NodeName, Option<String>)>,
@@ -177,9 +176,18 @@ pub struct Left {
 }
 
 impl Journal {
-    /// Says what a run has left. Reads all of a journal only where there is something in it.
-    pub fn left(runs: &Utf8Path, run: &RunId, file: &str) -> Result<Left, JournalError> {
+    /// Says what a run of a site has left; none for a run of another site. Reads all of a journal only where there is
+    /// something in it.
+    pub fn left(runs: &Utf8Path, run: &RunId, site: &str, file: &str) -> Result<Option<Left>, JournalError> {
         let (connection, path) = open(runs, run)?;
+        match raw_row(&connection, &path, 1)? {
+            Row::Began { site: of, .. } if of == site => {}
+            Row::Began { .. } => return Ok(None),
+            _ => {
+                let why = "it does not say which procedure began where".into();
+                return Err(JournalError::Damaged { path, row: 1, why });
+            }
+        }
         let has = |what: &str| -> Result<bool, JournalError> {
             let sql = "SELECT EXISTS (SELECT 1 FROM rows WHERE instr(body, ?1))";
             let found = connection.query_row(sql, [what], |row| row.get(0));
@@ -191,15 +199,8 @@ impl Journal {
             true => quarantines(&Self::read(runs, run)?),
             false => Vec::new(),
         };
-        let record = match raw_row(&connection, &path, 1)? {
-            Row::Began { site, .. } => site,
-            _ => {
-                let why = "it does not say which procedure began where".into();
-                return Err(JournalError::Damaged { path, row: 1, why });
-            }
-        };
         let closed = has(&serde_json::to_string(&Row::Closed).unwrap_or_default())?;
-        Ok(Left { site: record, closed, quarantines, keeps })
+        Ok(Some(Left { closed, quarantines, keeps }))
     }
 }
 

@@ -24,23 +24,23 @@ impl Journals {
         Ok(Self { dir: runs_dir(context)?, site: site.name.clone(), keyring })
     }
 
-    /// What the site's runs have left, newest first.
-    fn left(&self) -> std::result::Result<Vec<(RunId, Left)>, JournalError> {
-        let mut all = Vec::new();
-        for run in Journal::names(&self.dir)? {
-            let left = Journal::left(&self.dir, &run, &self.keyring)?;
-            if left.site == self.site {
-                all.push((run, left));
-            }
-        }
-        Ok(all)
+    /// What the site's runs have left, newest first. One that cannot be read says of no site that it is its.
+    fn left(
+        &self,
+    ) -> std::result::Result<Vec<(RunId, std::result::Result<Left, JournalError>)>, JournalError> {
+        let left = |run: RunId| {
+            let left = Journal::left(&self.dir, &run, &self.site, &self.keyring).transpose()?;
+            Some((run, left))
+        };
+        Ok(Journal::names(&self.dir)?.into_iter().filter_map(left).collect())
     }
 }
 
 impl Standing for Journals {
+    /// A journal that cannot be read puts nobody in quarantine: a node that is out of step is seen by its key set too.
     fn quarantined(&self) -> std::result::Result<Vec<Quarantine>, Fault> {
         let (mut told, mut found) = (HashSet::new(), Vec::new());
-        for (_, left) in self.left().map_err(unreadable)? {
+        for left in self.left().map_err(unreadable)?.into_iter().filter_map(|(_, left)| left.ok()) {
             for (node, reason) in left.quarantines.into_iter().rev() {
                 // The newest word on a node holds.
                 if told.insert(node.clone()) {
@@ -51,10 +51,16 @@ impl Standing for Journals {
         Ok(found)
     }
 
+    /// A journal that cannot be read may be that of a run that keeps something: then it cannot be told.
     fn keepers(&self, but: &RunId) -> std::result::Result<Vec<RunId>, Fault> {
-        let left = self.left().map_err(unreadable)?;
-        let keeps = |(run, left): (RunId, Left)| (left.keeps && !left.closed && run != *but).then_some(run);
-        Ok(left.into_iter().filter_map(keeps).collect())
+        let mut keepers = Vec::new();
+        for (run, left) in self.left().map_err(unreadable)? {
+            let left = left.map_err(unreadable)?;
+            if left.keeps && !left.closed && run != *but {
+                keepers.push(run);
+            }
+        }
+        Ok(keepers)
     }
 }
 
