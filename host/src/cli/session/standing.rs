@@ -10,6 +10,8 @@ use crate::site::Site;
 use camino::Utf8PathBuf;
 use std::collections::HashSet;
 
+type Read<T> = std::result::Result<T, JournalError>;
+
 /// The journals of one site's runs on this controller.
 pub struct Journals {
     dir: Utf8PathBuf,
@@ -25,9 +27,7 @@ impl Journals {
     }
 
     /// What the site's runs have left, newest first. One that cannot be read says of no site that it is its.
-    fn left(
-        &self,
-    ) -> std::result::Result<Vec<(RunId, std::result::Result<Left, JournalError>)>, JournalError> {
+    fn left(&self) -> Read<Vec<(RunId, Read<Left>)>> {
         let left = |run: RunId| {
             let left = Journal::left(&self.dir, &run, &self.site, &self.keyring).transpose()?;
             Some((run, left))
