@@ -52,6 +52,7 @@ pub fn run(args: Args, context: &Context) -> Result {
         ui.say("the practice pair is taken down. To try next:");
         ui.say("  windlass lab up practice                      a pair that stays, with a site of its own");
         ui.say("  windlass -C practice run ha-cert              the same run, asking first");
+        ui.say("  windlass -C practice run root-key             the cluster stopped, its root key updated, started again");
         ui.say(
             "  windlass lab break practice lying-success     then run it again: success text is not believed",
         );
