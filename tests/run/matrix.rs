@@ -43,7 +43,7 @@ impl std::fmt::Display for Place {
 
 /// What follows the kill.
 #[derive(Debug, Clone)]
-enum Then {
+pub enum Then {
     Resume,
     RollBack,
     /// The rollback is killed too, at this of its places, and begun again.
@@ -299,15 +299,20 @@ fn matrix(transport: Transport, tastes: &[Taste], few: usize) {
         all.push(cases);
     }
     if quick {
-        let each = few.div_ceil(all.len());
-        for cases in &mut all {
-            while cases.len() > each {
-                cases.swap_remove(dice.below(cases.len()));
-            }
-        }
+        thin(&mut all, few, &mut dice);
     }
     let what = format!("kills over {transport:?}");
     go_through(&what, &all.into_iter().flatten().collect::<Vec<_>>());
+}
+
+/// Leaves so many cases that the dice choose, as many of each taste.
+pub fn thin<W>(all: &mut [Vec<W>], few: usize, dice: &mut Dice) {
+    let each = few.div_ceil(all.len());
+    for cases in all {
+        while cases.len() > each {
+            cases.swap_remove(dice.below(cases.len()));
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What every backend says of key sets in the same words.
 
 use super::standing::Standing;
+use crate::capability::files::ResolvedFile;
 use crate::capability::keyring::{KeyringError, Keyset, Rewrapped, Status, Store};
-use crate::model::{Event, Fault, KeySet, KeyVersion, Quarantine, RunId, code};
+use crate::model::{Event, Fault, KeySet, KeyVersion, NodeName, Quarantine, RunId, code};
 use crate::site::Site;
 
 /// A key set without its keys.
@@ -48,27 +49,33 @@ pub(super) fn tell(
     *told = done;
 }
 
-/// What of a site still needs a version, in an operator's words.
-pub(crate) fn needs(
-    site: &Site,
-    standing: &dyn Standing,
-    run: &RunId,
-    version: u32,
-) -> Result<Vec<String>, Fault> {
-    let mut needs = Vec::new();
-    if Store::is_there(&site.dir) {
-        let store = Store::open(&site.dir).map_err(super::fault(code::FAILED))?;
-        let (count, names) = store.under(version).map_err(super::fault(code::FAILED))?;
-        let more = if count > 3 { ", …" } else { "" };
-        match names.as_slice() {
-            [] => {}
-            [name] => needs.push(format!("the site's value {name} is sealed under it")),
-            names => needs.push(format!(
-                "{count} of the site's values are sealed under it: {}{more}",
-                names.join(", ")
-            )),
-        }
+/// Reads a key set that a node holds.
+pub(super) fn parse(json: &[u8], file: &ResolvedFile, node: &NodeName) -> Result<Keyset, Fault> {
+    Keyset::parse(json).map_err(|error| {
+        Fault::new(code::INVALID, format!("{} ({}) on {node}: {error}", file.name, file.path))
+    })
+}
+
+/// What of a site's values is sealed under a version, in an operator's words.
+pub(crate) fn values_need(site: &Site, version: u32) -> Result<Option<String>, Fault> {
+    if !Store::is_there(&site.dir) {
+        return Ok(None);
     }
+    let store = Store::open(&site.dir).map_err(super::fault(code::FAILED))?;
+    let (count, names) = store.under(version).map_err(super::fault(code::FAILED))?;
+    let more = if count > 3 { ", …" } else { "" };
+    Ok(match names.as_slice() {
+        [] => None,
+        [name] => Some(format!("the site's value {name} is sealed under it")),
+        names => {
+            Some(format!("{count} of the site's values are sealed under it: {}{more}", names.join(", ")))
+        }
+    })
+}
+
+/// What earlier runs have left that needs every version but the newest, in an operator's words.
+pub(crate) fn standing_needs(standing: &dyn Standing, run: &RunId) -> Result<Vec<String>, Fault> {
+    let mut needs = Vec::new();
     for Quarantine { node, reason } in standing.quarantined()? {
         needs.push(format!("{node} is in quarantine and may have nothing newer ({reason})"));
     }

@@ -11,7 +11,7 @@ pub mod plan;
 mod standing;
 mod supplied;
 
-pub(crate) use keyring::needs as key_needs;
+pub(crate) use keyring::{standing_needs, values_need};
 pub(crate) use look::{Look, unfit};
 #[cfg(test)]
 pub(crate) use standing::NothingStanding;

@@ -157,11 +157,7 @@ impl Journal {
                 }
             }
         };
-        summarise(run, &rows, needs).ok_or_else(|| JournalError::Damaged {
-            path,
-            row: 1,
-            why: "it does not say which procedure began where".into(),
-        })
+        summarise(run, &rows, needs).ok_or_else(|| no_beginning(path))
     }
 }
 
@@ -183,10 +179,7 @@ impl Journal {
         match raw_row(&connection, &path, 1)? {
             Row::Began { site: of, .. } if of == site => {}
             Row::Began { .. } => return Ok(None),
-            _ => {
-                let why = "it does not say which procedure began where".into();
-                return Err(JournalError::Damaged { path, row: 1, why });
-            }
+            _ => return Err(no_beginning(path)),
         }
         let has = |what: &str| -> Result<bool, JournalError> {
             let sql = "SELECT EXISTS (SELECT 1 FROM rows WHERE instr(body, ?1))";
@@ -220,6 +213,10 @@ fn quarantines(rows: &[StoredRow]) -> Vec<(NodeName, Option<String>)> {
         _ => None,
     };
     rows.iter().filter_map(said).collect()
+}
+
+fn no_beginning(path: camino::Utf8PathBuf) -> JournalError {
+    JournalError::Damaged { path, row: 1, why: "it does not say which procedure began where".into() }
 }
 
 /// Reads one row by itself: whether the chain holds is not looked at.

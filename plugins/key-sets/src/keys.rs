@@ -14,10 +14,12 @@ pub struct Compared {
 
 /// The digest of a node's key set. A fault where there is none.
 pub fn digest(on: &str) -> Result<String, Fault> {
-    node(on).fingerprint(KEY)?.ok_or_else(|| {
-        Fault::new("unknown", format!("{on} has no key set: {KEY} does not exist there"))
-            .hint(format!("windlass site explain {KEY} says where it is looked for"))
-    })
+    node(on).fingerprint(KEY)?.ok_or_else(|| missing(on))
+}
+
+fn missing(on: &str) -> Fault {
+    Fault::new("unknown", format!("{on} has no key set: {KEY} does not exist there"))
+        .hint(format!("windlass site explain {KEY} says where it is looked for"))
 }
 
 /// Compares the key sets of nodes with a digest. A fault that is not about one node is passed on.
@@ -36,8 +38,7 @@ pub fn compare(on: &[String], with: &str) -> Result<Compared, Fault> {
 
 /// The key set of a node. A fault where there is none.
 pub fn key_set(on: &str) -> Result<KeySet, Fault> {
-    keyring::versions(on, KEY)?
-        .ok_or_else(|| Fault::new("unknown", format!("{on} has no key set: {KEY} does not exist there")))
+    keyring::versions(on, KEY)?.ok_or_else(|| missing(on))
 }
 
 /// The version that new values are sealed under.

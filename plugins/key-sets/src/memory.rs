@@ -6,6 +6,7 @@ use windlass_sdk::{Fault, host::state};
 pub const BEFORE: &str = "before";
 /// What is to be acknowledged.
 pub const IMPACT: &str = "impact";
+
 /// Keeps something.
 pub fn keep(name: &str, value: &str) -> Result<(), Fault> {
     state::set(name, value)

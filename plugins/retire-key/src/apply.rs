@@ -1,8 +1,8 @@
 //! Takes the version out on the first node and puts the key set that is left on all others; and puts it back.
 
-use key_sets::memory::{self, BEFORE, IMPACT};
+use key_sets::memory::{self, BEFORE};
 use key_sets::nodes::Nodes;
-use key_sets::words::{count, list};
+use key_sets::words::{self, count, list};
 use key_sets::{KEY, keys};
 use windlass_sdk::{Fault, host::keyring, host::operator, node};
 
@@ -10,11 +10,7 @@ use windlass_sdk::{Fault, host::keyring, host::operator, node};
 const LESS: &str = "key-set-less";
 
 pub fn acknowledge() -> Result<(), Fault> {
-    let question = "Taking a version of the root key out is for good. Do you want to continue?";
-    match operator::acknowledge(question, &memory::expect(IMPACT)?)? {
-        true => Ok(()),
-        false => Err(Fault::new("declined", "the operator did not acknowledge the impact")),
-    }
+    words::acknowledge("Taking a version of the root key out is for good. Do you want to continue?")
 }
 
 pub fn retire(version: u32) -> Result<(), Fault> {

@@ -3,7 +3,7 @@
 use crate::PRIMARY;
 use key_sets::memory::{self, BEFORE};
 use key_sets::nodes::Nodes;
-use key_sets::words::{count, list};
+use key_sets::words::{count, list, with_nodes};
 use key_sets::{KEY, keys};
 use windlass_sdk::{Fault, host::keyring, procedure::Check};
 
@@ -20,17 +20,13 @@ pub fn verify(version: u32) -> Result<Vec<Check>, Fault> {
     let set = keys::key_set(&cluster.first)?;
     let digest = keys::digest(&cluster.first)?;
     let compared = keys::compare(&cluster.all, &digest)?;
-    let mut same = Check::new(
+    let same = Check::new(
         "Every node has the same key set",
         compared.same.len() == cluster.all.len() && digest != memory::expect(BEFORE)?,
     )
     .evidence("fingerprint", &set.fingerprint)
     .evidence("nodes", count(compared.same.len(), "node"));
-    for (what, nodes) in [("another one", &compared.other), ("no answer", &compared.away)] {
-        if !nodes.is_empty() {
-            same = same.evidence(what, list(nodes));
-        }
-    }
+    let same = with_nodes(same, &[("another one", &compared.other), ("no answer", &compared.away)]);
     let numbers: Vec<String> = set.versions.iter().map(|version| version.number.to_string()).collect();
     let gone = Check::new("The version is gone", !numbers.contains(&version.to_string()))
         .evidence("left", list(&numbers));

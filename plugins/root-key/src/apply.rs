@@ -1,7 +1,7 @@
 //! Does one step, and proves that it happened.
 
 use crate::level;
-use crate::memory::{self, BEFORE, IMPACT, OLD_VERSION, START_ASKED, STOP_ASKED, UNSEEN};
+use crate::memory::{self, BEFORE, OLD_VERSION, START_ASKED, STOP_ASKED, UNSEEN};
 use crate::names::{BACKUP, KEY, NEW_KEY, OLD_CANARY, UPDATE};
 use crate::parameters::{Parameters, Update};
 use crate::preflight::applications_stopped;
@@ -12,7 +12,7 @@ use crate::unseen;
 use crate::words::QUESTION;
 use key_sets::keys;
 use key_sets::nodes::{Nodes, away};
-use key_sets::words::{count, list};
+use key_sets::words::{acknowledge, count, list};
 use windlass_sdk::{Content, Fault, host::keyring, host::operator, node};
 
 /// The host is told by this code that going back is the only right thing, and does it at once.
@@ -26,7 +26,7 @@ pub fn apply(step: Step) -> Result<(), Fault> {
     match step {
         Step::Update if unseen => unseen::update(&cluster, &parameters),
         Step::Compare if unseen => unseen::judge(&cluster),
-        Step::Acknowledge => acknowledge(),
+        Step::Acknowledge => acknowledge(QUESTION),
         Step::Applications => applications(&cluster),
         Step::Backup => backup(&cluster),
         Step::Stop => stop(&cluster, &parameters),
@@ -36,13 +36,6 @@ pub fn apply(step: Step) -> Result<(), Fault> {
         Step::Rewrap => rewrap(&cluster),
         Step::Level => level::level(&cluster),
         Step::Join => level::join(&cluster),
-    }
-}
-
-fn acknowledge() -> Result<(), Fault> {
-    match operator::acknowledge(QUESTION, &memory::expect(IMPACT)?)? {
-        true => Ok(()),
-        false => Err(Fault::new("declined", "the operator did not acknowledge the impact")),
     }
 }
 
@@ -100,10 +93,10 @@ fn update(cluster: &Nodes, parameters: &Parameters) -> Result<(), Fault> {
             keyring::add(NEW_KEY, &cluster.first, KEY)?;
             node(&cluster.first).swap(NEW_KEY)?;
         }
-        (Update::Product, false) => update_by_product(cluster, &before)?,
-    }
-    if parameters.update == Update::Product && !made {
-        return operator::note("The product reports that the key is updated and sent.");
+        (Update::Product, false) => {
+            update_by_product(cluster, &before)?;
+            return operator::note("The product reports that the key is updated and sent.");
+        }
     }
     quarantine::isolate(cluster, &away()?, AWAY)?;
     distribute(cluster, &cluster.others()?)

@@ -6,7 +6,7 @@ use crate::quarantine;
 use crate::steps::Step;
 use key_sets::keys;
 use key_sets::nodes::Nodes;
-use key_sets::words::{count, list};
+use key_sets::words::{count, list, with_nodes};
 use windlass_sdk::{
     Fault, Problems,
     host::keyring,
@@ -117,14 +117,10 @@ pub fn verify() -> Result<Vec<Check>, Fault> {
     level.extend(kept(QUARANTINED)?);
     let compared = keys::compare(&level, &keys::digest(&cluster.first)?)?;
     let passed = compared.same.len() == level.len();
-    let mut check = Check::new("What was behind has the cluster's key set", passed)
+    let check = Check::new("What was behind has the cluster's key set", passed)
         .evidence("level", list(&compared.same))
         .evidence("fingerprint", keys::key_set(&cluster.first)?.fingerprint);
-    for (what, nodes) in [("another one", &compared.other), ("no answer", &compared.away)] {
-        if !nodes.is_empty() {
-            check = check.evidence(what, list(nodes));
-        }
-    }
+    let check = with_nodes(check, &[("another one", &compared.other), ("no answer", &compared.away)]);
     let left: Vec<String> = nodes::quarantined()?.into_iter().map(|node| node.node).collect();
     let still: Vec<String> = left.into_iter().filter(|node| level.contains(node)).collect();
     Ok(vec![

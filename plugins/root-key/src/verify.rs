@@ -6,7 +6,7 @@ use crate::services::{self, Way};
 use crate::unseen;
 use key_sets::keys;
 use key_sets::nodes::{Nodes, away};
-use key_sets::words::{count, list};
+use key_sets::words::{count, with_nodes};
 use windlass_sdk::{Fault, host::keyring, procedure::Check};
 
 pub fn verify() -> Result<Vec<Check>, Fault> {
@@ -24,17 +24,13 @@ fn one_key_set(cluster: &Nodes) -> Result<Check, Fault> {
     let new = keys::digest(&cluster.first)?;
     let seen = keys::compare(&present, &new)?;
     let passed = seen.same.len() == present.len() && new != memory::expect(BEFORE)?;
-    let mut check = Check::new("Every node has the same new key set", passed)
+    let check = Check::new("Every node has the same new key set", passed)
         .evidence("fingerprint", keys::key_set(&cluster.first)?.fingerprint)
         .evidence("nodes", count(seen.same.len(), "node"));
-    for (what, nodes) in
-        [("another one", &seen.other), ("no answer", &seen.away), ("in quarantine", &away()?)]
-    {
-        if !nodes.is_empty() {
-            check = check.evidence(what, list(nodes));
-        }
-    }
-    Ok(check)
+    let away = away()?;
+    let apart: [(&str, &[String]); 3] =
+        [("another one", &seen.other), ("no answer", &seen.away), ("in quarantine", &away)];
+    Ok(with_nodes(check, &apart))
 }
 
 fn old_values(cluster: &Nodes) -> Result<Check, Fault> {
@@ -77,12 +73,7 @@ fn new_values(cluster: &Nodes) -> Result<Check, Fault> {
 fn services_run(cluster: &Nodes) -> Result<Check, Fault> {
     let present = cluster.present()?;
     let seen = services::look(&present, Way::Up)?;
-    let mut check = Check::new("Every service of every node runs", seen.so.len() == present.len())
+    let check = Check::new("Every service of every node runs", seen.so.len() == present.len())
         .evidence("nodes", count(seen.so.len(), "node"));
-    for (what, nodes) in [("not running", &seen.not_so), ("no answer", &seen.away)] {
-        if !nodes.is_empty() {
-            check = check.evidence(what, list(nodes));
-        }
-    }
-    Ok(check)
+    Ok(with_nodes(check, &[("not running", &seen.not_so), ("no answer", &seen.away)]))
 }

@@ -9,18 +9,11 @@ use super::{
 };
 use crate::run::crash::Dice;
 use crate::run::e2e::{Ended, Pair};
-use crate::run::matrix::{Place, Work, chosen, go_through, killed, one_of_each, read, recorded, states};
+use crate::run::matrix::{
+    Place, Then, Work, chosen, go_through, killed, one_of_each, read, recorded, states, thin,
+};
 use std::collections::BTreeMap;
 use windlass::lab::Transport;
-
-/// What follows the kill.
-#[derive(Debug, Clone)]
-enum Then {
-    Resume,
-    RollBack,
-    /// The rollback is killed too, at this of its places, and begun again.
-    RollBackKilledAt(u64),
-}
 
 struct Case {
     transport: Transport,
@@ -183,12 +176,7 @@ fn matrix(transport: Transport, tastes: &[&'static Taste], few: usize) {
         all.push(cases);
     }
     if quick {
-        let each = few.div_ceil(all.len());
-        for cases in &mut all {
-            while cases.len() > each {
-                cases.swap_remove(dice.below(cases.len()));
-            }
-        }
+        thin(&mut all, few, &mut dice);
     }
     go_through(
         &format!("kills of root-key over {transport:?}"),

@@ -58,7 +58,8 @@ impl Live {
                 Ok(Answer::Number(version.into())).into()
             }
             Effect::KeyringNeeds { version } => {
-                let needs = keyring::needs(&self.site, self.standing.as_ref(), &self.run, *version)?;
+                let mut needs = Vec::from_iter(keyring::values_need(&self.site, *version)?);
+                needs.extend(keyring::standing_needs(self.standing.as_ref(), &self.run)?);
                 Ok(Answer::Words(needs)).into()
             }
             Effect::KeyringRewrap { node, file } => {
@@ -118,7 +119,5 @@ impl Live {
 
 async fn read(files: &NodeFiles<'_, Transports>, file: &ResolvedFile) -> Result<Option<Keyset>, Fault> {
     let Some(json) = files.read_secret(file).await.map_err(to_fault)? else { return Ok(None) };
-    Keyset::parse(&json).map(Some).map_err(|error| {
-        Fault::new(code::INVALID, format!("{} ({}) on {}: {error}", file.name, file.path, files.node))
-    })
+    keyring::parse(&json, file, files.node).map(Some)
 }

@@ -250,7 +250,7 @@ impl Planning {
 }
 
 /// A plan has no run; looking needs the type, and its scripts do not use the name.
-fn plan_run() -> Result<RunId, Fault> {
+pub(super) fn plan_run() -> Result<RunId, Fault> {
     RunId::new("plan").map_err(fault(code::FAILED))
 }
 

@@ -1,14 +1,13 @@
 //! Key sets: those that are there are read; one that the run makes is a symbol.
 
 use super::Planning;
-use super::files::missing;
+use super::files::{missing, plan_run};
 use super::imagined::{Held, Laid, Made};
+use super::symbols::Symbols;
 use crate::backend::keyring;
 use crate::capability::files::ResolvedFile;
 use crate::capability::keyring::Keyset;
-use crate::model::{
-    Answer, Effect, Fault, KeySet, KeyVersion, NodeName, ObjectName, PluginName, RunId, code,
-};
+use crate::model::{Answer, Effect, Fault, KeySet, KeyVersion, NodeName, ObjectName, PluginName, code};
 
 impl Planning {
     pub(super) async fn keyring(&self, plugin: &PluginName, effect: &Effect) -> Result<Answer, Fault> {
@@ -19,16 +18,9 @@ impl Planning {
             }
             Effect::KeyringAdd { set, node, file } => {
                 let file = self.file(node, file).await?;
-                let mut versions = self.there(node, &file).await?.versions;
-                versions.iter_mut().for_each(|version| version.primary = false);
-                let mut imagined = self.imagined();
-                let born = imagined.symbols.name(&file.name.to_string());
-                let near = i64::from(u32::MAX / 2);
-                let number = imagined.symbols.number(format!("{born}.version"), near);
-                // Near the middle of its range it stays within it.
-                let number = u32::try_from(number).unwrap_or(u32::MAX / 2);
-                versions.push(KeyVersion { number, primary: true, enabled: true });
-                drop(imagined);
+                let versions = self.there(node, &file).await?.versions;
+                let born = self.imagined().symbols.name(&file.name.to_string());
+                let versions = one_more(&mut self.imagined().symbols, versions, &born);
                 self.stage(set, node, file, born, versions)
             }
             Effect::KeyringRetire { set, node, file, version } => {
@@ -70,12 +62,13 @@ impl Planning {
                 }
             }
             Effect::KeyringNeeds { version } => {
-                let run = RunId::new("plan").map_err(crate::backend::fault(code::FAILED))?;
-                let needs = keyring::needs(&self.site, self.standing.as_ref(), &run, *version)?;
-                let rewrapped = self.imagined().rewrapped;
                 // What would have been sealed anew by then needs it no more.
-                let stays = |need: &String| !(rewrapped && need.contains("sealed under it"));
-                Ok(Answer::Words(needs.into_iter().filter(stays).collect()))
+                let mut needs = match self.imagined().rewrapped {
+                    true => Vec::new(),
+                    false => Vec::from_iter(keyring::values_need(&self.site, *version)?),
+                };
+                needs.extend(keyring::standing_needs(self.standing.as_ref(), &plan_run()?)?);
+                Ok(Answer::Words(needs))
             }
             Effect::KeyringRewrap { node, file } => {
                 let file = self.file(node, file).await?;
@@ -117,11 +110,8 @@ impl Planning {
     async fn by_command(&self, node: &NodeName, file: &ResolvedFile, born: String) -> Result<KeySet, Fault> {
         let before = self.live_keyset(node, file).await?;
         let mut imagined = self.imagined();
-        let mut versions = before.map_or_else(Vec::new, |set| set.versions);
-        versions.iter_mut().for_each(|version| version.primary = false);
-        let number = imagined.symbols.number(format!("{born}.version"), i64::from(u32::MAX / 2));
-        let number = u32::try_from(number).unwrap_or(u32::MAX / 2);
-        versions.push(KeyVersion { number, primary: true, enabled: true });
+        let versions = before.map_or_else(Vec::new, |set| set.versions);
+        let versions = one_more(&mut imagined.symbols, versions, &born);
         let set = KeySet { fingerprint: imagined.symbols.sha256(format!("{born}.fingerprint")), versions };
         imagined.keysets.insert(born, set.clone());
         Ok(set)
@@ -145,12 +135,20 @@ impl Planning {
     }
 
     async fn live_keyset(&self, node: &NodeName, file: &ResolvedFile) -> Result<Option<KeySet>, Fault> {
-        let run = RunId::new("plan").map_err(crate::backend::fault(code::FAILED))?;
+        let run = plan_run()?;
         let json = self.at(node, &run).read_secret(file).await.map_err(|error| error.to_fault())?;
         let Some(json) = json else { return Ok(None) };
-        let keyset = Keyset::parse(&json).map_err(|error| {
-            Fault::new(code::INVALID, format!("{} ({}) on {node}: {error}", file.name, file.path))
-        })?;
-        Ok(Some(keyring::described(&keyset)))
+        Ok(Some(keyring::described(&keyring::parse(&json, file, node)?)))
     }
+}
+
+/// One version more, which is the primary; its number is known after apply.
+fn one_more(symbols: &mut Symbols, mut versions: Vec<KeyVersion>, born: &str) -> Vec<KeyVersion> {
+    const NEAR: u32 = u32::MAX / 2;
+    versions.iter_mut().for_each(|version| version.primary = false);
+    let number = symbols.number(format!("{born}.version"), i64::from(NEAR));
+    // Near the middle of its range it stays within it.
+    let number = u32::try_from(number).unwrap_or(NEAR);
+    versions.push(KeyVersion { number, primary: true, enabled: true });
+    versions
 }

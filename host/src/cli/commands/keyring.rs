@@ -6,7 +6,7 @@ use crate::capability::keyring::{Keyset, Status};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::cli::session::{Found, Journals, OnNode, keyring_of, load, on_nodes};
-use crate::model::{NodeName, RunId};
+use crate::model::{Fault, NodeName, RunId};
 use crate::report;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -54,11 +54,9 @@ pub fn run(args: &Args, context: &Context) -> Result {
     let Found { site, .. } = load(context)?;
     let file = keyring_of(&site)?.name;
     let journals = Journals::of(context, &site)?;
-    let needs = |version: u32| {
-        let run = RunId::new("info").map_err(|error| Error::from_error(Exit::Fault, &error))?;
-        backend::key_needs(&site, &journals, &run, version)
-            .map_err(|fault| Error::new(Exit::Fault, fault.message).hint(fault.hint))
-    };
+    let failed = |fault: Fault| Error::new(Exit::Fault, fault.message).hint(fault.hint);
+    let run = RunId::new("info").map_err(|error| Error::from_error(Exit::Fault, &error))?;
+    let left = backend::standing_needs(&journals, &run).map_err(failed)?;
     let mut needed = store(&site)?.by_version().map_err(keyring_error)?;
     let nodes: Vec<&NodeName> = site.nodes.keys().collect();
     let (mut sets, mut without): (BTreeMap<String, Set>, Vec<(NodeName, String)>) = Default::default();
@@ -83,7 +81,8 @@ pub fn run(args: &Args, context: &Context) -> Result {
     for shown in sets.iter_mut().flat_map(|set| &mut set.versions) {
         needed.remove(&Some(shown.version));
         if !shown.primary {
-            shown.needed_by = needs(shown.version)?;
+            shown.needed_by.extend(backend::values_need(&site, shown.version).map_err(failed)?);
+            shown.needed_by.extend(left.iter().cloned());
         }
     }
     let orphans: i64 = needed.values().sum();
