@@ -144,6 +144,7 @@ impl Cluster {
             switch,
             Switch::LinkDown
                 | Switch::NodeDown
+                | Switch::DiskFull
                 | Switch::HomeFull
                 | Switch::HostKeyChanged
                 | Switch::ClockOff
