@@ -1,7 +1,7 @@
 //! Plans that people approve, end to end: who must sign, what may not change between the signature and the run,
 //! and what happens where somebody goes on without.
 
-use crate::refuse::{Nodes, Practice, Said, local};
+use crate::refuse::{Nodes, Practice, Said, built, local};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
@@ -211,24 +211,27 @@ const EDITS: [Edit; 12] = [
         what: "a hook that was added",
         file: "site.toml",
         change: |text| with(text, "[[hooks]]\nplugin = \"other\"\nbefore = \"ha-cert/restart@first\"\n"),
-        says: &["site.toml: ", "hook 2: none when the plan was made, drain before ha-cert/restart@first"],
+        says: &[
+            "site.toml: ",
+            "hook 2: none when the plan was made, health-gate before ha-cert/restart@first",
+        ],
     },
     Edit {
         what: "the order of hooks",
         file: "site.toml",
         change: |text| text.replace("order = 10", "order = 11"),
-        says: &["hook 1: drain before", "order 10", "order 11"],
+        says: &["hook 1: health-gate before", "order 10", "order 11"],
     },
     Edit {
         what: "what a hook does",
-        file: "hooks/drain.py",
-        change: |text| with(text, "import os\n"),
-        says: &["hook 1: drain before", "hooks/drain.py ("],
+        file: "hooks/health-gate.wasm",
+        change: |_| "something else\n".to_owned(),
+        says: &["hook 1: health-gate before", "hooks/health-gate.wasm ("],
     },
     Edit {
         what: "wider grants",
         file: "grants.toml",
-        change: |text| with(text, "[grants.drain]\ncommands = [\"restart-ha@*\"]\n"),
+        change: |text| text.replace("[\"health\", ", "[\"health\", \"nodes\", "),
         says: &["grants.toml: "],
     },
     Edit {
@@ -268,19 +271,21 @@ fn an_edit_of_anything_that_was_approved_is_refused_and_says_what() {
     let Some(desk) = desk() else { return };
     let practice = &desk.practice;
     practice.write("profiles/own.toml", PROFILE);
-    practice.write("hooks/drain.py", "# drains\n");
+    let Some(hook) = built("health-gate") else { return };
+    practice.write("hooks/health-gate.wasm", hook);
+    practice.write("grants.toml", "[grants.health-gate]\ngeneral = [\"health\", \"clock\"]\n");
     practice.write("supplied.crt", "a CA\n");
     practice.write("supplied.pem", "its key\n");
     let site = practice.read("site.toml").replace("profile = \"practice\"", "profile = \"own\"")
         + "[procedures.ha-cert.supplied]\ncertificate = \"supplied.crt\"\nkey = \"supplied.pem\"\n\
-           [[hooks]]\nplugin = \"drain\"\nbefore = \"ha-cert/restart@first\"\norder = 10\n";
+           [[hooks]]\nplugin = \"health-gate\"\nbefore = \"ha-cert/restart@first\"\norder = 10\n";
     practice.write("site.toml", site);
     let plan = desk.approved();
     desk.would_run(&plan);
     for edit in EDITS {
         let path = practice.dir.join(edit.file);
-        let before = std::fs::read_to_string(&path).ok();
-        let text = before.clone().unwrap_or_default();
+        let before = std::fs::read(&path).ok();
+        let text = String::from_utf8_lossy(before.as_deref().unwrap_or_default());
         let changed = (edit.change)(&text);
         assert_ne!(changed, text, "{}: nothing was edited", edit.what);
         std::fs::write(&path, changed).unwrap();
@@ -289,7 +294,7 @@ fn an_edit_of_anything_that_was_approved_is_refused_and_says_what() {
         says.extend(edit.says);
         desk.refuses(&plan, &says);
         match before {
-            Some(text) => std::fs::write(&path, text).unwrap(),
+            Some(bytes) => std::fs::write(&path, bytes).unwrap(),
             None => std::fs::remove_file(&path).unwrap(),
         }
     }
@@ -300,14 +305,7 @@ fn an_edit_of_anything_that_was_approved_is_refused_and_says_what() {
 #[test]
 fn a_plugin_of_other_bytes_is_not_the_one_that_was_approved() {
     let Some(desk) = desk() else { return };
-    let Some(folder) = std::env::var_os("WINDLASS_COMPONENTS") else {
-        println!(
-            "skipped: WINDLASS_COMPONENTS is not set, so there is no plugin to edit; run `cargo xtask test`"
-        );
-        return;
-    };
-    let folder = Utf8PathBuf::from_path_buf(folder.into()).unwrap();
-    let bytes = std::fs::read(folder.join("ha-cert.wasm")).unwrap();
+    let Some(bytes) = built("ha-cert") else { return };
     let practice = &desk.practice;
     practice.write("plugins/own.wasm", &bytes);
     desk.procedure("plugin = \"plugins/own.wasm\"");

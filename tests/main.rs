@@ -4,6 +4,7 @@ mod approval;
 mod architecture;
 mod contract;
 mod documented;
+mod hooks;
 mod keyring;
 mod lab;
 mod reference;

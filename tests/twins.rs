@@ -129,13 +129,7 @@ fn cases() -> Vec<(String, Case)> {
 }
 
 fn probe(engine: &Engine) -> Option<Plugin> {
-    let Some(folder) = std::env::var_os("WINDLASS_COMPONENTS") else {
-        println!(
-            "skipped: WINDLASS_COMPONENTS is not set, so there is no probe to call; run `cargo xtask test`"
-        );
-        return None;
-    };
-    let component = std::fs::read(Path::new(&folder).join("probe.wasm")).unwrap();
+    let component = crate::refuse::built("probe")?;
     Some(Plugin::compile(engine, "probe.wasm", &component).unwrap())
 }
 

@@ -4,7 +4,7 @@
 mod careless;
 mod cluster;
 mod password;
-mod plugin;
+pub mod plugin;
 mod site;
 mod supplied;
 mod switches;
@@ -45,6 +45,15 @@ pub fn binary() -> Option<Utf8PathBuf> {
         );
     }
     found
+}
+
+/// Returns a component that `cargo xtask test` has built, or None, having said why.
+pub fn built(name: &str) -> Option<Vec<u8>> {
+    let Some(folder) = std::env::var_os("WINDLASS_COMPONENTS") else {
+        println!("skipped: WINDLASS_COMPONENTS is not set, so there is no {name}; run `cargo xtask test`");
+        return None;
+    };
+    Some(std::fs::read(std::path::Path::new(&folder).join(format!("{name}.wasm"))).unwrap())
 }
 
 pub fn local() -> Option<Practice> {

@@ -19,29 +19,36 @@ fn a_manifest(name: &str, kind: Kind) -> Manifest {
     }
 }
 
-fn signed(component: &[u8], name: &str) -> Vec<u8> {
+pub fn signed(component: &[u8], name: &str, kind: Kind) -> Vec<u8> {
     // What is no component at all stays what it is.
-    manifest::append(component, &a_manifest(name, Kind::Procedure)).unwrap_or_else(|_| component.to_vec())
+    manifest::append(component, &a_manifest(name, kind)).unwrap_or_else(|_| component.to_vec())
 }
 
-/// Returns a component made from text: a whole one, or the fields of a procedure's core module, whose
+/// Returns a component made from text: a whole one, or the fields of a plugin's core module, whose
 /// missing exports answer with zeros.
-fn component(text: &str) -> Vec<u8> {
+pub fn component(text: &str, kind: Kind) -> Vec<u8> {
     if text.contains("(component") || text.contains("(module") {
         return wat::parse_str(text).unwrap();
     }
+    let exports: &[(&str, &str)] = match kind {
+        Kind::Procedure => &[
+            ("describe", "(result i32)"),
+            ("steps", "(result i32)"),
+            ("apply", "(param i32 i32) (result i32)"),
+            ("undo", "(param i32 i32) (result i32)"),
+            ("verify", "(result i32)"),
+        ],
+        Kind::Hook => {
+            &[("describe", "(result i32)"), ("handle", "(param i32 i32 i32 i32 i32 i32) (result i32)")]
+        }
+    };
+    let kind = kind.as_str();
     let mut module = format!("(module {text}\n");
-    for (name, signature) in [
-        ("describe", "(result i32)"),
-        ("steps", "(result i32)"),
-        ("apply", "(param i32 i32) (result i32)"),
-        ("undo", "(param i32 i32) (result i32)"),
-        ("verify", "(result i32)"),
-    ] {
+    for (name, signature) in exports {
         if !text.contains(&format!("(func ${name} ")) {
             module += &format!("(func ${name} {signature} (i32.const 1024))\n");
         }
-        module += &format!("(export \"windlass:plugin/procedure-api@0.1.0#{name}\" (func ${name}))\n");
+        module += &format!("(export \"windlass:plugin/{kind}-api@0.1.0#{name}\" (func ${name}))\n");
     }
     if !text.contains("(memory ") {
         module += "(memory (export \"memory\") 1)\n";
@@ -54,7 +61,7 @@ fn component(text: &str) -> Vec<u8> {
     let mut module = wat::parse_str(&module).unwrap();
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) = resolve.push_dir(format!("{ROOT}/wit")).unwrap();
-    let world = resolve.select_world(&[package], Some("procedure")).unwrap();
+    let world = resolve.select_world(&[package], Some(kind)).unwrap();
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
         .unwrap();
     ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
@@ -108,8 +115,8 @@ fn every_hostile_guest_is_contained_named_and_changes_nothing() {
             _ if text.contains("(component") => (2, &["own.wasm"]),
             _ => (1, &["ha-cert", "steps()"]),
         };
-        let component = component(&text);
-        take_over(&practice, &signed(&component, "ha-cert"));
+        let component = component(&text, Kind::Procedure);
+        take_over(&practice, &signed(&component, "ha-cert", Kind::Procedure));
         let before = practice.nodes();
         let said = practice.run(&[]);
         assert_eq!(said.exit, exit, "{name}: {said:#?}");
@@ -122,8 +129,8 @@ fn every_hostile_guest_is_contained_named_and_changes_nothing() {
 #[test]
 fn a_file_that_is_no_plugin_of_that_name_is_refused_before_a_node_is_asked() {
     let Some(practice) = local() else { return };
-    let good = component("");
-    let whole = signed(&good, "ha-cert");
+    let good = component("", Kind::Procedure);
+    let whole = signed(&good, "ha-cert", Kind::Procedure);
     let nodes = practice.nodes();
     for (bytes, says) in [
         (whole[..whole.len() / 2].to_vec(), &["own.wasm"][..]),
@@ -133,7 +140,7 @@ fn a_file_that_is_no_plugin_of_that_name_is_refused_before_a_node_is_asked() {
         (b"#!/bin/sh\nexit 0\n".to_vec(), &["own.wasm"]),
         (good.clone(), &["own.wasm", "manifest"]),
         ([&whole[..], &whole[good.len()..]].concat(), &["own.wasm", "manifest"]),
-        (signed(&good, "ha-crt"), &["own.wasm", "ha-crt", "ha-cert"]),
+        (signed(&good, "ha-crt", Kind::Procedure), &["own.wasm", "ha-crt", "ha-cert"]),
     ] {
         take_over(&practice, &bytes);
         let said = practice.run(&[]);
@@ -150,16 +157,10 @@ fn a_file_that_is_no_plugin_of_that_name_is_refused_before_a_node_is_asked() {
 #[test]
 fn a_denial_prints_the_grant_that_ends_it() {
     let Some(practice) = local() else { return };
-    let Some(folder) = std::env::var_os("WINDLASS_COMPONENTS") else {
-        println!(
-            "skipped: WINDLASS_COMPONENTS is not set, so there is no probe to run; run `cargo xtask test`"
-        );
-        return;
-    };
-    let probe = Utf8PathBuf::from_path_buf(folder.into()).unwrap().join("probe.wasm");
+    let Some(probe) = built("probe") else { return };
     let site = practice.read("site.toml") + "\n[procedures.probe]\nplugin = \"plugins/probe.wasm\"\n";
     practice.write("site.toml", site);
-    practice.write("plugins/probe.wasm", std::fs::read(probe).unwrap());
+    practice.write("plugins/probe.wasm", probe);
     let run = ["run", "probe", "--yes", "-p", "calls=state.set,clock.now"];
     let before = practice.nodes();
     // One line more each time, until nothing is denied; each line is taken as it was printed.

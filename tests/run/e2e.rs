@@ -322,9 +322,21 @@ impl Pair {
 
     /// The run that was started last.
     pub fn last_run(&self) -> String {
-        let listed = self.windlass(&["--json", "runs", "list"]).expect(0).out;
-        let newest: serde_json::Value = serde_json::from_str(listed.lines().next().expect("a run")).unwrap();
-        newest["run"].as_str().unwrap().to_owned()
+        // By the time in their names: `windlass runs list` reads every journal, of which a matrix leaves hundreds.
+        let time = |run: &String| run.rsplitn(4, '-').take(3).map(str::to_owned).collect::<Vec<_>>();
+        let newest = self.runs().into_iter().max_by_key(|run| {
+            let mut time = time(run);
+            time.reverse();
+            time
+        });
+        newest.expect("a run")
+    }
+
+    /// Every run of the controller.
+    pub fn runs(&self) -> Vec<String> {
+        let folder = self.controller.join("state/runs");
+        let entries = folder.read_dir_utf8().unwrap().flatten();
+        entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().to_owned()).collect()
     }
 }
 

@@ -8,8 +8,9 @@ use crate::toolchain::{TARGET, Wasm};
 use crate::tree::{self, Tree};
 use std::path::{Path, PathBuf};
 
-/// The guests that ship; those of the tests lie beside them in the output, and never in a bundle.
+/// The guests that ship; the examples and those of the tests lie beside them in the output, and never in a bundle.
 const PLUGINS: &str = "plugins";
+const EXAMPLES: &str = "examples";
 const TEST_GUESTS: &str = "tests/guests";
 
 /// One finished component.
@@ -64,9 +65,9 @@ pub fn build_in(
     Ok(guests)
 }
 
-/// Returns the folders of guests' workspaces: the plugins, and each of the tests'.
+/// Returns the folders of guests' workspaces: the plugins, the examples, and each of the tests'.
 pub fn workspaces(root: &Path) -> Vec<PathBuf> {
-    let mut found = vec![root.join(PLUGINS), root.join(TEST_GUESTS)];
+    let mut found = vec![root.join(PLUGINS), root.join(EXAMPLES), root.join(TEST_GUESTS)];
     if let Ok(entries) = std::fs::read_dir(root.join(TEST_GUESTS)) {
         found.extend(entries.flatten().map(|entry| entry.path()));
     }

@@ -56,8 +56,8 @@ fn hooks(site: &Site) -> Result<Vec<HookCover>, ApprovalError> {
         .map(|hook| {
             Ok(HookCover {
                 plugin: hook.plugin.clone(),
-                when: if hook.before { "before" } else { "after" }.into(),
-                event: hook.event.clone(),
+                when: hook.when().into(),
+                event: hook.event(),
                 order: hook.order,
                 on_error: if hook.stop_on_error { "stop" } else { "warn" }.into(),
                 file: hook_file(site, &hook.plugin)?,

@@ -23,6 +23,8 @@ pub struct Context {
     pub site_dir: Utf8PathBuf,
     /// Where runs and the identity are kept, if there is a place: see [`Context::state_dir`].
     pub state: Option<Utf8PathBuf>,
+    /// Where compiled plugins are kept, if there is a place: see [`Context::cache_dir`].
+    pub cache: Option<Utf8PathBuf>,
     /// The operator's own configuration, if there is a place: who is trusted to approve.
     pub config: Option<Utf8PathBuf>,
     /// The bundled procedures' images; none in a binary built without them.
@@ -36,6 +38,16 @@ impl Context {
             Error::new(
                 Exit::Usage,
                 "there is no place to keep runs: neither WINDLASS_STATE_DIR nor HOME is set",
+            )
+        })
+    }
+
+    /// Returns where compiled plugins are kept: `WINDLASS_CACHE_DIR`, else the platform's cache folder.
+    pub fn cache_dir(&self) -> Result<&Utf8Path, Error> {
+        self.cache.as_deref().ok_or_else(|| {
+            Error::new(
+                Exit::Usage,
+                "there is no place to keep compiled plugins: neither WINDLASS_CACHE_DIR nor HOME is set",
             )
         })
     }
@@ -208,5 +220,9 @@ fn context(ui: ui::Ui, site: Utf8PathBuf, bundle: Option<Embedded>) -> error::Re
     let config = folder("XDG_CONFIG_HOME")
         .or_else(|| folder("HOME").map(|home| home.join(".config")))
         .map(|config| here.join(config).join("windlass"));
-    Ok(Context { ui, site_dir: here.join(site), state: state.map(|state| here.join(state)), config, bundle })
+    let cache = folder("WINDLASS_CACHE_DIR")
+        .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("windlass")))
+        .or_else(|| folder("HOME").map(|home| home.join(".cache/windlass")));
+    let place = |folder: Option<Utf8PathBuf>| folder.map(|folder| here.join(folder));
+    Ok(Context { ui, site_dir: here.join(site), state: place(state), cache: place(cache), config, bundle })
 }

@@ -5,13 +5,14 @@
 
 use crate::journal::CallName;
 use crate::model::{
-    Detail, Effect, PauseReason, Plan, PlannedEffect, PluginName, Roles, RolesCover, Shape, StepId, Stop,
+    Detail, Effect, Moment, PauseReason, Plan, PlannedEffect, PluginName, Roles, RolesCover, Shape, StepId,
+    Stop,
 };
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 /// The changes of a plan, in order, by call.
@@ -20,6 +21,7 @@ pub struct Expected {
     preflight: Vec<PlannedEffect>,
     steps: BTreeMap<StepId, Vec<PlannedEffect>>,
     verification: Vec<PlannedEffect>,
+    hooks: HashMap<(PluginName, Moment), Vec<PlannedEffect>>,
     roles: Option<RolesCover>,
     symbols: BTreeMap<String, Shape>,
     values: Mutex<BTreeMap<String, String>>,
@@ -32,6 +34,11 @@ impl Expected {
             preflight: plan.preflight,
             steps: plan.steps.into_iter().map(|planned| (planned.step.id, planned.effects)).collect(),
             verification: plan.verification,
+            hooks: plan
+                .hooks
+                .into_iter()
+                .map(|planned| ((planned.hook, planned.at), planned.effects))
+                .collect(),
             roles: plan.covers.roles,
             symbols: plan.symbols.into_iter().map(|symbol| (symbol.name, symbol.shape)).collect(),
             values: Mutex::default(),
@@ -65,6 +72,12 @@ impl Expected {
     ) -> Result<(), Stop> {
         let planned = match call {
             CallName::Undo(_) => return Ok(()),
+            // Nor has it what is told of a failure.
+            CallName::Hook { at: moment, .. } if moment.only_tells() => return Ok(()),
+            CallName::Hook { hook, at: moment } => {
+                let effects = self.hooks.get(&(hook.clone(), moment.clone()));
+                effects.and_then(|effects| effects.get(at))
+            }
             CallName::Steps => self.preflight.get(at),
             CallName::Verify => self.verification.get(at),
             CallName::Apply(step) => self.steps.get(step).and_then(|effects| effects.get(at)),

@@ -12,5 +12,5 @@ mod replay;
 
 pub use expected::Expected;
 pub(crate) use path::journal_stop;
-pub use path::{CallPath, Events, Interrupt, Surroundings};
+pub use path::{CallPath, Events, Interrupt, Limits, Surroundings};
 pub use replay::{Past, PastChild, Replay};

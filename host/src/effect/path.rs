@@ -9,7 +9,7 @@ use crate::model::{Answer, Effect, EffectClass, Event, Fault, PauseReason, Plugi
 use crate::policy::Gate;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where a run's events go.
 pub type Events = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -27,8 +27,21 @@ impl Interrupt {
     }
 }
 
-/// Effects one call may have: far more than any procedure needs, and an end to one that loops.
-const MOST_EFFECTS: u32 = 20_000;
+/// What one call may take of the world, whatever its guest does with its own time and memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Effects in all.
+    pub effects: u32,
+    /// From the call's first moment on, effects and waits included; none: as long as its effects take.
+    pub time: Option<Duration>,
+}
+
+impl Default for Limits {
+    /// Far more effects than any procedure needs, and an end to one that loops.
+    fn default() -> Self {
+        Self { effects: 20_000, time: None }
+    }
+}
 
 /// What every call of a run's plugin shares.
 #[derive(Clone)]
@@ -48,6 +61,8 @@ pub struct CallPath {
     pub(super) around: Surroundings,
     call: CallName,
     replay: Replay,
+    limits: Limits,
+    began: Instant,
     performed: u32,
     /// Effects so far that were more than looks.
     done: usize,
@@ -55,7 +70,11 @@ pub struct CallPath {
 
 impl CallPath {
     pub fn new(around: Surroundings, call: CallName, replay: Replay) -> Self {
-        Self { around, call, replay, performed: 0, done: 0 }
+        Self { around, call, replay, limits: Limits::default(), began: Instant::now(), performed: 0, done: 0 }
+    }
+
+    pub fn limited(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Performs one effect: the only way a plugin reaches anything.
@@ -63,10 +82,10 @@ impl CallPath {
     /// A fault is an answer, for the plugin to deal with. A [`Stop`] ends the call: the run pauses.
     pub async fn perform(&mut self, effect: Effect) -> Result<Result<Answer, Fault>, Stop> {
         self.performed += 1;
-        if self.performed > MOST_EFFECTS {
+        if self.performed > self.limits.effects {
             return Ok(Err(Fault::new(
                 code::REFUSED,
-                format!("{} has had its {MOST_EFFECTS} effects for one call", self.around.plugin),
+                format!("{} has had its {} effects for one call", self.around.plugin, self.limits.effects),
             )));
         }
         let began = Instant::now();
@@ -115,6 +134,10 @@ impl CallPath {
             return self.record(past.sequence, effect, class, acted, Some(settled), began);
         }
 
+        if let Some(fault) = self.out_of_time(&effect) {
+            self.tell(effect, class, Some(fault.clone()), false, began);
+            return Ok(Err(fault));
+        }
         if self.around.interrupt.is_raised() {
             return Err(Stop::new(PauseReason::Interrupted, "interrupted by the operator"));
         }
@@ -142,6 +165,25 @@ impl CallPath {
             false => self.around.backend.act(&self.around.plugin, permit, sequence, ready).await?,
         };
         self.record(sequence, effect, class, acted, None, began)
+    }
+
+    /// What has acted before is answered whatever the time; nothing new begins behind it, and no wait that would end
+    /// there.
+    fn out_of_time(&self, effect: &Effect) -> Option<Fault> {
+        let time = self.limits.time?;
+        let wait = match effect {
+            Effect::ClockSleep { milliseconds } => Duration::from_millis(u64::from(*milliseconds)),
+            _ => Duration::ZERO,
+        };
+        (self.began.elapsed() + wait > time).then(|| {
+            Fault::new(
+                code::TIMEOUT,
+                format!(
+                    "{} has {time:?} for one call, which would not be enough to {effect}",
+                    self.around.plugin
+                ),
+            )
+        })
     }
 
     /// Before anything acts: is this what the plan has here?

@@ -1,8 +1,8 @@
 //! What a row says.
 
 use crate::model::{
-    Answer, Check, CommandName, Digested, Effect, EffectClass, Fault, FileName, NodeName, ObjectName, Plan,
-    PlannedStep, PluginName, RunId, RunState, Signer, StepId,
+    Answer, Check, CommandName, Digested, Effect, EffectClass, Fault, FileName, Moment, NodeName, ObjectName,
+    Plan, PlannedStep, PluginName, RunId, RunState, Signer, StepId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,12 +14,18 @@ pub enum CallName {
     Apply(StepId),
     Undo(StepId),
     Verify,
+    /// A hook, at a moment of the run.
+    Hook {
+        hook: PluginName,
+        at: Moment,
+    },
 }
 
 impl CallName {
     pub fn step(&self) -> Option<&StepId> {
         match self {
             Self::Apply(step) | Self::Undo(step) => Some(step),
+            Self::Hook { at, .. } => at.step(),
             Self::Steps | Self::Verify => None,
         }
     }
@@ -32,6 +38,7 @@ impl std::fmt::Display for CallName {
             Self::Apply(step) => write!(f, "{step}"),
             Self::Undo(step) => write!(f, "undo of {step}"),
             Self::Verify => f.write_str("verification"),
+            Self::Hook { hook, at } => write!(f, "hook {hook} {at}"),
         }
     }
 }
@@ -39,7 +46,7 @@ impl std::fmt::Display for CallName {
 /// A difference between what a run began with and what it went on with, which the operator named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
-    /// `site`, `profile`, `plugin` or `api`.
+    /// `site`, `profile`, `plugin`, `hook` or `api`.
     pub what: String,
     pub name: String,
     /// SHA-256 in lower-case hex, or a version; empty where there was none.
@@ -111,6 +118,9 @@ pub enum Row {
         #[serde(default)]
         files: Vec<Digested>,
         plugin_digest: String,
+        /// The hooks that are bound to the procedure, each once.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hooks: Vec<Digested>,
         /// The version of the interface between host and plugin.
         #[serde(default)]
         api: String,
@@ -216,6 +226,12 @@ pub enum Row {
     CallEnded {
         call: CallName,
         result: Result<(), Fault>,
+    },
+    /// A hook let the run go on, and said this.
+    HookWarned {
+        hook: PluginName,
+        at: Moment,
+        text: String,
     },
     Verified {
         checks: Vec<Check>,

@@ -22,6 +22,7 @@ fn begin(runs: &Utf8Path) -> (Journal, RunId) {
             site: "practice".into(),
             site_digest: String::new(),
             files: Vec::new(),
+            hooks: Vec::new(),
             plugin_digest: String::new(),
             api: String::new(),
             version: String::new(),

@@ -1,7 +1,8 @@
 //! What a run tells those who watch it: progress, JSON, report and `runs show` are views of these.
 
 use super::{
-    Check, CommandName, Effect, EffectClass, Entry, Fault, FileName, NodeName, PluginName, RunId, StepId,
+    BoundHook, Check, CommandName, Effect, EffectClass, Entry, Fault, FileName, Moment, NodeName, PluginName,
+    RunId, StepId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,9 @@ pub enum Event {
         title: String,
         impact: String,
         steps: Vec<PlannedStep>,
+        /// Those that will be called, in order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hooks: Vec<BoundHook>,
     },
     StepBegan {
         step: StepId,
@@ -103,6 +107,30 @@ pub enum Event {
     },
     StepUndone {
         step: StepId,
+    },
+    /// A hook is called.
+    HookBegan {
+        hook: PluginName,
+        at: Moment,
+    },
+    /// A hook lets the run go on, and has something to say.
+    HookWarned {
+        hook: PluginName,
+        at: Moment,
+        text: String,
+    },
+    /// A hook stops what was about to happen.
+    HookVetoed {
+        hook: PluginName,
+        at: Moment,
+        reason: String,
+    },
+    HookFailed {
+        hook: PluginName,
+        at: Moment,
+        fault: Fault,
+        /// The run goes on all the same.
+        goes_on: bool,
     },
     Verified {
         checks: Vec<Check>,

@@ -18,6 +18,8 @@ pub mod code {
     pub const NO_WAY_BACK: &str = "no-way-back";
     /// A procedure's own, from `apply`.
     pub const GO_BACK: &str = "go-back";
+    /// A hook's veto, in the journal.
+    pub const VETO: &str = "veto";
 }
 
 /// What a guest is answered where something did not happen. Never carries secret bytes.

@@ -7,6 +7,7 @@ mod answer;
 mod effect;
 mod event;
 mod fault;
+mod hook;
 mod names;
 mod plan;
 #[cfg(test)]
@@ -20,12 +21,13 @@ pub use answer::{
 pub use effect::{Argument, CertificateSource, Content, Effect, EffectClass, Value};
 pub use event::{Event, PlannedStep, Roles, RunState};
 pub use fault::{Fault, code};
+pub use hook::{BoundHook, Moment};
 pub use names::{
     CommandName, EndpointName, FileName, NameError, NodeName, ObjectName, PluginName, RunId, StepId,
 };
 pub use plan::{
-    Covers, Detail, Digested, HookCover, PLAN_FORMAT, Plan, PlannedCommand, PlannedEffect, PlannedFile,
-    PlannedPrompt, PlannedRequest, RolesCover, Shape, Signer, StepPlan, SuppliedCover, Symbol,
+    Covers, Detail, Digested, HookCover, HookPlan, PLAN_FORMAT, Plan, PlannedCommand, PlannedEffect,
+    PlannedFile, PlannedPrompt, PlannedRequest, RolesCover, Shape, Signer, StepPlan, SuppliedCover, Symbol,
 };
 pub use stop::{PauseReason, Stop};
 

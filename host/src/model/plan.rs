@@ -3,7 +3,7 @@
 //! What only the run itself can know stands in it as a symbol, `<new-root.fingerprint>`; a secret as
 //! `<secret ha-key>`. Its JSON is what people sign: a change of these types is a change of [`PLAN_FORMAT`].
 
-use super::{EffectClass, Entry, NodeName, PlannedStep, PluginName};
+use super::{EffectClass, Entry, Moment, NodeName, PlannedStep, PluginName};
 use serde::{Deserialize, Serialize};
 
 /// The version of a plan's format.
@@ -31,6 +31,8 @@ pub struct Plan {
     pub preflight: Vec<PlannedEffect>,
     pub steps: Vec<StepPlan>,
     pub verification: Vec<PlannedEffect>,
+    /// What hooks do, in the order in which they are called; not those of failure and rollback.
+    pub hooks: Vec<HookPlan>,
     /// What is proven at the end.
     pub checks: Vec<String>,
     /// What is known after apply.
@@ -44,7 +46,8 @@ impl Plan {
     pub fn without_looks(&self) -> Self {
         let mut plan = self.clone();
         let steps = plan.steps.iter_mut().map(|planned| &mut planned.effects);
-        for effects in steps.chain([&mut plan.preflight, &mut plan.verification]) {
+        let hooks = plan.hooks.iter_mut().map(|planned| &mut planned.effects);
+        for effects in steps.chain(hooks).chain([&mut plan.preflight, &mut plan.verification]) {
             effects.retain(|effect| effect.class != EffectClass::Observe);
         }
         plan
@@ -83,7 +86,7 @@ pub struct Digested {
 #[serde(deny_unknown_fields)]
 pub struct HookCover {
     pub plugin: PluginName,
-    /// `before` or `after`.
+    /// `before`, `after` or `on`.
     pub when: String,
     pub event: String,
     pub order: i64,
@@ -105,6 +108,15 @@ pub struct SuppliedCover {
 pub struct RolesCover {
     pub first: NodeName,
     pub second: NodeName,
+}
+
+/// A hook's call with its effects.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookPlan {
+    pub hook: PluginName,
+    pub at: Moment,
+    pub effects: Vec<PlannedEffect>,
 }
 
 /// A step with its effects.

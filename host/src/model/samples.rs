@@ -33,6 +33,7 @@ pub(crate) fn plan(procedure: &str) -> Plan {
         preflight: Vec::new(),
         steps: Vec::new(),
         verification: Vec::new(),
+        hooks: Vec::new(),
         checks: Vec::new(),
         symbols: Vec::new(),
         assumed: Vec::new(),

@@ -9,6 +9,10 @@ use std::fmt;
 pub enum PauseReason {
     /// A step failed after something had changed.
     StepFailed,
+    /// A hook vetoed what was about to happen, after something had changed.
+    Vetoed,
+    /// A hook failed after something had changed, and the site says `on_error = "stop"`.
+    HookFailed,
     /// The procedure says that going back is not right any more.
     NoWayBack,
     /// The result could not be proven.
@@ -36,8 +40,10 @@ pub enum PauseReason {
 }
 
 impl PauseReason {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::StepFailed,
+        Self::Vetoed,
+        Self::HookFailed,
         Self::NoWayBack,
         Self::NotVerified,
         Self::NotApproved,
@@ -56,6 +62,8 @@ impl PauseReason {
     pub fn word(self) -> &'static str {
         match self {
             Self::StepFailed => "step-failed",
+            Self::Vetoed => "vetoed",
+            Self::HookFailed => "hook-failed",
             Self::NoWayBack => "no-way-back",
             Self::NotVerified => "not-verified",
             Self::NotApproved => "not-approved",

@@ -123,13 +123,16 @@ pub(super) fn hook_answer(answer: hook_api::Answer) -> Checked<HookAnswer> {
 }
 
 pub(super) fn event(event: &HookEvent) -> hook_api::Event {
-    hook_api::Event {
-        code: event.code.clone(),
-        details: event
-            .details
+    let entries = |entries: &[Entry]| {
+        entries
             .iter()
             .map(|entry| types::Entry { name: entry.name.clone(), value: entry.value.clone() })
-            .collect(),
+            .collect()
+    };
+    hook_api::Event {
+        code: event.code.clone(),
+        details: entries(&event.details),
+        parameters: entries(&event.parameters),
     }
 }
 

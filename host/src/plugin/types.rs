@@ -50,6 +50,8 @@ pub struct HookEvent {
     /// `before-step` …, as `wit/hook.wit` lists them.
     pub code: String,
     pub details: Vec<Entry>,
+    /// What the site gives the hook.
+    pub parameters: Vec<Entry>,
 }
 
 /// What a hook answers.

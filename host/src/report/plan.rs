@@ -1,7 +1,9 @@
 //! A plan as an operator reads it. A plan may come from a file that anybody wrote: nothing of it reaches the
 //! terminal but text.
 
-use crate::model::{EffectClass, NodeName, Plan, PlannedCommand, PlannedEffect, PlannedFile, StepPlan};
+use crate::model::{
+    EffectClass, Moment, NodeName, Plan, PlannedCommand, PlannedEffect, PlannedFile, StepPlan,
+};
 use anstyle::{AnsiColor, Style};
 use indexmap::IndexMap;
 
@@ -33,10 +35,14 @@ pub fn plan_lines(plan: &Plan, verbose: bool) -> Vec<String> {
     lines.push(String::new());
     lines.push("preflight".into());
     effects(&plan.preflight, verbose, &mut lines);
+    hooks(plan, &Moment::BeforeRun, verbose, &mut lines);
     for step in &plan.steps {
+        hooks(plan, &Moment::BeforeStep(step.step.id.clone()), verbose, &mut lines);
         lines.push(String::new());
         step_lines(step, verbose, &mut lines);
+        hooks(plan, &Moment::AfterStep(step.step.id.clone()), verbose, &mut lines);
     }
+    hooks(plan, &Moment::AfterRun, verbose, &mut lines);
     if !plan.checks.is_empty() {
         lines.push(String::new());
         lines.push("at the end it is proven that".into());
@@ -56,6 +62,15 @@ pub fn plan_lines(plan: &Plan, verbose: bool) -> Vec<String> {
     }
     lines.push(format!("the impact's token: --ack {}", harmless(&plan.ack)));
     lines
+}
+
+/// The hooks of one moment, with what they do.
+fn hooks(plan: &Plan, at: &Moment, verbose: bool, lines: &mut Vec<String>) {
+    for planned in plan.hooks.iter().filter(|planned| planned.at == *at) {
+        lines.push(String::new());
+        lines.push(format!("hook {}, {}", planned.hook, planned.at));
+        effects(&planned.effects, verbose, lines);
+    }
 }
 
 fn step_lines(plan: &StepPlan, verbose: bool, lines: &mut Vec<String>) {

@@ -49,6 +49,13 @@ pub fn event_line(event: &Event, verbose: bool) -> Option<String> {
         Event::StepDone { step } => format!("{step}: done"),
         Event::StepFailed { step, fault } => format!("{step}: failed: {}", fault.message),
         Event::StepUndone { step } => format!("{step}: taken back"),
+        Event::HookBegan { hook, at } => format!("hook {hook}, {at}"),
+        Event::HookWarned { hook, text, .. } => format!("  {hook} warns: {text}"),
+        Event::HookVetoed { hook, at, reason } => format!("  {hook} vetoes {at}: {reason}"),
+        Event::HookFailed { hook, fault, goes_on, .. } => {
+            let goes_on = if *goes_on { " (the run goes on)" } else { "" };
+            format!("  {hook} failed: {}{goes_on}", fault.message)
+        }
         // A line that moves; where none can, what came of the effect says enough.
         Event::Advanced { .. }
         | Event::EffectBegan { .. }
@@ -181,6 +188,7 @@ fn row_line(stored: &StoredRow, child: Option<&NodeName>) -> Option<String> {
         Row::Denied { fault, .. } => format!("  denied: {} ({})", fault.message, fault.hint),
         Row::CallEnded { call, result: Ok(()) } => format!("{call}: done"),
         Row::CallEnded { call, result: Err(fault) } => format!("{call}: failed: {}", fault.message),
+        Row::HookWarned { hook, text, .. } => format!("  {hook} warns: {text}"),
         Row::Verified { checks } => {
             let passed = checks.iter().filter(|check| check.passed).count();
             format!("verified {passed} of {}", checks.len())

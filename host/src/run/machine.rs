@@ -1,12 +1,14 @@
 //! Preflight → plan → steps → verification, from wherever the journal says the run is.
 
 use super::ground::{Ground, GroundError, GroundErrorKind};
+use super::hooks::Hook;
 use super::position::{Position, Tracked};
 use super::procedure::{CallError, Procedure};
-use crate::effect::{CallPath, Events, Expected, Interrupt, Replay, Surroundings};
+use crate::effect::{CallPath, Events, Expected, Interrupt, Limits, Replay, Surroundings};
 use crate::journal::{CallName, Journal, JournalError, Row, StoredRow};
 use crate::model::{
-    Check, Entry, Event, Fault, PauseReason, PlannedStep, PluginName, Roles, RunId, RunState, Stop, code,
+    BoundHook, Check, Entry, Event, Fault, Moment, PauseReason, PlannedStep, PluginName, Roles, RunId,
+    RunState, Stop, code,
 };
 use crate::policy::Gate;
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use std::sync::Arc;
 pub enum Ending {
     Done {
         checks: Vec<Check>,
+        /// Of hooks after the run.
+        hooks_failed: Vec<Fault>,
     },
     NothingToDo {
         why: String,
@@ -29,6 +33,11 @@ pub enum Ending {
     /// A grant or an approval is missing; nothing was changed.
     Denied {
         fault: Fault,
+    },
+    /// The site asks for something that this run does not have; nothing was changed.
+    Site {
+        message: String,
+        hint: String,
     },
     /// Preflight, or the lease; nothing was changed.
     Preflight {
@@ -49,7 +58,8 @@ pub enum Ending {
 
 /// Asks the operator once, with the plan in front of them.
 pub trait Asker: Send + Sync {
-    fn go_ahead(&self, roles: Option<&Roles>, steps: &[PlannedStep]) -> GoAhead;
+    /// `hooks`: those that will be called, in order.
+    fn go_ahead(&self, roles: Option<&Roles>, steps: &[PlannedStep], hooks: &[BoundHook]) -> GoAhead;
 }
 
 /// What came of asking.
@@ -68,6 +78,10 @@ pub enum GoAhead {
 pub struct Settings {
     pub run: RunId,
     pub plugin: PluginName,
+    /// The site's name, for hooks.
+    pub site: String,
+    /// What would happen is found out: no hook stops that.
+    pub planning: bool,
     /// Take back what was done, where a step fails.
     pub roll_back_on_failure: bool,
     /// What a preflight fault's code is; the set of codes is open, this one is the procedures' own.
@@ -79,6 +93,8 @@ pub struct Machine {
     pub settings: Settings,
     pub gate: Gate,
     pub procedure: Arc<dyn Procedure>,
+    /// In the order in which those of one moment are called.
+    pub hooks: Vec<Hook>,
     pub ground: Arc<dyn Ground>,
     pub journal: Arc<Journal>,
     pub events: Events,
@@ -93,7 +109,7 @@ pub struct Machine {
 }
 
 /// What ends a drive early.
-enum Halt {
+pub(super) enum Halt {
     /// The cluster is as it was, or is to be left as it is: how it ends is settled.
     End(Ending),
     Stop(Stop),
@@ -140,6 +156,8 @@ impl Machine {
                 }
             },
         };
+        let ending = self.whose_doing(ending).await;
+        self.tell_failure(&ending).await;
         self.stand(ending).await
     }
 
@@ -156,8 +174,9 @@ impl Machine {
         if steps.is_empty() {
             return Ok(Ending::NothingToDo { why: "every node is already as asked".into() });
         }
+        self.check_hooks(&steps)?;
         if !position.confirmed {
-            match self.asker.go_ahead(roles.as_ref(), &steps) {
+            match self.asker.go_ahead(roles.as_ref(), &steps, &self.hook_calls(&steps)) {
                 GoAhead::Yes => {
                     self.journal.commit(&Row::Confirmed)?;
                 }
@@ -171,10 +190,20 @@ impl Machine {
                 }
             }
         }
-        for step in steps.iter().filter(|step| !position.done.contains(&step.id)) {
-            self.step(step).await?;
+        self.call_hooks(Moment::BeforeRun, None, &[]).await?;
+        for step in &steps {
+            if !position.done.contains(&step.id) {
+                self.call_hooks(Moment::BeforeStep(step.id.clone()), Some(step), &[]).await?;
+                self.step(step).await?;
+            }
+            // Of steps that were done in an earlier life, only the last can have left hooks uncalled.
+            if self.position.now().is_last_begun(&step.id) {
+                self.call_hooks(Moment::AfterStep(step.id.clone()), Some(step), &[]).await?;
+            }
         }
-        self.verify().await
+        let checks = self.verify().await?;
+        let hooks_failed = self.call_hooks(Moment::AfterRun, None, &[]).await?;
+        Ok(Ending::Done { checks, hooks_failed })
     }
 
     /// The lease and the roles; on resume, what the journal says they were.
@@ -352,7 +381,7 @@ impl Machine {
         Ok(())
     }
 
-    async fn verify(&self) -> Result<Ending, Halt> {
+    async fn verify(&self) -> Result<Vec<Check>, Halt> {
         let call = CallName::Verify;
         let path = self.path(&call);
         self.journal.note(&Row::CallBegan { call: call.clone() })?;
@@ -369,7 +398,7 @@ impl Machine {
         let failed: Vec<_> =
             checks.iter().filter(|check| !check.passed).map(|check| check.title.clone()).collect();
         if failed.is_empty() {
-            Ok(Ending::Done { checks })
+            Ok(checks)
         } else {
             Err(Halt::Stop(Stop::new(
                 PauseReason::NotVerified,
@@ -391,6 +420,10 @@ impl Machine {
                 }
                 Err(error) => return Err(self.call_failed(&call, error, true)?),
             }
+        }
+        if position.confirmed {
+            // Whatever came of it was told.
+            let _ = self.call_hooks(Moment::OnRollback, None, &[]).await;
         }
         Ok(Ending::RolledBack { why: why.to_string() })
     }
@@ -431,7 +464,7 @@ impl Machine {
     }
 
     /// A stop before anything changed ends the run instead of leaving it standing.
-    fn halt(&self, position: &Position, halt: Halt) -> Halt {
+    pub(super) fn halt(&self, position: &Position, halt: Halt) -> Halt {
         match halt {
             Halt::Stop(stop) if !position.changed => Halt::End(match stop.reason {
                 PauseReason::Interrupted => Ending::Declined,
@@ -461,21 +494,31 @@ impl Machine {
     }
 
     fn path(&self, call: &CallName) -> CallPath {
+        self.path_of(&self.settings.plugin, &self.gate, call, Limits::default())
+    }
+
+    /// The path of one call of one of the run's plugins.
+    pub(super) fn path_of(
+        &self,
+        plugin: &PluginName,
+        gate: &Gate,
+        call: &CallName,
+        limits: Limits,
+    ) -> CallPath {
         let around = Surroundings {
-            plugin: self.settings.plugin.clone(),
-            gate: self.gate.clone(),
+            plugin: plugin.clone(),
+            gate: gate.clone(),
             journal: self.journal.clone(),
             backend: self.ground.clone().as_backend(),
             events: self.events.clone(),
             interrupt: self.interrupt.clone(),
             expected: self.expected.clone(),
         };
-        CallPath::new(around, call.clone(), Replay::of(call, &self.rows))
+        CallPath::new(around, call.clone(), Replay::of(call, &self.rows)).limited(limits)
     }
 
     /// Writes down how the run stands, and gives the lease back where it is over.
     async fn stand(&self, ending: Ending) -> Ending {
-        let ending = self.whose_doing(ending).await;
         let over = !matches!(ending, Ending::Paused { .. });
         if over {
             // What cannot be tidied or released now is told, and found again by the next run's preflight.
@@ -546,13 +589,19 @@ fn preflight(error: GroundError) -> Ending {
 
 fn describe(ending: &Ending) -> (RunState, Option<&'static str>, String) {
     match ending {
-        Ending::Done { .. } => (RunState::Done, None, "done and verified".into()),
+        Ending::Done { hooks_failed, .. } if hooks_failed.is_empty() => {
+            (RunState::Done, None, "done and verified".into())
+        }
+        Ending::Done { hooks_failed, .. } => {
+            let failed: Vec<_> = hooks_failed.iter().map(|fault| fault.message.as_str()).collect();
+            (RunState::Done, None, format!("done and verified, but {}", failed.join("; ")))
+        }
         Ending::NothingToDo { why } => (RunState::NothingToDo, None, format!("nothing to do: {why}")),
         Ending::Declined => (RunState::Unchanged, None, "declined; the cluster is as it was".into()),
         Ending::Failed { fault } | Ending::Denied { fault } => {
             (RunState::Unchanged, None, format!("{}; the cluster is as it was", fault.message))
         }
-        Ending::Preflight { message, .. } => {
+        Ending::Preflight { message, .. } | Ending::Site { message, .. } => {
             (RunState::Unchanged, None, format!("{message}; the cluster is as it was"))
         }
         Ending::RolledBack { why } => (RunState::Unchanged, None, format!("rolled back ({why})")),
@@ -562,7 +611,7 @@ fn describe(ending: &Ending) -> (RunState, Option<&'static str>, String) {
 
 fn evidence(ending: &Ending) -> Vec<Entry> {
     match ending {
-        Ending::Done { checks } => checks.iter().flat_map(|check| check.evidence.clone()).collect(),
+        Ending::Done { checks, .. } => checks.iter().flat_map(|check| check.evidence.clone()).collect(),
         _ => Vec::new(),
     }
 }

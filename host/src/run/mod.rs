@@ -8,6 +8,7 @@
 
 mod adopt;
 mod ground;
+mod hooks;
 mod lease;
 mod live;
 mod looks;
@@ -21,7 +22,8 @@ mod tests;
 
 pub use adopt::{AdoptError, Adopted, Adoption, adopt};
 pub use ground::{Ground, GroundError, GroundErrorKind};
+pub use hooks::{Hook, HookCalls};
 pub use machine::{Asker, Ending, GoAhead, Machine, Settings};
-pub use plugin::PluginProcedure;
+pub use plugin::{PluginHook, PluginProcedure};
 pub use position::{Position, Tracked};
 pub use procedure::{CallError, Procedure};

@@ -1,9 +1,10 @@
-//! A wasm procedure as the machine sees it.
+//! A wasm procedure and a wasm hook as the machine sees them.
 
+use super::hooks::HookCalls;
 use super::procedure::{CallError, Procedure};
 use crate::effect::CallPath;
 use crate::model::{Check, PlannedStep, StepId};
-use crate::plugin::{Performed, Plugin, PluginError};
+use crate::plugin::{HookAnswer, HookEvent, Performed, Plugin, PluginError};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use std::future::Future;
@@ -39,6 +40,24 @@ impl Procedure for PluginProcedure {
     }
     fn verify<'a>(&'a self, mut path: CallPath) -> BoxFuture<'a, Result<Vec<Check>, CallError>> {
         async move { flat(self.0.procedure_verify(&mut path).await) }.boxed()
+    }
+}
+
+pub struct PluginHook(Arc<Plugin>);
+
+impl PluginHook {
+    pub fn new(plugin: Arc<Plugin>) -> Self {
+        Self(plugin)
+    }
+}
+
+impl HookCalls for PluginHook {
+    fn handle<'a>(
+        &'a self,
+        event: &'a HookEvent,
+        mut path: CallPath,
+    ) -> BoxFuture<'a, Result<HookAnswer, CallError>> {
+        async move { flat(self.0.hook_handle(&mut path, event).await) }.boxed()
     }
 }
 

@@ -1,7 +1,9 @@
 //! Where a run is: a pure function of its journal.
 
 use crate::journal::{CallName, Journal, Row, StoredRow};
-use crate::model::{Effect, EffectClass, NodeName, PlannedStep, Roles, RunState, StepId, code};
+use crate::model::{
+    Effect, EffectClass, Moment, NodeName, PlannedStep, PluginName, Roles, RunState, StepId, code,
+};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a journal says a run has done, and so what is left.
@@ -21,6 +23,8 @@ pub struct Position {
     /// An intent to change a node was recorded on the way back.
     pub changed_back: bool,
     pub verified: bool,
+    /// Hooks that let the run go on, and where.
+    pub hooked: Vec<(PluginName, Moment)>,
     /// An intent to change a node was recorded.
     pub changed: bool,
     /// The named commands that began to run, for their declarations.
@@ -57,12 +61,13 @@ impl Position {
             Row::Confirmed => self.confirmed = true,
             Row::CallBegan { call } => match call {
                 CallName::Apply(step) if !self.begun.contains(step) => self.begun.push(step.clone()),
-                CallName::Undo(_) => self.undoing = true,
+                CallName::Undo(_) | CallName::Hook { at: Moment::OnRollback, .. } => self.undoing = true,
                 _ => {}
             },
             Row::CallEnded { call, result: Ok(()) } => match call {
                 CallName::Apply(step) => self.done.push(step.clone()),
                 CallName::Undo(step) => self.undone.push(step.clone()),
+                CallName::Hook { hook, at } => self.hooked.push((hook.clone(), at.clone())),
                 CallName::Verify | CallName::Steps => {}
             },
             // Said before anything was taken back: the way forward is as it was.
@@ -90,6 +95,7 @@ impl Position {
             | Row::Child { .. }
             | Row::Outcome { .. }
             | Row::Denied { .. }
+            | Row::HookWarned { .. }
             | Row::CallEnded { .. } => {}
         }
     }
@@ -97,6 +103,16 @@ impl Position {
     /// Returns the steps that are still to be taken back, last first.
     pub fn left_to_undo(&self) -> Vec<StepId> {
         self.begun.iter().rev().filter(|step| !self.undone.contains(step)).cloned().collect()
+    }
+
+    /// Whether a hook has let the run go on at a moment.
+    pub fn has_answered(&self, hook: &PluginName, at: &Moment) -> bool {
+        self.hooked.iter().any(|(name, moment)| name == hook && moment == at)
+    }
+
+    /// Whether no step after this one was begun.
+    pub fn is_last_begun(&self, step: &StepId) -> bool {
+        self.begun.last() == Some(step)
     }
 
     /// Whether the run has ended and holds nothing.

@@ -1,12 +1,13 @@
 //! Crash anywhere, resume, and the end is that of an uninterrupted run: no wasm, no nodes.
 //!
-//! `each` is the same for `run-each`, whose children are under way together; `planned` for a run that follows a
+//! `each` is the same for `run-each`, whose children are under way together; `hooks` what a site's hooks do to a run; `planned` for a run that follows a
 //! plan.
 //!
 //! The cluster is a small world in memory; a crash is a future that is dropped where it waits, with the
 //! rows that were not committed lost.
 
 mod each;
+mod hooks;
 mod one_way;
 mod planned;
 
@@ -355,7 +356,7 @@ impl Procedure for Play {
 
 struct Yes;
 impl Asker for Yes {
-    fn go_ahead(&self, _: Option<&Roles>, _: &[PlannedStep]) -> GoAhead {
+    fn go_ahead(&self, _: Option<&Roles>, _: &[PlannedStep], _: &[BoundHook]) -> GoAhead {
         GoAhead::Yes
     }
 }
@@ -384,11 +385,14 @@ fn machine(
         settings: Settings {
             run: journal.run().clone(),
             plugin: PluginName::new("play").unwrap(),
+            site: "practice".into(),
+            planning: false,
             roll_back_on_failure,
             preflight_code: "preflight",
         },
         gate: gate(),
         procedure,
+        hooks: Vec::new(),
         ground: sim.clone(),
         journal: Arc::new(journal),
         events,
@@ -417,6 +421,7 @@ fn opened(procedure: Arc<dyn Procedure>, runs: &camino::Utf8Path, sim: &Arc<Sim>
                 site_digest: String::new(),
                 files: Vec::new(),
                 plugin_digest: String::new(),
+                hooks: Vec::new(),
                 api: String::new(),
                 version: String::new(),
                 controller: String::new(),

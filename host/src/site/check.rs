@@ -1,11 +1,9 @@
-//! What is judged with the whole site in view: the inventory, hooks, and how users are reached.
+//! What is judged with the whole site in view: the inventory, and how users are reached.
 
-use super::grants_file::ROLES;
 use super::mistake::{Reading, nearest, shown};
 use super::reader::Located;
 use super::site_file::SiteFile;
 use super::types::*;
-use crate::model::{PluginName, StepId};
 use indexmap::IndexMap;
 
 pub(super) fn inventory(reading: &Reading, site: &SiteFile) {
@@ -116,37 +114,6 @@ pub(super) fn users(reading: &Reading, site: &SiteFile, profile: &Profile, vars:
 
 fn runs(command: &CommandDeclaration) -> bool {
     matches!(command.kind, CommandKind::Observe | CommandKind::Change)
-}
-
-/// `PROCEDURE/STEP` or `PROCEDURE/run`. Whether the strategy has the step, the procedure knows.
-pub(super) fn hooks(reading: &Reading, site: &SiteFile) {
-    for hook in &site.hooks {
-        let event = &hook.value.event;
-        let parts = event
-            .split_once('/')
-            .and_then(|(procedure, step)| Some((PluginName::new(procedure).ok()?, StepId::new(step).ok()?)));
-        let Some((_, step)) = parts else {
-            reading.mistake(
-                &hook.place,
-                format!("{} is no event: it reads \"PROCEDURE/STEP\", as \"ha-cert/restart@first\", or \"PROCEDURE/run\"", shown(event)),
-            );
-            continue;
-        };
-        if let Some((_, node)) = step.as_str().split_once('@')
-            && !ROLES.contains(&node)
-            && !site.nodes.contains_key(node)
-        {
-            reading.mistake_near(
-                &hook.place,
-                format!(
-                    "{} names no node of the site: {}; a node, first or second stands after the @",
-                    shown(event),
-                    shown(node)
-                ),
-                nearest(node, site.nodes.keys().map(|name| name.as_str()).chain(ROLES.iter().copied())),
-            );
-        }
-    }
 }
 
 /// A variable of the site that no template uses is a misspelt one.

@@ -251,13 +251,18 @@ fn plugin(site: &Site, name: &str) -> Vec<Entry> {
         }
     }
     for hook in &site.hooks {
-        let when = if hook.before { "before" } else { "after" };
+        let (when, event) = (hook.when(), hook.event());
         if hook.plugin.as_str() == name {
             let error = if hook.stop_on_error { "stops the run" } else { "is a warning" };
-            facts
-                .add("bound", format!("{when} {}, order {}; an error of it {error}", hook.event, hook.order));
-        } else if hook.event.split('/').next() == Some(name) {
-            facts.add("hook", format!("{} {when} {}", hook.plugin, hook.event));
+            facts.add(
+                "bound",
+                format!(
+                    "{when} {event}, order {}; within {:?}; an error of it {error}",
+                    hook.order, hook.timeout
+                ),
+            );
+        } else if hook.procedure.as_str() == name {
+            facts.add("hook", format!("{} {when} {event}", hook.plugin));
         }
     }
     match site.grants.get(name) {

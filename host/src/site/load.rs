@@ -5,7 +5,7 @@ use super::layer::Layer;
 use super::mistake::{Place, Reading, SiteErrors, Target, nearest, shown};
 use super::reader::{LONGEST_FILE, Located, Source};
 use super::types::*;
-use super::{bundled, check, compose, grants_file, layer, site_file};
+use super::{bundled, check, compose, grants_file, hooks, layer, site_file};
 use crate::model::{Digested, hex};
 use camino::Utf8Path;
 use std::io::Read as _;
@@ -86,7 +86,7 @@ impl Loading<'_> {
         .unwrap_or_default();
         let file = file?;
         check::inventory(&self.reading, &file);
-        check::hooks(&self.reading, &file);
+        hooks::check(&self.reading, &file);
         let wanted = self.wanted(file.profile.as_ref()?)?;
         let layer = self.layers(&wanted)?;
         let composed = compose::profile(&self.reading, layer);

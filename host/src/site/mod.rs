@@ -1,6 +1,6 @@
 //! `site.toml`, `grants.toml` and profiles → a validated [`Site`], or every mistake in them at once.
 //!
-//! `reader` and `field` are the cursor over TOML; `site_file` (with `inventory`), `grants_file`, `layer` and
+//! `reader` and `field` are the cursor over TOML; `site_file` (with `inventory`), `grants_file`, `hooks`, `layer` and
 //! `command` read one file or entry each; `compose` lays profiles over each other; `check` judges the whole. `login` says
 //! which environments nodes are asked for; `explain` says a declaration in words.
 //! Neighbours: `cli` loads a site through here; `policy`, `capability` and `run` read the types.
@@ -12,6 +12,7 @@ mod compose;
 mod explain;
 mod field;
 mod grants_file;
+mod hooks;
 mod inventory;
 mod layer;
 mod load;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use bundled::{AUTO, profile_names};
 pub use explain::{Explanation, explain};
+pub use hooks::{HookFileError, file_of as hook_file};
 pub use load::leaves_profile_open;
 pub use login::vars_needed;
 pub(crate) use mistake::count;

@@ -2,6 +2,7 @@
 
 use super::bundled::AUTO;
 use super::field::Field;
+use super::hooks;
 use super::inventory::{read_become, read_nodes, read_ssh};
 use super::mistake::{Place, nearest, shown};
 use super::reader::{Located, Table};
@@ -79,7 +80,7 @@ pub(super) fn read(mut top: Table<'_>, dir: &Utf8Path) -> SiteFile {
         manager: top.field("manager").and_then(|field| field.table()).and_then(|t| read_manager(t, dir)),
         secrets: read_secrets(&mut top, dir),
         procedures: read_procedures(&mut top, dir),
-        hooks: read_hooks(&mut top),
+        hooks: hooks::read(&mut top),
         ssh: top.field("ssh").and_then(|field| field.table()).map(|t| read_ssh(t, dir)).unwrap_or_default(),
         attention: top
             .field("status")
@@ -381,36 +382,4 @@ fn read_approvers(table: &mut Table<'_>) -> Vec<String> {
         }
     }
     approvers
-}
-
-fn read_hooks(top: &mut Table<'_>) -> Vec<Located<HookBinding>> {
-    let mut hooks = Vec::new();
-    for mut table in top.field("hooks").map(|field| field.tables()).unwrap_or_default() {
-        let plugin = table
-            .required("plugin", "the hook's name, as of hooks/NAME.py")
-            .and_then(|field| field.name::<PluginName>());
-        let (before, after) = (table.field("before"), table.field("after"));
-        let event = match (&before, &after) {
-            (Some(_), Some(after)) => {
-                after.mistake(format!("{table} has both before and after; a binding has one of them"));
-                None
-            }
-            (None, None) => {
-                table.mistake(format!(
-                    "{table} is bound to nothing: say before = \"PROCEDURE/STEP\", or after"
-                ));
-                None
-            }
-            (Some(field), None) | (None, Some(field)) => field.text(),
-        };
-        let order = table.field("order").and_then(|field| field.number(-1_000_000..=1_000_000)).unwrap_or(0);
-        let stop_on_error = table.word("on_error", &[("stop", true), ("warn", false)]).unwrap_or(true);
-        table.finish("[[hooks]]");
-        if let (Some(plugin), Some(event)) = (plugin, event) {
-            let binding =
-                HookBinding { plugin, before: before.is_some(), event: event.value, order, stop_on_error };
-            hooks.push(Located { value: binding, place: event.place });
-        }
-    }
-    hooks
 }

@@ -180,9 +180,22 @@ fn the_good_site_loads_as_it_is_written() {
     let supplied = settings.supplied.as_ref().unwrap();
     assert_eq!(supplied.certificate, folder.dir.join("root-ca.crt"));
     assert_eq!(supplied.key, "/etc/pki/root-ca.pem");
-    let hooks: Vec<(bool, &str, i64, bool)> =
-        site.hooks.iter().map(|h| (h.before, h.event.as_str(), h.order, h.stop_on_error)).collect();
-    assert_eq!(hooks, [(true, "ha-cert/restart@first", 10, true), (false, "ha-cert/run", 0, false)]);
+    let hooks: Vec<_> = site
+        .hooks
+        .iter()
+        .map(|h| {
+            (format!("{} {}", h.when(), h.event()), h.order, h.stop_on_error, h.optional, h.timeout.as_secs())
+        })
+        .collect();
+    assert_eq!(
+        hooks,
+        [
+            ("before ha-cert/restart@first".into(), 10, true, false, 600),
+            ("after ha-cert/run".into(), 0, false, false, 600),
+            ("before ha-cert/*".into(), 0, true, true, 90),
+            ("on ha-cert/failure".into(), 0, false, false, 600),
+        ]
+    );
     assert_eq!(site.grants["drain"].commands, ["haproxy-drain@lb1", "ha-status@*"]);
     assert_eq!(site.grants["drain"].digest.as_ref().map(String::len), Some(64));
 }

@@ -1,6 +1,6 @@
 //! A site and its profile as the rest of the host sees them: read, merged, validated.
 
-use crate::model::{CommandName, Digested, EndpointName, FileName, NodeName, PluginName};
+use crate::model::{CommandName, Digested, EndpointName, FileName, Moment, NodeName, PluginName, StepId};
 use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 use std::time::Duration;
@@ -210,14 +210,101 @@ pub struct SuppliedCa {
     pub key: Utf8PathBuf,
 }
 
-#[derive(Debug, Clone)]
+/// A hook, and when it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookBinding {
     pub plugin: PluginName,
-    /// `before` or `after`, and the event: `ha-cert/restart@first`.
-    pub before: bool,
-    pub event: String,
+    pub procedure: PluginName,
+    pub at: HookAt,
+    /// Rising among the hooks of one moment; equals in the order of the file.
     pub order: i64,
+    /// Where it fails the run stops; else that is only told.
     pub stop_on_error: bool,
+    /// A strategy that lacks the step does without it; else that is an error.
+    pub optional: bool,
+    /// Of one call, commands and waits included.
+    pub timeout: Duration,
+    /// What the hook is told at each call, as text.
+    pub params: IndexMap<String, String>,
+}
+
+/// The moments of a run that a binding is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HookAt {
+    BeforeRun,
+    BeforeStep(Steps),
+    AfterStep(Steps),
+    AfterRun,
+    OnFailure,
+    OnRollback,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Steps {
+    Each,
+    One(StepId),
+}
+
+impl HookAt {
+    /// Whether a moment is one of these.
+    pub fn holds(&self, moment: &Moment) -> bool {
+        let one = |steps: &Steps, step: &StepId| match steps {
+            Steps::Each => true,
+            Steps::One(only) => only == step,
+        };
+        match (self, moment) {
+            (Self::BeforeStep(steps), Moment::BeforeStep(step))
+            | (Self::AfterStep(steps), Moment::AfterStep(step)) => one(steps, step),
+            (Self::BeforeRun, Moment::BeforeRun)
+            | (Self::AfterRun, Moment::AfterRun)
+            | (Self::OnFailure, Moment::OnFailure)
+            | (Self::OnRollback, Moment::OnRollback) => true,
+            _ => false,
+        }
+    }
+
+    /// The one step that it is for.
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::BeforeStep(Steps::One(step)) | Self::AfterStep(Steps::One(step)) => Some(step),
+            _ => None,
+        }
+    }
+}
+
+impl HookBinding {
+    /// The key of `[[hooks]]` that binds it: `before`, `after` or `on`.
+    pub fn when(&self) -> &'static str {
+        match self.at {
+            HookAt::BeforeRun | HookAt::BeforeStep(_) => "before",
+            HookAt::AfterRun | HookAt::AfterStep(_) => "after",
+            HookAt::OnFailure | HookAt::OnRollback => "on",
+        }
+    }
+
+    /// The value of that key, as `ha-cert/restart@first`.
+    pub fn event(&self) -> String {
+        let event = match &self.at {
+            HookAt::BeforeRun | HookAt::AfterRun => "run",
+            HookAt::BeforeStep(Steps::Each) | HookAt::AfterStep(Steps::Each) => "*",
+            HookAt::BeforeStep(Steps::One(step)) | HookAt::AfterStep(Steps::One(step)) => step.as_str(),
+            HookAt::OnFailure => "failure",
+            HookAt::OnRollback => "rollback",
+        };
+        format!("{}/{event}", self.procedure)
+    }
+
+    /// Whether there is a moment that both are for, with one hook.
+    pub(super) fn meets_with(&self, other: &Self) -> bool {
+        use HookAt::{AfterStep, BeforeStep};
+        let met = match (&self.at, &other.at) {
+            (BeforeStep(one), BeforeStep(two)) | (AfterStep(one), AfterStep(two)) => {
+                one == two || *one == Steps::Each || *two == Steps::Each
+            }
+            (one, two) => one == two,
+        };
+        met && self.plugin == other.plugin && self.procedure == other.procedure
+    }
 }
 
 /// One plugin's grants as written; a pattern is `NAME`, `NAME@NODE`, `NAME@ROLE` or `NAME@*`.

@@ -48,11 +48,21 @@ pub fn steps() -> Result<Vec<Planned>, Fault> {
         problems
             .add(format!("{} does not answer, and is a management node", list(&absent)), "bring it up first");
     }
+    let join: Vec<String> = quarantined.into_iter().filter(|node| !compared.away.contains(node)).collect();
+    if compared.other.is_empty() && join.is_empty() && !compared.away.is_empty() {
+        problems.add(
+            format!(
+                "{} {} not answer, and no other node is behind",
+                list(&compared.away),
+                do_or_does(compared.away.len())
+            ),
+            "bring it up, and begin again",
+        );
+    }
     problems.into_result("preflight")?;
     if !compared.away.is_empty() {
         operator::note(&format!("Still away, and left for another time: {}.", list(&compared.away)))?;
     }
-    let join: Vec<String> = quarantined.into_iter().filter(|node| !compared.away.contains(node)).collect();
     if compared.other.is_empty() && join.is_empty() {
         return Ok(Vec::new());
     }
@@ -64,6 +74,10 @@ pub fn steps() -> Result<Vec<Planned>, Fault> {
             .planned(format!("Put the key set of {} on what is behind", cluster.first), &compared.other),
         Step::Join.planned("Release what was in quarantine", &join),
     ])
+}
+
+fn do_or_does(count: usize) -> &'static str {
+    if count == 1 { "does" } else { "do" }
 }
 
 fn kept(name: &str) -> Result<Vec<String>, Fault> {

@@ -25,6 +25,19 @@ impl Event {
     pub fn detail(&self, name: &str) -> Option<&str> {
         self.details.iter().find(|entry| entry.name == name).map(|entry| entry.value.as_str())
     }
+
+    /// Returns what the site gives this hook under a name, in `[hooks.params]`.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|entry| entry.name == name).map(|entry| entry.value.as_str())
+    }
+
+    /// As [`Event::parameter`]; a fault that says what to write where the site gives none.
+    pub fn required(&self, name: &str) -> Result<&str, Fault> {
+        self.parameter(name).ok_or_else(|| {
+            Fault::new("invalid", format!("the hook needs the parameter {name}"))
+                .hint(format!("under its [[hooks]] in site.toml: [hooks.params] {name} = \"…\""))
+        })
+    }
 }
 
 /// Exports a type that implements [`Hook`](crate::Hook) as the plugin. Once, in `lib.rs`.

@@ -2,6 +2,9 @@
 
 use crate::Fault;
 
+/// Of many problems so many bytes are told, and how many more there are: a host takes 4,096 characters.
+const LONGEST: usize = 3_800;
+
 /// Problems with what to do about each.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<(String, String)>);
@@ -32,25 +35,62 @@ impl Problems {
             [] => Ok(()),
             [(message, hint)] => Err(Fault::new(code, message).hint(hint)),
             several => {
-                let numbered = |texts: Vec<(usize, &String)>| -> String {
-                    texts.iter().map(|(n, text)| format!("({n}) {text}")).collect::<Vec<_>>().join("; ")
+                let (messages, told) = numbered(several.iter().map(|(message, _)| message));
+                let more = match several.len() - told {
+                    0 => String::new(),
+                    more => format!("; and {more} more"),
                 };
-                let messages =
-                    several.iter().enumerate().map(|(at, (message, _))| (at + 1, message)).collect();
-                let hints = several
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, (_, hint))| !hint.is_empty())
-                    .map(|(at, (_, hint))| (at + 1, hint))
-                    .collect();
-                Err(Fault::new(code, format!("{} problems: {}", several.len(), numbered(messages)))
-                    .hint(numbered(hints)))
+                let (hints, _) = numbered(several.iter().take(told).map(|(_, hint)| hint));
+                Err(Fault::new(code, format!("{} problems: {messages}{more}", several.len())).hint(hints))
             }
         }
     }
 }
 
+/// Numbers texts, the empty ones left out, as far as there is room. Returns how many were told.
+fn numbered<'a>(texts: impl Iterator<Item = &'a String>) -> (String, usize) {
+    let (mut line, mut told) = (String::new(), 0);
+    for text in texts {
+        let apart = if line.is_empty() || text.is_empty() { "" } else { "; " };
+        let number = if text.is_empty() { String::new() } else { format!("({}) ", told + 1) };
+        if told > 0 && line.len() + apart.len() + number.len() + text.len() > LONGEST {
+            break;
+        }
+        line += &format!("{apart}{number}{text}");
+        told += 1;
+    }
+    (line, told)
+}
+
 /// Says whether a fault is the site's or the operator's word on what this run may do.
 pub fn is_about_authority(fault: &Fault) -> bool {
     ["denied", "not-asked", "declined"].iter().any(|code| fault.is(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_problems_are_told_in_part_and_counted_whole() {
+        for count in [1, 2, 20, 500] {
+            let mut problems = Problems::default();
+            (0..count).for_each(|n| {
+                problems.add(format!("problem {n}, at some length, as they are: {n:>60}"), "mend it")
+            });
+            let fault = problems.into_result("preflight").unwrap_err();
+            assert!(
+                fault.message.len() < 4_096 && fault.hint.len() < 4_096,
+                "{count}: {}",
+                fault.message.len()
+            );
+            assert_eq!(fault.message.contains(" more"), count > 100, "{}", fault.message);
+            assert_eq!(
+                fault.message.starts_with(&format!("{count} problems")),
+                count > 1,
+                "{}",
+                fault.message
+            );
+        }
+    }
 }

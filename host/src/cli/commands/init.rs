@@ -57,6 +57,7 @@ mod tests {
 
     fn init(dir: &camino::Utf8Path, profile: &str) -> Result {
         let context = Context {
+            cache: None,
             ui: Ui::new(Format::Json, Loudness::Quiet, true),
             site_dir: dir.to_owned(),
             state: None,

@@ -6,6 +6,7 @@ use super::differences::{Difference, accepted};
 use super::drive::{LeaseArgs, Opened, drive};
 use super::ending::{journal_error, plugin_error};
 use super::follow::{self, Follows};
+use super::hooks::{Hooks, load_hooks};
 use super::network::enter;
 use super::parameters;
 use super::plugins::load_plugin;
@@ -64,7 +65,15 @@ pub fn again(context: &Context, again: Again) -> Result {
     let runtime = enter(&site)?;
     runtime.block_on(async {
         let plugin = load_plugin(context, &site, &procedure, &settings)?;
-        let accepted = accepted(&run, &rows, &site, &plugin, &again.accept)?;
+        let hooks = match load_hooks(context, &site, &procedure) {
+            // The way back waits for no hook; that one is lacking is a difference, which is asked about below.
+            Err(error) if again.back => {
+                context.ui.warn(format!("no hook is called: {}", error.message));
+                Hooks::default()
+            }
+            loaded => loaded?,
+        };
+        let accepted = accepted(&run, &rows, &site, &plugin, &hooks.digests, &again.accept)?;
         if let (Some(plan), false) = (follows.plan(), again.back) {
             follow::hold(plan, &site, &settings, &plugin)?;
             if !position.confirmed {
@@ -78,6 +87,7 @@ pub fn again(context: &Context, again: Again) -> Result {
         let opened = Opened {
             site,
             plugin,
+            hooks,
             settings,
             parameters: parameters.into_iter().collect(),
             secret_sources: parameters::secret_sources(&again.secrets)?,

@@ -5,7 +5,7 @@ use super::show::Shown;
 use crate::capability::operator::{ACKNOWLEDGEMENT, Acknowledged, Operator};
 use crate::capability::secrets::{Secret, source};
 use crate::cli::ui::Ui;
-use crate::model::{Event, PlannedStep, Roles};
+use crate::model::{BoundHook, Event, Moment, PlannedStep, Roles};
 use crate::report;
 use crate::run::{Asker, GoAhead};
 use std::sync::Arc;
@@ -36,15 +36,16 @@ impl TerminalOperator {
 }
 
 impl Asker for TerminalOperator {
-    fn go_ahead(&self, roles: Option<&Roles>, steps: &[PlannedStep]) -> GoAhead {
+    fn go_ahead(&self, roles: Option<&Roles>, steps: &[PlannedStep], hooks: &[BoundHook]) -> GoAhead {
         if self.ui.is_json() {
             self.ui.json(&Event::Planned {
                 title: String::new(),
                 impact: self.impact.clone(),
                 steps: steps.to_vec(),
+                hooks: hooks.to_vec(),
             });
         } else {
-            for line in plan_lines(steps, &self.impact) {
+            for line in plan_lines(steps, hooks, &self.impact) {
                 self.shown.line(&line);
             }
             if self.alone {
@@ -108,15 +109,24 @@ impl Operator for TerminalOperator {
     }
 }
 
-fn plan_lines(steps: &[PlannedStep], impact: &str) -> Vec<String> {
+fn plan_lines(steps: &[PlannedStep], hooks: &[BoundHook], impact: &str) -> Vec<String> {
     let width = steps.iter().map(|step| step.id.as_str().len()).max().unwrap_or(0);
     let mut lines = vec!["what will happen:".to_string()];
+    let called = |moment: &Moment, lines: &mut Vec<String>| {
+        for hook in hooks.iter().filter(|bound| bound.at == *moment) {
+            lines.push(format!("  {:<width$}  hook {} {}", "", hook.hook, hook.at));
+        }
+    };
+    called(&Moment::BeforeRun, &mut lines);
     for step in steps {
+        called(&Moment::BeforeStep(step.id.clone()), &mut lines);
         lines.push(format!("  {:<width$}  {}{}", step.id, step.title, report::on(&step.nodes)));
         if !step.impact.is_empty() {
             lines.push(format!("  {:<width$}  impact: {}", "", step.impact));
         }
+        called(&Moment::AfterStep(step.id.clone()), &mut lines);
     }
+    called(&Moment::AfterRun, &mut lines);
     if !impact.is_empty() {
         lines.push(format!("impact: {impact}"));
     }

@@ -2,7 +2,7 @@
 
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::{Accepted, Row, StoredRow};
-use crate::model::RunId;
+use crate::model::{Digested, RunId};
 use crate::plugin::{API_VERSION, Plugin};
 use crate::site::Site;
 use std::fmt;
@@ -16,6 +16,8 @@ pub enum Difference {
     Profile,
     /// The plugin's bytes
     Plugin,
+    /// A hook's bytes, or which hooks there are
+    Hook,
     /// The interface between host and plugin: another windlass began the run
     Api,
 }
@@ -26,6 +28,7 @@ impl fmt::Display for Difference {
             Self::Site => "site",
             Self::Profile => "profile",
             Self::Plugin => "plugin",
+            Self::Hook => "hook",
             Self::Api => "api",
         })
     }
@@ -40,9 +43,10 @@ pub(super) fn accepted(
     rows: &[StoredRow],
     site: &Site,
     plugin: &Plugin,
+    hooks: &[Digested],
     named: &[Difference],
 ) -> Result<Vec<Accepted>> {
-    let differing = compare(&then(rows), &now(site, plugin));
+    let differing = compare(&then(rows), &now(site, plugin, hooks));
     let mut missing: Vec<Difference> = Vec::new();
     for (difference, _) in &differing {
         if !named.contains(difference) && !missing.contains(difference) {
@@ -61,9 +65,10 @@ pub(super) fn accepted(
     .hint(format!("put it back, or, if the change is meant: {}", flags.join(" "))))
 }
 
-fn now(site: &Site, plugin: &Plugin) -> Vec<Thing> {
+fn now(site: &Site, plugin: &Plugin, hooks: &[Digested]) -> Vec<Thing> {
     let mut things: Vec<Thing> = site.digests.all().map(|file| of_file(&file.name, &file.sha256)).collect();
     things.push((Difference::Plugin, plugin.name().to_string(), plugin.digest().to_string()));
+    things.extend(hooks.iter().map(of_hook));
     things.push((Difference::Api, "of plugins".into(), API_VERSION.into()));
     things
 }
@@ -73,9 +78,10 @@ fn then(rows: &[StoredRow]) -> Vec<Thing> {
     let mut things = Vec::new();
     for stored in rows {
         match &stored.row {
-            Row::Began { procedure, files, plugin_digest, api, .. } => {
+            Row::Began { procedure, files, plugin_digest, hooks, api, .. } => {
                 things.extend(files.iter().map(|file| of_file(&file.name, &file.sha256)));
                 things.push((Difference::Plugin, procedure.to_string(), plugin_digest.clone()));
+                things.extend(hooks.iter().map(of_hook));
                 things.push((Difference::Api, "of plugins".into(), api.clone()));
             }
             Row::Resumed { accepted, .. } => {
@@ -94,7 +100,12 @@ fn then(rows: &[StoredRow]) -> Vec<Thing> {
     things
 }
 
-const ALL: [Difference; 4] = [Difference::Site, Difference::Profile, Difference::Plugin, Difference::Api];
+const ALL: [Difference; 5] =
+    [Difference::Site, Difference::Profile, Difference::Plugin, Difference::Hook, Difference::Api];
+
+fn of_hook(hook: &Digested) -> Thing {
+    (Difference::Hook, hook.name.clone(), hook.sha256.clone())
+}
 
 fn of_file(name: &str, sha256: &str) -> Thing {
     let kind = match name {
@@ -131,22 +142,23 @@ fn compare(then: &[Thing], now: &[Thing]) -> Vec<(Difference, Accepted)> {
 mod tests {
     use super::*;
 
-    fn things(site: &str, profile: &str, plugin: &str, api: &str) -> Vec<Thing> {
+    fn things(site: &str, profile: &str, plugin: &str, hook: &str, api: &str) -> Vec<Thing> {
         vec![
             of_file("site.toml", site),
             of_file("mrs-2", profile),
             (Difference::Plugin, "p".into(), plugin.into()),
+            (Difference::Hook, "h".into(), hook.into()),
             (Difference::Api, "of plugins".into(), api.into()),
         ]
     }
 
     #[test]
     fn each_difference_is_its_own_and_has_both_sides() {
-        // Every set of the four, by its bits.
-        for set in 0..16u32 {
+        // Every set of the five, by its bits.
+        for set in 0..32u32 {
             let side = |bit: u32| if set & (1 << bit) == 0 { "old" } else { "new" };
-            let now = things(side(0), side(1), side(2), side(3));
-            let differing = compare(&things("old", "old", "old", "old"), &now);
+            let now = things(side(0), side(1), side(2), side(3), side(4));
+            let differing = compare(&things("old", "old", "old", "old", "old"), &now);
             let expected: Vec<_> = ALL
                 .into_iter()
                 .enumerate()
@@ -160,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_file_that_came_or_went_is_a_difference() {
-        let without = things("s", "p", "x", "1");
+        let without = things("s", "p", "x", "h", "1");
         let mut with = without.clone();
         with.push(of_file("grants.toml", "g"));
         for (then, now, text) in [

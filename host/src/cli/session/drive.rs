@@ -4,6 +4,7 @@ use super::ask::{Given, TerminalOperator};
 use super::controller::{controller, holder};
 use super::ending::{finish, journal_error};
 use super::follow::Follows;
+use super::hooks::Hooks;
 use super::plugins::{gate_for, policy_for};
 use super::show::Shown;
 use super::standing::Journals;
@@ -28,6 +29,7 @@ pub(super) const PREFLIGHT: &str = "preflight";
 pub(super) struct Opened {
     pub site: Site,
     pub plugin: Plugin,
+    pub hooks: Hooks,
     pub settings: ProcedureSettings,
     pub parameters: IndexMap<String, String>,
     pub secret_sources: IndexMap<String, SecretSource>,
@@ -67,6 +69,7 @@ pub(super) async fn drive(
     let Opened {
         site,
         plugin,
+        hooks,
         settings,
         parameters,
         secret_sources,
@@ -142,11 +145,14 @@ pub(super) async fn drive(
         settings: Settings {
             run: journal.run().clone(),
             plugin: name,
+            site: site.name.clone(),
+            planning: false,
             roll_back_on_failure: settings.on_failure == OnFailure::Rollback,
             preflight_code: PREFLIGHT,
         },
         gate,
         procedure: Arc::new(PluginProcedure::new(Arc::new(plugin))),
+        hooks: hooks.bound,
         ground: live.clone(),
         journal: journal.clone(),
         events,

@@ -18,17 +18,22 @@ pub(super) fn finish(context: &Context, run: &RunId, ending: Ending, broken: Opt
     }
     let unchanged = |error: Error| error.hint("the cluster is as it was");
     match ending {
-        Ending::Done { checks } => {
+        Ending::Done { checks, hooks_failed } => {
             if !ui.is_json() {
                 for line in report::report(&checks) {
                     ui.out(line);
                 }
                 ui.out(format!("run {run}: done and verified"));
+                for fault in &hooks_failed {
+                    let hint =
+                        if fault.hint.is_empty() { String::new() } else { format!(" ({})", fault.hint) };
+                    ui.warn(format!("{fault}{hint}"));
+                }
                 ui.say(format!(
                     "what was there before is kept on the nodes until: windlass runs close {run}"
                 ));
             }
-            Ok(Exit::Done)
+            Ok(if hooks_failed.is_empty() { Exit::Done } else { Exit::HookFailed })
         }
         Ending::NothingToDo { why } => {
             if !ui.is_json() {
@@ -48,6 +53,7 @@ pub(super) fn finish(context: &Context, run: &RunId, ending: Ending, broken: Opt
         }
         Ending::Failed { fault } => Err(unchanged(fault_error(Exit::Failed, &fault))),
         Ending::Denied { fault } => Err(unchanged(fault_error(Exit::Refused, &fault))),
+        Ending::Site { message, hint } => Err(unchanged(Error::new(Exit::Usage, message).hint(hint))),
         Ending::Preflight { message, hint } => {
             let error = Error::new(Exit::Preflight, message);
             Err(unchanged(if hint.is_empty() { error } else { error.hint(hint) }))

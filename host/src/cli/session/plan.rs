@@ -4,6 +4,7 @@ use super::approve::{sign, signer};
 use super::controller::controller;
 use super::drive::PREFLIGHT;
 use super::ending::{approval_error, fault_error, journal_error};
+use super::hooks::{Hooks, load_hooks};
 use super::network::enter;
 use super::plugins::{gate_for, load_plugin};
 use super::prepare::{entries, procedure_name, settle};
@@ -15,7 +16,9 @@ use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::effect::Interrupt;
 use crate::journal::{CallName, Journal, Row, StoredRow};
-use crate::model::{Check, PLAN_FORMAT, Plan, PlannedEffect, PlannedStep, Roles, RunId, StepPlan};
+use crate::model::{
+    BoundHook, Check, HookPlan, PLAN_FORMAT, Plan, PlannedEffect, PlannedStep, Roles, RunId, StepPlan,
+};
 use crate::plugin::{Description, Plugin};
 use crate::report;
 use crate::run::{Asker, Ending, GoAhead, Machine, PluginProcedure, Settings, Tracked};
@@ -54,8 +57,9 @@ pub fn plan(context: &Context, make: Make) -> Result {
         let settings = site.procedures.get(&name).cloned().unwrap_or_default();
         let plugin = load_plugin(context, &site, &name, &settings)?;
         let (described, parameters) = settle(&plugin, &site, &settings, &make.params).await?;
+        let hooks = load_hooks(context, &site, &name)?;
         let standing = Arc::new(Journals::of(context, &site)?);
-        let wanted = Wanted { settings, plugin, described, parameters, standing };
+        let wanted = Wanted { settings, plugin, hooks, described, parameters, standing };
         planned(site, wanted, make.valid_for, requester).await
     })?;
     let ui = &context.ui;
@@ -99,6 +103,7 @@ pub fn plan(context: &Context, make: Make) -> Result {
 struct Wanted {
     settings: ProcedureSettings,
     plugin: Plugin,
+    hooks: Hooks,
     described: Description,
     parameters: IndexMap<String, String>,
     standing: Arc<Journals>,
@@ -111,7 +116,7 @@ async fn planned(
     valid_for: Duration,
     requester: String,
 ) -> std::result::Result<Option<Plan>, Error> {
-    let Wanted { settings, plugin, described, parameters, standing } = wanted;
+    let Wanted { settings, plugin, hooks, described, parameters, standing } = wanted;
     let (name, entries) = (plugin.name().clone(), entries(&parameters));
     let site = Arc::new(site);
     let gate = gate_for(&site, &plugin, &settings)?;
@@ -127,11 +132,14 @@ async fn planned(
         settings: Settings {
             run,
             plugin: name.clone(),
+            site: site.name.clone(),
+            planning: true,
             roll_back_on_failure: false,
             preflight_code: PREFLIGHT,
         },
         gate,
         procedure: Arc::new(PluginProcedure::new(Arc::new(plugin))),
+        hooks: hooks.bound,
         ground: planning.clone(),
         journal: journal.clone(),
         events: Arc::new(|_| {}),
@@ -148,7 +156,7 @@ async fn planned(
     let told = Told::of(&planning, &rows);
     let (symbols, assumed, roles) = (planning.symbols(), planning.assumed(), planning.roles());
     let checks = match ending {
-        Ending::Done { checks } => Ok(Some(checks)),
+        Ending::Done { checks, .. } => Ok(Some(checks)),
         Ending::NothingToDo { .. } => Ok(None),
         other => Err(cannot(other, |text| planning.shown(text))),
     };
@@ -180,9 +188,10 @@ async fn planned(
             })
             .collect(),
         verification: told.effects(&CallName::Verify),
+        hooks: told.hooks,
         checks: checks.into_iter().map(|Check { title, .. }| title).collect(),
         symbols,
-        assumed,
+        assumed: assumed.into_iter().chain(told.warned).collect(),
     }))
 }
 
@@ -190,7 +199,7 @@ async fn planned(
 struct GoesOn;
 
 impl Asker for GoesOn {
-    fn go_ahead(&self, _: Option<&Roles>, _: &[PlannedStep]) -> GoAhead {
+    fn go_ahead(&self, _: Option<&Roles>, _: &[PlannedStep], _: &[BoundHook]) -> GoAhead {
         GoAhead::Yes
     }
 }
@@ -199,16 +208,23 @@ impl Asker for GoesOn {
 struct Told {
     steps: Vec<PlannedStep>,
     effects: HashMap<CallName, Vec<PlannedEffect>>,
+    hooks: Vec<HookPlan>,
+    /// What hooks said beside going on.
+    warned: Vec<String>,
 }
 
 impl Told {
     fn of(planning: &Planning, rows: &[StoredRow]) -> Self {
-        let mut told = Self { steps: Vec::new(), effects: HashMap::new() };
+        let mut told =
+            Self { steps: Vec::new(), effects: HashMap::new(), hooks: Vec::new(), warned: Vec::new() };
         let mut call = None;
         for stored in rows {
             match &stored.row {
                 Row::CallBegan { call: began } => call = Some(began.clone()),
                 Row::Planned { steps } => told.steps = steps.clone(),
+                Row::HookWarned { hook, at, text } => {
+                    told.warned.push(planning.shown(&format!("the hook {hook}, {at}: {text}")));
+                }
                 Row::Intent { effect, .. } => {
                     let of = |row: &StoredRow| match &row.row {
                         Row::Child { of, .. } if *of == stored.sequence => Some(row.sequence),
@@ -226,6 +242,12 @@ impl Told {
                 _ => {}
             }
         }
+        for stored in rows {
+            if let Row::CallBegan { call: call @ CallName::Hook { hook, at } } = &stored.row {
+                let effects = told.effects(call);
+                told.hooks.push(HookPlan { hook: hook.clone(), at: at.clone(), effects });
+            }
+        }
         told
     }
 
@@ -239,6 +261,7 @@ fn cannot(ending: Ending, shown: impl Fn(&str) -> String) -> Error {
     let mut error = match ending {
         Ending::Denied { fault } => fault_error(Exit::Refused, &fault),
         Ending::Failed { fault } => fault_error(Exit::Failed, &fault),
+        Ending::Site { message, hint } => Error::new(Exit::Usage, message).hint(hint),
         Ending::Preflight { message, hint } => {
             let error = Error::new(Exit::Preflight, message);
             if hint.is_empty() { error } else { error.hint(hint) }

@@ -53,12 +53,35 @@ pub(super) fn load_plugin(
     }
 }
 
+/// The names of the procedures that a site can run.
+pub(super) fn procedures(context: &Context, site: &Site) -> std::result::Result<Vec<String>, Error> {
+    let mut names: Vec<String> = match context.bundle {
+        Some(embedded) => {
+            let bundle = Bundle::open(embedded).map_err(|error| Error::from_error(Exit::Fault, &error))?;
+            bundle.list().map(|(manifest, _)| manifest.name.to_string()).collect()
+        }
+        None => Vec::new(),
+    };
+    names.extend(site.procedures.keys().map(ToString::to_string));
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
 /// Needs ∩ grants. A bundled procedure is granted what it needs, unless the site narrows it.
 pub(super) fn gate_for(
     site: &Site,
     plugin: &Plugin,
     settings: &ProcedureSettings,
 ) -> std::result::Result<Gate, Error> {
+    let unless_said = match settings.params.contains_key("plugin") {
+        true => Rules::default(),
+        false => needs(plugin)?,
+    };
+    gate_of(site, plugin, unless_said, settings.allow_secret_in_argv)
+}
+
+fn needs(plugin: &Plugin) -> std::result::Result<Rules, Error> {
     let name = plugin.name();
     let mut needs = Rules::default();
     for need in &plugin.manifest().needs {
@@ -74,7 +97,17 @@ pub(super) fn gate_for(
         };
         needs.extend(rules(&block, &format!("the manifest of {name}"))?);
     }
-    let replaced = settings.params.contains_key("plugin");
+    Ok(needs)
+}
+
+/// The gate of a plugin; `unless_said`: what is granted to it where the site says nothing.
+pub(super) fn gate_of(
+    site: &Site,
+    plugin: &Plugin,
+    unless_said: Rules,
+    allow_secret_in_argv: bool,
+) -> std::result::Result<Gate, Error> {
+    let name = plugin.name();
     let grants = match site.grants.get(name) {
         Some(block) => {
             if let Some(digest) = &block.digest
@@ -91,10 +124,9 @@ pub(super) fn gate_for(
             }
             rules(block, &format!("[grants.{name}] in grants.toml"))?
         }
-        None if replaced => Rules::default(),
-        None => needs.clone(),
+        None => unless_said,
     };
-    Ok(Gate::new(name.clone(), needs, grants, settings.allow_secret_in_argv))
+    Ok(Gate::new(name.clone(), needs(plugin)?, grants, allow_secret_in_argv))
 }
 
 fn rules(block: &GrantBlock, place: &str) -> std::result::Result<Rules, Error> {

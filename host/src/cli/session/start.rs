@@ -6,6 +6,7 @@ use super::controller::controller;
 use super::drive::{LeaseArgs, Opened, drive};
 use super::ending::journal_error;
 use super::follow::{self, Follows};
+use super::hooks::load_hooks;
 use super::network::enter;
 use super::parameters;
 use super::plugins::load_plugin;
@@ -63,6 +64,7 @@ pub fn start(context: &Context, start: Start) -> Result {
             }
             None => start.params,
         };
+        let hooks = load_hooks(context, &site, &name)?;
         let (described, parameters) = settle(&plugin, &site, &settings, &given).await?;
         if let Some(plan) = taken.plan() {
             follow::hold_parameters(plan, &parameters)?;
@@ -79,6 +81,7 @@ pub fn start(context: &Context, start: Start) -> Result {
                 site_digest: site.digest.clone(),
                 files: site.digests.all().cloned().collect(),
                 plugin_digest: plugin.digest().to_string(),
+                hooks: hooks.digests.clone(),
                 api: API_VERSION.into(),
                 version: env!("CARGO_PKG_VERSION").into(),
                 controller: controller(),
@@ -101,6 +104,7 @@ pub fn start(context: &Context, start: Start) -> Result {
         let opened = Opened {
             site,
             plugin,
+            hooks,
             settings,
             parameters,
             secret_sources,

@@ -109,6 +109,7 @@ async fn a_hook_goes_on_vetoes_and_warns() {
     let event = HookEvent {
         code: "before-step".into(),
         details: vec![Entry { name: "step".into(), value: "restart@first".into() }],
+        parameters: vec![Entry { name: "lb".into(), value: "lb1".into() }; 2],
     };
     // Answers ok with the case given, and the words "not now" where the case has a text.
     for (case, expected) in [
@@ -119,9 +120,10 @@ async fn a_hook_goes_on_vetoes_and_warns() {
         let plugin = load(&hook(&format!(
             r#"(data (i32.const 2048) "\00\00\00\00\0{case}\00\00\00\80\08\00\00\07\00\00\00")
                (data (i32.const 2176) "not now")
-               (func $handle (param i32 i32 i32 i32) (result i32)
-                 ;; traps unless it was given one detail
+               (func $handle (param i32 i32 i32 i32 i32 i32) (result i32)
+                 ;; traps unless it was given one detail and two parameters
                  (if (i32.ne (local.get 3) (i32.const 1)) (then (unreachable)))
+                 (if (i32.ne (local.get 5) (i32.const 2)) (then (unreachable)))
                  (i32.const 2048))"#
         )));
         assert_eq!(plugin.hook_handle(&mut unreached(), &event).await.unwrap(), Ok(expected));

@@ -62,8 +62,8 @@ pub fn bare_procedure(text: &str) -> Vec<u8> {
 }
 
 pub fn hook(text: &str) -> Vec<u8> {
-    // The event is four words: two texts of its record; its list of details takes two more.
-    let exports = [("describe", "(result i32)"), ("handle", "(param i32 i32 i32 i32) (result i32)")];
+    // The event is six words: of its code, its details and its parameters, where they are and how many.
+    let exports = [("describe", "(result i32)"), ("handle", "(param i32 i32 i32 i32 i32 i32) (result i32)")];
     with_manifest(component("hook", "hook-api", &exports, text), Kind::Hook)
 }
 

@@ -1,0 +1,108 @@
+//! The hooks of a run: those that the site binds to its procedure, loaded, each with the gate of its own grants.
+
+use super::ending::plugin_error;
+use super::plugins::{gate_of, procedures};
+use crate::cli::Context;
+use crate::cli::error::{Error, Exit, Result};
+use crate::model::{Digested, PluginName};
+use crate::plugin::cache::Cache;
+use crate::plugin::{Engine, Kind, Plugin};
+use crate::policy::{Gate, Rules};
+use crate::run::{Hook, PluginHook};
+use crate::site::{HookBinding, Site, hook_file};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a run is told of its hooks.
+#[derive(Default)]
+pub(super) struct Hooks {
+    /// In the order in which those of one moment are called.
+    pub bound: Vec<Hook>,
+    /// Each hook once, by name.
+    pub digests: Vec<Digested>,
+}
+
+/// A hook that is bound to a procedure which nobody runs would never be called, and nobody would notice.
+pub(super) fn check_bindings(context: &Context, site: &Site) -> Result<()> {
+    if site.hooks.is_empty() {
+        return Ok(());
+    }
+    let known = procedures(context, site)?;
+    let lost =
+        site.hooks.iter().find(|binding| !known.iter().any(|name| *name == binding.procedure.as_str()));
+    let Some(binding) = lost else { return Ok(()) };
+    Err(Error::new(
+        Exit::Usage,
+        format!(
+            "the hook {} is bound {} {}, and there is no procedure {}",
+            binding.plugin,
+            binding.when(),
+            binding.event(),
+            binding.procedure
+        ),
+    )
+    .hint(format!("in [[hooks]] of site.toml, name one of: {}", known.join(", "))))
+}
+
+/// Loads the hooks that the site binds to a procedure.
+pub(super) fn load_hooks(context: &Context, site: &Site, procedure: &PluginName) -> Result<Hooks> {
+    check_bindings(context, site)?;
+    let mut bindings: Vec<&HookBinding> =
+        site.hooks.iter().filter(|binding| binding.procedure == *procedure).collect();
+    // Stable: equals stay as the site has them.
+    bindings.sort_by_key(|binding| binding.order);
+    if bindings.is_empty() {
+        return Ok(Hooks::default());
+    }
+    let engine = crate::plugin::engine(crate::plugin::Profile::Run).map_err(plugin_error)?;
+    let cache = Cache::open(context.cache_dir()?.as_std_path())
+        .map_err(|error| Error::from_error(Exit::Usage, &error))?;
+    let mut loaded: HashMap<&PluginName, (Arc<Plugin>, Gate)> = HashMap::new();
+    let mut hooks = Hooks::default();
+    for binding in bindings {
+        let name = &binding.plugin;
+        if !loaded.contains_key(name) {
+            let plugin = load_hook(&engine, &cache, site, name)?;
+            hooks.digests.push(Digested { name: name.to_string(), sha256: plugin.digest().to_owned() });
+            let gate = gate_of(site, &plugin, Rules::default(), false)?;
+            loaded.insert(name, (Arc::new(plugin), gate));
+        }
+        if let Some((plugin, gate)) = loaded.get(name) {
+            hooks.bound.push(Hook {
+                binding: binding.clone(),
+                gate: gate.clone(),
+                calls: Arc::new(PluginHook::new(plugin.clone())),
+            });
+        }
+    }
+    hooks.digests.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(hooks)
+}
+
+fn load_hook(engine: &Engine, cache: &Cache, site: &Site, name: &PluginName) -> Result<Plugin> {
+    let file = hook_file(&site.dir, name).map_err(|error| {
+        Error::from_error(Exit::Usage, &error).hint(format!("[[hooks]] in site.toml binds {name}"))
+    })?;
+    let bytes = std::fs::read(&file)
+        .map_err(|error| Error::new(Exit::Usage, format!("the hook {file} cannot be read: {error}")))?;
+    let plugin = cache.load(engine, file.as_str(), &bytes).map_err(|error| {
+        plugin_error(error).hint(format!(
+            "[[hooks]] in site.toml binds {name}: put the right file there, or take the binding out"
+        ))
+    })?;
+    if plugin.manifest().kind != Kind::Hook {
+        return Err(Error::new(
+            Exit::Usage,
+            format!("{file} is a {}, and [[hooks]] binds hooks", plugin.manifest().kind.as_str()),
+        )
+        .hint("take the binding out of site.toml; a site's own procedure is named under [procedures.NAME]"));
+    }
+    if plugin.name() != name {
+        return Err(Error::new(
+            Exit::Usage,
+            format!("{file} is the hook {}, and [[hooks]] binds {name}", plugin.name()),
+        )
+        .hint(format!("call the file {}.wasm, or the hook {name} in its manifest", plugin.name())));
+    }
+    Ok(plugin)
+}
