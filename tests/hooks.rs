@@ -258,3 +258,65 @@ fn another_hook_than_the_run_began_with_is_asked_about() {
     practice.windlass(&["rollback"]).check(3, &["no hook is called", "hook window: ", "none now"]);
     practice.windlass(&["rollback", "--accept", "hook"]).check(1, &["rolled back"]);
 }
+
+#[test]
+fn what_a_site_has_is_listed_and_explained() {
+    let Some(practice) = local() else { return };
+    let Some(()) = install(&practice, "window") else { return };
+    for hook in ["health-gate", "cmdb"] {
+        install(&practice, hook).unwrap();
+    }
+    inventory(&practice);
+    practice.write("hooks/broken.wasm", "no component");
+    practice.write("plugins/own.wasm", built("ha-cert").unwrap());
+    bind(&practice, "window", "before = \"ha-cert/*\"\norder = 5");
+    bind(&practice, "cmdb", "before = \"ha-cert/*\"\norder = 1\non_error = \"warn\"");
+    bind(&practice, "gone", "on = \"root-key/failure\"");
+    grant(&practice, "cmdb", "endpoints = [\"ha@first\"]\nfiles = [\"write cmdb@master2\"]");
+    let site = practice.read("site.toml");
+    let own =
+        site.replacen("[procedures.ha-cert]\n", "[procedures.ha-cert]\nplugin = \"plugins/own.wasm\"\n", 1);
+    practice.write("site.toml", own);
+
+    let said = practice.windlass(&["plugin", "list"]);
+    said.check(0, &[]);
+    let line = |kind: &str, name: &str, from: &str| {
+        let mut lines = said.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        let found = lines.find(|line| {
+            line.starts_with(&format!("{kind} {name} ")) && line.split(' ').nth(3) == from.split(' ').next()
+        });
+        found.unwrap_or_else(|| panic!("no {kind} {name} from {from}: {said:#?}"))
+    };
+    for (kind, name, from, says) in [
+        ("procedure", "ha-cert", "plugins/own.wasm", "takes the place of the bundled one"),
+        ("procedure", "ha-cert", "bundled", "not used"),
+        ("procedure", "root-key", "bundled", ""),
+        ("hook", "window", "hooks/window.wasm", "before ha-cert/*; 1 of its 1 needs not granted"),
+        ("hook", "cmdb", "hooks/cmdb.wasm", "2 of its 3 needs not granted as a whole"),
+        ("hook", "health-gate", "hooks/health-gate.wasm", "never called: bound nowhere"),
+        ("hook", "broken", "hooks/broken.wasm", "cannot be loaded: hooks/broken.wasm"),
+        ("hook", "gone", "no file", "cannot be loaded: the hook gone has no file"),
+    ] {
+        assert!(line(kind, name, from).contains(says), "{}", line(kind, name, from));
+    }
+    practice.windlass(&["plugin", "explain", "cmdb"]).check(
+        0,
+        &[
+            "hook cmdb 0.1.0: Writes the fingerprints",
+            "before ha-cert/*, on error warn, in the order cmdb, window",
+            "granted          endpoints = [\"ha@first\"]",
+            "NOT granted      endpoints = [\"ha@second\"]",
+            "granted in part  files = [\"write cmdb@*\"]",
+        ],
+    );
+    practice.windlass(&["plugin", "explain", "ha-cert"]).check(0, &["shadows", "not used"]);
+    practice.windlass(&["plugin", "explain", "nothing"]).check(2, &["no plugin \"nothing\"", "window"]);
+    let json = practice.windlass(&["--json", "plugin", "list"]);
+    let all: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let digests: Vec<_> = all.as_array().unwrap().iter().filter(|one| one["name"] == "ha-cert").collect();
+    // The very bytes that are shipped.
+    assert_eq!(digests[0]["digest"], digests[1]["digest"]);
+    assert_eq!(digests[0]["shadows"], digests[1]["digest"]);
+    practice.write("site.toml", site.replace("before = \"ha-cert/*\"", "before = \"ha-crt/*\""));
+    practice.windlass(&["site", "check"]).check(2, &["no procedure ha-crt"]);
+}

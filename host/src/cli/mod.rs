@@ -122,6 +122,8 @@ enum Command {
     Secret(commands::secret::Args),
     /// Show the versions of the cluster's root key
     Keyring(commands::keyring::Args),
+    /// Say which plugins a site has, what each may do, and when it is called
+    Plugin(commands::plugin::Args),
     /// Run a practice cluster
     Lab(commands::lab::Args),
     /// Make a root CA and its key, as the product's gen-cert.sh does
@@ -181,6 +183,7 @@ pub fn main(bundle: Option<Embedded>) -> ExitCode {
         Command::Status(args) => commands::status::run(&args, &context),
         Command::Secret(args) => commands::secret::run(args, &context),
         Command::Keyring(args) => commands::keyring::run(&args, &context),
+        Command::Plugin(args) => commands::plugin::run(&args, &context),
         Command::Lab(args) => commands::lab::run(&args, &context),
         Command::GenCert(args) => commands::gen_cert::run(args, &context),
         Command::Completions(args) => commands::completions::run(args, &context),

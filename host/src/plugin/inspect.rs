@@ -74,7 +74,7 @@ pub(super) fn compare(left: &str, right: &str) -> Option<Ordering> {
 }
 
 /// Returns the SHA-256 of bytes in lower-case hex.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 

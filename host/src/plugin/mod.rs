@@ -25,6 +25,6 @@ mod tests;
 pub use component::Plugin;
 pub use engine::{Engine, Limits, Profile, engine};
 pub use error::{PluginError, Whose};
-pub use inspect::API_VERSION;
+pub use inspect::{API_VERSION, sha256};
 pub use manifest::{Kind, Manifest, ManifestError, Need};
 pub use types::{CallPath, Description, HookAnswer, HookDescription, HookEvent, Parameter, Performed, Usage};

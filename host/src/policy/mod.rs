@@ -11,5 +11,5 @@ mod pattern;
 mod requirement;
 
 pub use gate::{Denial, Facts, Gate, Permit};
-pub use pattern::{CRYPTO, GENERAL, KEYRING, PatternError, Rules};
+pub use pattern::{CRYPTO, GENERAL, KEYRING, Met, PatternError, Rules};
 pub use requirement::{Requirement, Verb};

@@ -143,6 +143,67 @@ impl Rules {
     }
 }
 
+/// How far what is granted goes of what is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Met {
+    /// Wherever it is asked for.
+    Whole,
+    /// On some nodes, or for some values; or on nodes that may be others.
+    Part,
+    No,
+}
+
+impl Rules {
+    /// Says how far these grants meet one pattern of a plugin's needs; `list` is the key that it stands under.
+    pub fn meet(&self, list: &str, pattern: &str) -> Result<Met, PatternError> {
+        let place = |granted: &Place, asked: &Place| match (granted, asked) {
+            (Place::Anywhere, _) => Met::Whole,
+            (one, other) if one == other => Met::Whole,
+            // A node, a role and a group may be the same nodes; two roles never are.
+            (Place::Named(one), Place::Named(other)) if is_role(one) && is_role(other) => Met::No,
+            _ => Met::Part,
+        };
+        let best = |all: &mut dyn Iterator<Item = Met>| {
+            all.fold(Met::No, |best, met| match (best, met) {
+                (Met::Whole, _) | (_, Met::Whole) => Met::Whole,
+                (Met::Part, _) | (_, Met::Part) => Met::Part,
+                _ => Met::No,
+            })
+        };
+        let known = |there: bool| if there { Met::Whole } else { Met::No };
+        Ok(match list {
+            "commands" => {
+                let asked = parse_command(pattern)?;
+                best(&mut self.commands.iter().filter(|rule| rule.command == asked.command).map(|rule| {
+                    match rule.values.is_empty() || rule.values == asked.values {
+                        true => place(&rule.place, &asked.place),
+                        false => Met::Part,
+                    }
+                }))
+            }
+            "files" => {
+                let (verb, file, asked) = parse_file(pattern)?;
+                let same = self.files.iter().filter(|(other, name, _)| *other == verb && *name == file);
+                best(&mut same.map(|(_, _, granted)| place(granted, &asked)))
+            }
+            "endpoints" => {
+                let (endpoint, asked) = parse_placed("endpoints", pattern)?;
+                let same = self.endpoints.iter().filter(|(name, _)| *name == endpoint);
+                best(&mut same.map(|(_, granted)| place(granted, &asked)))
+            }
+            "secrets" => {
+                let asked = parse_secret(pattern)?;
+                let meets = |rule: &SecretRule| asked.sink.is_none() || rule.sink == asked.sink;
+                known(self.secrets.iter().any(|rule| rule.secret == asked.secret && meets(rule)))
+            }
+            "crypto" => known(self.crypto.iter().any(|word| word == pattern)),
+            "keyring" => known(self.keyring.iter().any(|word| word == pattern)),
+            _ => known(self.general.iter().any(|word| word == pattern)),
+        })
+    }
+}
+
 fn keep<T>(parsed: Result<T, PatternError>, into: &mut Vec<T>, errors: &mut Vec<PatternError>) {
     match parsed {
         Ok(rule) => into.push(rule),
@@ -152,6 +213,10 @@ fn keep<T>(parsed: Result<T, PatternError>, into: &mut Vec<T>, errors: &mut Vec<
 
 fn error(list: &'static str, pattern: &str, why: impl Into<String>) -> PatternError {
     PatternError { list, pattern: pattern.chars().take(200).collect(), why: why.into() }
+}
+
+fn is_role(place: &str) -> bool {
+    ["first", "second"].contains(&place)
 }
 
 fn is_name(text: &str) -> bool {
@@ -238,5 +303,52 @@ fn parse_word(list: &'static str, text: &str, known: &[&str]) -> Result<String, 
         Ok(text.into())
     } else {
         Err(error(list, text, format!("there are {}", known.join(", "))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_need_is_met_whole_in_part_or_not() {
+        let rules = |lists: [&[&str]; 5]| {
+            let [commands, files, endpoints, secrets, general] =
+                lists.map(|list| list.iter().map(ToString::to_string).collect());
+            let block = GrantBlock { commands, files, endpoints, secrets, general, ..GrantBlock::default() };
+            Rules::parse(&block).unwrap()
+        };
+        let granted = rules([
+            &["drain@lb1", "restart(mode=soft|hard)@*", "look"],
+            &["write cmdb@master1", "stat cmdb"],
+            &["ha@first"],
+            &["word -> work.password"],
+            &["clock"],
+        ]);
+        for (list, pattern, met) in [
+            ("commands", "drain@lb1", Met::Whole),
+            ("commands", "drain@*", Met::Part),
+            ("commands", "drain@lb2", Met::Part),
+            ("commands", "look@anywhere", Met::Whole),
+            ("commands", "restart@*", Met::Part),
+            ("commands", "restart(mode=soft|hard)@a", Met::Whole),
+            ("commands", "stop@lb1", Met::No),
+            ("files", "write cmdb@master1", Met::Whole),
+            ("files", "write cmdb@*", Met::Part),
+            ("files", "read cmdb@master1", Met::No),
+            ("files", "stat cmdb@master2", Met::Whole),
+            ("endpoints", "ha@first", Met::Whole),
+            ("endpoints", "ha", Met::Part),
+            ("endpoints", "ha@second", Met::No),
+            ("endpoints", "ha@master1", Met::Part),
+            ("secrets", "word", Met::Whole),
+            ("secrets", "word -> work.password", Met::Whole),
+            ("secrets", "word -> file:x", Met::No),
+            ("general", "clock", Met::Whole),
+            ("general", "nodes", Met::No),
+        ] {
+            assert_eq!(granted.meet(list, pattern), Ok(met), "{list} {pattern}");
+        }
+        assert!(granted.meet("commands", "dr ain").is_err());
     }
 }

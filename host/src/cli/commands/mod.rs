@@ -9,6 +9,7 @@ pub mod keyring;
 pub mod lab;
 pub mod man;
 pub mod plan;
+pub mod plugin;
 pub mod resume;
 pub mod rollback;
 pub mod run;

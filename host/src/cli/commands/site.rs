@@ -2,7 +2,7 @@
 
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
-use crate::cli::session::{Found, candidates, load};
+use crate::cli::session::{Found, candidates, check_bindings, load};
 use crate::model::{Entry, NodeName};
 use crate::site::{AUTO, Site, SiteErrors, count, explain, leaves_profile_open};
 use serde::Serialize;
@@ -102,6 +102,7 @@ fn check(
         return check_open(context, &sites, &wrong);
     }
     let Found { site, told } = load(context)?;
+    check_bindings(context, &site)?;
     let reached = match connect {
         Some(connect) => Some(connect(&site)?),
         None => None,

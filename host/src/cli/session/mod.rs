@@ -4,7 +4,7 @@
 //! and hands it to the machine of `run`; `plan` does the same
 //! with a ground that only looks; `ending` says how that came out.
 //! `approve` signs a plan, `authority` says whether a run may begin, and `follow` holds it to its plan. `plugins` finds the plugin and its
-//! gate, `hooks` those of the site, `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
+//! gate, `hooks` those of the site, `known` tells of all of them, `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
 //! the key set of nodes, `status` looks at all of them, `standing` says what earlier runs have left, `runs` finds runs by the beginning of their ids.
 
 mod adopt;
@@ -20,6 +20,7 @@ mod ending;
 mod follow;
 mod hooks;
 mod keyring;
+mod known;
 mod network;
 mod parameters;
 mod plan;
@@ -40,7 +41,9 @@ pub use close::close;
 pub use differences::Difference;
 pub use drive::LeaseArgs;
 pub use ending::journal_error;
+pub use hooks::check_bindings;
 pub use keyring::{OnNode, keyring_of, on_managers, on_nodes};
+pub use known::{Known, Origin, known};
 pub use network::{one_thread, site};
 pub use plan::{Make, plan};
 pub use profile::{Found, candidates, load};

@@ -129,7 +129,7 @@ pub(super) fn gate_of(
     Ok(Gate::new(name.clone(), needs(plugin)?, grants, allow_secret_in_argv))
 }
 
-fn rules(block: &GrantBlock, place: &str) -> std::result::Result<Rules, Error> {
+pub(super) fn rules(block: &GrantBlock, place: &str) -> std::result::Result<Rules, Error> {
     Rules::parse(block).map_err(|errors| {
         let mut error = Error::new(Exit::Usage, format!("{place} has patterns that cannot be read"));
         error.causes = errors.iter().map(ToString::to_string).collect();
