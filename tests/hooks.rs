@@ -288,10 +288,10 @@ fn what_a_site_has_is_listed_and_explained() {
         found.unwrap_or_else(|| panic!("no {kind} {name} from {from}: {said:#?}"))
     };
     for (kind, name, from, says) in [
-        ("procedure", "ha-cert", "plugins/own.wasm", "takes the place of the bundled one"),
+        ("procedure", "ha-cert", "plugins/own.wasm", "not locked; takes the place of the bundled one"),
         ("procedure", "ha-cert", "bundled", "not used"),
         ("procedure", "root-key", "bundled", ""),
-        ("hook", "window", "hooks/window.wasm", "before ha-cert/*; 1 of its 1 needs not granted"),
+        ("hook", "window", "hooks/window.wasm", "not locked; before ha-cert/*; 1 of its 1 needs not granted"),
         ("hook", "cmdb", "hooks/cmdb.wasm", "2 of its 3 needs not granted as a whole"),
         ("hook", "health-gate", "hooks/health-gate.wasm", "never called: bound nowhere"),
         ("hook", "broken", "hooks/broken.wasm", "cannot be loaded: hooks/broken.wasm"),
@@ -319,4 +319,147 @@ fn what_a_site_has_is_listed_and_explained() {
     assert_eq!(digests[0]["shadows"], digests[1]["digest"]);
     practice.write("site.toml", site.replace("before = \"ha-cert/*\"", "before = \"ha-crt/*\""));
     practice.windlass(&["site", "check"]).check(2, &["no procedure ha-crt"]);
+}
+
+/// A site as a real one is: what was not installed does not load.
+fn locked() -> Option<Practice> {
+    let practice = local()?;
+    let site = practice.read("site.toml").replacen("trust = \"dev\"", "trust = \"locked\"", 1);
+    practice.write("site.toml", site);
+    Some(practice)
+}
+
+#[test]
+fn what_is_not_installed_does_not_load_and_neither_does_a_file_of_other_bytes() {
+    let Some(practice) = locked() else { return };
+    let Some(window) = built("window") else { return };
+    practice.write("hooks/window.wasm", &window);
+    practice.write("elsewhere/window.wasm", &window);
+    grant(&practice, "window", "general = [\"clock\"]");
+    bind(&practice, "window", &format!("before = \"ha-cert/run\"\n{}", window_shut()));
+    let before = practice.nodes();
+    let refused = |says: &[&str]| {
+        let said = practice.run(&[]);
+        assert!(said.err.contains("next:"), "no next step: {said:#?}");
+        said.check(3, says);
+        practice.windlass(&["plan", "ha-cert"]).check(3, says);
+        before.check(&practice.nodes());
+    };
+    refused(&[
+        "the hook window is not in windlass.lock",
+        "windlass plugin install ",
+        "/hooks/window.wasm shows what it asks for",
+    ]);
+
+    install_from(&practice, "elsewhere/window.wasm", &[]).check(4, &["nobody to ask", "--yes"]);
+    refused(&["is not in windlass.lock"]);
+    let said = install_from(&practice, "elsewhere/window.wasm", &["--yes"]);
+    said.check(
+        0,
+        &["asks for, because: Know what time it is", "general = [\"clock\"]", "installed hook window"],
+    );
+    install_from(&practice, "hooks/window.wasm", &["--yes"]).check(0, &["nothing to do"]);
+    // It is called, and says what it has to say.
+    practice.run(&[]).check(3, &["the hook window vetoes before the run"]);
+
+    let good = practice.read("windlass.lock");
+    for (file, bytes, says) in [
+        (
+            "hooks/window.wasm",
+            [&window[..], b"\0"].concat(),
+            &["is not the hook window that was installed"][..],
+        ),
+        (
+            "hooks/window.wasm",
+            window[..window.len() - 1].to_vec(),
+            &["is not the hook window that was installed"],
+        ),
+        ("hooks/window.wasm", built("cmdb").unwrap(), &["is not the hook window that was installed"]),
+        ("windlass.lock", good.replace("sha256 = \"", "sha256 = \"0").into(), &["that was installed"]),
+        ("windlass.lock", b"format = 1\n".to_vec(), &["is not in windlass.lock"]),
+        ("windlass.lock", b"format = 9\n".to_vec(), &["use a newer one"]),
+        ("windlass.lock", good.replace("kind = ", "kidn = ").into(), &["not a lock that windlass wrote"]),
+    ] {
+        let whole = std::fs::read(practice.dir.join(file)).unwrap();
+        practice.write(file, bytes);
+        let said = practice.run(&[]);
+        said.check(3, says);
+        before.check(&practice.nodes());
+        practice.write(file, whole);
+    }
+    for trust in ["signed", "certified"] {
+        practice.with("site.toml", "trust = \"locked\"", &format!("trust = \"{trust}\""), || {
+            refused(&["cannot check of a plugin yet", trust]);
+        });
+    }
+    practice.windlass(&["plugin", "list"]).check(0, &["window"]);
+    practice.windlass(&["plugin", "remove", "window"]).check(2, &["site.toml still uses window"]);
+}
+
+/// `windlass plugin install` of a file of the site's folder.
+fn install_from(practice: &Practice, file: &str, more: &[&str]) -> Said {
+    let path = practice.dir.join(file);
+    practice.windlass(&[&["plugin", "install", path.as_str()], more].concat())
+}
+
+fn window_shut() -> String {
+    window(false)
+}
+
+#[test]
+fn an_update_that_asks_for_more_is_shown_and_accepted_by_name() {
+    let Some(practice) = locked() else { return };
+    if built("window").is_none() {
+        return;
+    }
+    let quiet = component("", Kind::Hook);
+    let asks = |version: &str, words: &[&str]| {
+        let mut manifest = crate::refuse::plugin::a_manifest("quiet", Kind::Hook);
+        manifest.version = version.into();
+        let general = words.iter().map(ToString::to_string).collect();
+        manifest.needs =
+            vec![windlass::plugin::Need { reason: "a test".into(), general, ..Default::default() }];
+        windlass::plugin::manifest::append(&quiet, &manifest).unwrap()
+    };
+    practice.write("new/quiet.wasm", asks("1.0.0", &["clock", "note"]));
+    install_from(&practice, "new/quiet.wasm", &["--yes"]).check(
+        0,
+        &[
+            "installed hook quiet as hooks/quiet.wasm",
+            "[[hooks]]",
+            "[grants.quiet]",
+            "general = [\"clock\", \"note\"]",
+        ],
+    );
+    // Less is no matter; more is.
+    practice.write("new/quiet.wasm", asks("1.1.0", &["clock"]));
+    install_from(&practice, "new/quiet.wasm", &["--yes"])
+        .check(0, &["in the place of 1.0.0", "no more   general = [\"note\"]"]);
+    practice.write("new/quiet.wasm", asks("1.2.0", &["clock", "health"]));
+    let lock = practice.read("windlass.lock");
+    install_from(&practice, "new/quiet.wasm", &["--yes"]).check(
+        3,
+        &["NEW       general = [\"health\"]", "asks for more than what was accepted", "--accept-needs"],
+    );
+    assert_eq!(practice.read("windlass.lock"), lock);
+    install_from(&practice, "new/quiet.wasm", &["--yes", "--accept-needs"]).check(0, &[]);
+    practice.windlass(&["plugin", "remove", "quiet"]).check(0, &["removed hook quiet"]);
+    assert!(!practice.dir.join("hooks/quiet.wasm").exists());
+    practice.windlass(&["plugin", "remove", "quiet"]).check(2, &["not in windlass.lock"]);
+    for (file, says) in [("nothing.wasm", "cannot be installed"), ("site.toml", "site.toml")] {
+        install_from(&practice, file, &["--yes"]).check(2, &[says]);
+    }
+}
+
+#[test]
+fn a_sites_own_procedure_is_locked_like_a_hook() {
+    let Some(practice) = locked() else { return };
+    let Some(own) = built("probe") else { return };
+    practice.write("plugins/probe.wasm", &own);
+    let site = practice.read("site.toml") + "\n[procedures.probe]\nplugin = \"plugins/probe.wasm\"\n";
+    practice.write("site.toml", site);
+    let probe = ["run", "probe", "--yes", "-p", "calls="];
+    practice.windlass(&probe).check(3, &["the procedure probe is not in windlass.lock"]);
+    install_from(&practice, "plugins/probe.wasm", &["--yes"]).check(0, &["plugins/probe.wasm"]);
+    practice.windlass(&probe).check(3, &["general = [\"parameters\"]"]);
 }

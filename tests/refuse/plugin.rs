@@ -7,7 +7,7 @@ use wit_component::{ComponentEncoder, StringEncoding};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-fn a_manifest(name: &str, kind: Kind) -> Manifest {
+pub fn a_manifest(name: &str, kind: Kind) -> Manifest {
     Manifest {
         name: PluginName::new(name).unwrap(),
         version: "1.0.0".into(),

@@ -1,10 +1,12 @@
-//! `windlass plugin list | explain`.
+//! `windlass plugin list | explain | install | remove`.
 
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
-use crate::cli::session::{Found, Known, Origin, known, load};
+use crate::cli::session::{self, Found, Known, Origin, Standing, known, load};
+use crate::model::PluginName;
 use crate::policy::Met;
 use crate::report::harmless;
+use camino::Utf8PathBuf;
 
 /// Say which plugins a site has, what each may do, and when it is called
 #[derive(Debug, clap::Args)]
@@ -22,14 +24,37 @@ enum Command {
         /// A procedure or a hook
         name: String,
     },
+    /// Copy a component into the site, and write its digest into windlass.lock
+    ///
+    /// Shows what it asks for, and asks. An update that asks for more than was accepted before says what.
+    Install {
+        /// The component's file
+        file: Utf8PathBuf,
+        /// Install it unasked
+        #[arg(long)]
+        yes: bool,
+        /// With --yes: also where it asks for more than was accepted before
+        #[arg(long, requires = "yes")]
+        accept_needs: bool,
+    },
+    /// Take an installed plugin out of the site and out of windlass.lock
+    Remove {
+        /// A procedure or a hook
+        name: PluginName,
+    },
 }
 
 /// Runs `plugin …`.
 pub fn run(args: &Args, context: &Context) -> Result {
     let Found { site, .. } = load(context)?;
-    let all = known(context, &site)?;
     match &args.command {
+        Command::Install { file, yes, accept_needs } => {
+            let install = session::Install { file: file.clone(), yes: *yes, accept_needs: *accept_needs };
+            session::install(context, &site, &install)
+        }
+        Command::Remove { name } => session::remove(context, &site, name),
         Command::List => {
+            let all = known(context, &site)?;
             if context.ui.is_json() {
                 context.ui.json(&all);
             } else {
@@ -38,6 +63,7 @@ pub fn run(args: &Args, context: &Context) -> Result {
             Ok(Exit::Done)
         }
         Command::Explain { name } => {
+            let all = known(context, &site)?;
             let found: Vec<&Known> = all.iter().filter(|known| known.name.as_str() == name).collect();
             if found.is_empty() {
                 let names: Vec<_> = all.iter().map(|known| known.name.as_str()).collect();
@@ -70,13 +96,18 @@ fn remark(known: &Known) -> String {
     if known.shadowed {
         return "not used: a file of the site takes its place".into();
     }
-    if known.shadows.is_some() {
-        return "takes the place of the bundled one".into();
-    }
     let lacking = known.needs.iter().filter(|need| need.granted != Met::Whole).count();
     let called: Vec<_> =
         known.called.iter().map(|called| format!("{} {}", called.when, called.event)).collect();
     let mut remarks = Vec::new();
+    remarks.extend(match known.lock {
+        Some(Standing::NotLocked) => Some("not locked".to_owned()),
+        Some(Standing::Changed) => Some("NOT what was installed".to_owned()),
+        Some(Standing::Locked) | None => None,
+    });
+    if known.shadows.is_some() {
+        remarks.push("takes the place of the bundled one".into());
+    }
     if known.kind == "hook" {
         remarks.push(if called.is_empty() {
             "never called: bound nowhere".into()
@@ -120,6 +151,16 @@ fn explain(context: &Context, known: &Known) {
     }
     if let Some(api) = &known.api {
         fact("api", harmless(api));
+    }
+    if let Some(lock) = known.lock {
+        let standing = match lock {
+            Standing::Locked => "as it was installed",
+            Standing::Changed => {
+                "another file was installed; where trust is not \"dev\", this one does not load"
+            }
+            Standing::NotLocked => "not in it; where trust is not \"dev\", it does not load",
+        };
+        fact("lock", standing.into());
     }
     if let Some(problem) = &known.problem {
         fact("problem", harmless(problem));

@@ -1,12 +1,13 @@
 //! The hooks of a run: those that the site binds to its procedure, loaded, each with the gate of its own grants.
 
+use super::admit::admit;
 use super::ending::plugin_error;
 use super::plugins::{gate_of, procedures};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::model::{Digested, PluginName};
 use crate::plugin::cache::Cache;
-use crate::plugin::{Engine, Kind, Plugin};
+use crate::plugin::{Engine, Kind, Plugin, sha256};
 use crate::policy::{Gate, Rules};
 use crate::run::{Hook, PluginHook};
 use crate::site::{HookBinding, Site, hook_file};
@@ -86,6 +87,7 @@ fn load_hook(engine: &Engine, cache: &Cache, site: &Site, name: &PluginName) -> 
     })?;
     let bytes = std::fs::read(&file)
         .map_err(|error| Error::new(Exit::Usage, format!("the hook {file} cannot be read: {error}")))?;
+    admit(site, Kind::Hook, name, &file, &sha256(&bytes))?;
     let plugin = cache.load(engine, file.as_str(), &bytes).map_err(|error| {
         plugin_error(error).hint(format!(
             "[[hooks]] in site.toml binds {name}: put the right file there, or take the binding out"

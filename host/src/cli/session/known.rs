@@ -8,7 +8,7 @@ use crate::model::PluginName;
 use crate::plugin::bundle::Bundle;
 use crate::plugin::{Kind, Manifest, Plugin, PluginError, sha256};
 use crate::policy::{Met, Rules};
-use crate::site::{HookBinding, HookFileError, Site, hook_file};
+use crate::site::{HookBinding, HookFileError, Lock, Site, hook_file};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
@@ -44,8 +44,22 @@ pub struct Known {
     pub shadowed: bool,
     pub called: Vec<Called>,
     pub needs: Vec<Needed>,
+    /// How a file of the site's stands in `windlass.lock`.
+    pub lock: Option<Standing>,
     /// Why it cannot be loaded.
     pub problem: Option<String>,
+}
+
+/// How a file stands in the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It is what was installed.
+    Locked,
+    /// Another file was installed.
+    Changed,
+    /// It was not installed.
+    NotLocked,
 }
 
 /// When a hook is called.
@@ -72,6 +86,7 @@ pub struct Needed {
 
 /// Returns every plugin that a site knows: procedures by name, then hooks by name.
 pub fn known(context: &Context, site: &Site) -> Result<Vec<Known>> {
+    let lock = Lock::read(&site.dir).map_err(|error| Error::from_error(Exit::Usage, &error))?;
     let mut all = Vec::new();
     let bundle = context.bundle.map(Bundle::open).transpose();
     if let Some(bundle) = bundle.map_err(|error| Error::from_error(Exit::Fault, &error))? {
@@ -104,6 +119,13 @@ pub fn known(context: &Context, site: &Site) -> Result<Vec<Known>> {
         };
         hook.called = called(site, &name);
         all.push(hook);
+    }
+    for one in all.iter_mut().filter(|one| one.origin == Origin::Site && one.digest.is_some()) {
+        one.lock = Some(match lock.find(one.kind, &one.name) {
+            Some(locked) if Some(&locked.sha256) == one.digest.as_ref() => Standing::Locked,
+            Some(_) => Standing::Changed,
+            None => Standing::NotLocked,
+        });
     }
     all.sort_by(|one, other| {
         // Procedures first; the one that runs before the one whose place it takes.
@@ -189,6 +211,7 @@ impl Known {
             shadowed: false,
             called: Vec::new(),
             needs: Vec::new(),
+            lock: None,
             problem: None,
         }
     }

@@ -4,9 +4,10 @@
 //! and hands it to the machine of `run`; `plan` does the same
 //! with a ground that only looks; `ending` says how that came out.
 //! `approve` signs a plan, `authority` says whether a run may begin, and `follow` holds it to its plan. `plugins` finds the plugin and its
-//! gate, `hooks` those of the site, `known` tells of all of them, `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
+//! gate, `hooks` those of the site, `known` tells of all of them, `admit` says which may be loaded, `install` brings them, `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
 //! the key set of nodes, `status` looks at all of them, `standing` says what earlier runs have left, `runs` finds runs by the beginning of their ids.
 
+mod admit;
 mod adopt;
 mod again;
 mod approve;
@@ -19,6 +20,7 @@ mod drive;
 mod ending;
 mod follow;
 mod hooks;
+mod install;
 mod keyring;
 mod known;
 mod network;
@@ -42,8 +44,9 @@ pub use differences::Difference;
 pub use drive::LeaseArgs;
 pub use ending::journal_error;
 pub use hooks::check_bindings;
+pub use install::{Install, install, remove};
 pub use keyring::{OnNode, keyring_of, on_managers, on_nodes};
-pub use known::{Known, Origin, known};
+pub use known::{Known, Origin, Standing, known};
 pub use network::{one_thread, site};
 pub use plan::{Make, plan};
 pub use profile::{Found, candidates, load};

@@ -1,11 +1,12 @@
 //! The plugin of a run, and the gate between it and the site.
 
+use super::admit::admit;
 use super::ending::plugin_error;
 use crate::capability::secrets::PasswordPolicy;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit};
 use crate::model::PluginName;
-use crate::plugin::{Plugin, bundle::Bundle};
+use crate::plugin::{Kind, Plugin, bundle::Bundle, sha256};
 use crate::policy::{Gate, Rules};
 use crate::site::{GrantBlock, ProcedureSettings, Site};
 
@@ -24,6 +25,7 @@ pub(super) fn load_plugin(
                 format!("the plugin {path} of [procedures.{name}] cannot be read: {error}"),
             )
         })?;
+        admit(site, Kind::Procedure, name, &path, &sha256(&bytes))?;
         let plugin = Plugin::compile(&engine, path.as_str(), &bytes).map_err(|error| {
             plugin_error(error).hint(format!("the plugin is {path}, from [procedures.{name}] in site.toml"))
         })?;
