@@ -332,6 +332,18 @@ impl Pair {
         newest.expect("a run")
     }
 
+    /// Removes every run that is over, here and on the nodes: those of hundreds of cases would be read again at each.
+    pub fn forget_runs(&self) {
+        let on_nodes = NODES.map(|node| self.home(node).join(".windlass/runs"));
+        for folder in [self.controller.join("state/runs")].iter().chain(&on_nodes) {
+            for entry in folder.read_dir_utf8().into_iter().flatten().flatten() {
+                if entry.path().is_dir() {
+                    std::fs::remove_dir_all(entry.path()).unwrap();
+                }
+            }
+        }
+    }
+
     /// Every run of the controller.
     pub fn runs(&self) -> Vec<String> {
         let folder = self.controller.join("state/runs");
