@@ -69,10 +69,12 @@ fn three_examples_go_with_a_whole_run_and_are_shown_before_it() {
     grant(&practice, "health-gate", "general = [\"health\", \"clock\"]");
     grant(&practice, "cmdb", "endpoints = [\"ha@*\"]\nfiles = [\"write cmdb@master2\"]");
 
-    let plan = practice.windlass(&["plan", "ha-cert"]);
+    let file = practice.dir.join("plan.json").into_string();
+    let plan = practice.windlass(&["plan", "ha-cert", "-o", &file]);
     plan.check(0, &["hook window, before restart@first", "hook cmdb, after the run", "om-0.0.1/cmdb.json"]);
 
-    let said = practice.run(&[]);
+    // Held to the plan: what a hook does is in it, values that only the run knows included.
+    let said = practice.windlass(&["run", "--plan", &file, "--yes"]);
     said.check(
         0,
         &["hook health-gate before the run", "hook window before restart@second", "hook cmdb after the run"],
@@ -196,7 +198,7 @@ fn a_hook_that_is_not_what_the_site_says_is_refused_before_a_node_is_asked() {
     let Some(gate) = built("health-gate") else { return };
     let (site, before) = (practice.read("site.toml"), practice.nodes());
     type Case<'a> = (&'a str, &'a str, Option<Vec<u8>>, i32, &'a [&'a str]);
-    let cases: [Case; 8] = [
+    let cases: [Case; 9] = [
         ("gone", "before = \"ha-cert/run\"", None, 2, &["gone has no file", "hooks/gone.wasm"]),
         (
             "other",
@@ -206,6 +208,13 @@ fn a_hook_that_is_not_what_the_site_says_is_refused_before_a_node_is_asked() {
             &["is the hook health-gate", "binds other"],
         ),
         ("probe", "before = \"ha-cert/run\"", built("probe"), 2, &["is a procedure"]),
+        (
+            "ha-cert",
+            "before = \"ha-cert/run\"",
+            Some(signed(&component("", Kind::Hook), "ha-cert", Kind::Hook)),
+            2,
+            &["the hook ha-cert has the name of a procedure"],
+        ),
         ("cut", "before = \"ha-cert/run\"", Some(gate[..gate.len() / 2].to_vec()), 2, &["cut.wasm"]),
         ("text", "before = \"ha-cert/run\"", Some(b"#!/bin/sh\n".to_vec()), 2, &["text.wasm"]),
         (

@@ -322,14 +322,21 @@ impl Pair {
 
     /// The run that was started last.
     pub fn last_run(&self) -> String {
-        // By the time in their names: `windlass runs list` reads every journal, of which a matrix leaves hundreds.
-        let time = |run: &String| run.rsplitn(4, '-').take(3).map(str::to_owned).collect::<Vec<_>>();
-        let newest = self.runs().into_iter().max_by_key(|run| {
-            let mut time = time(run);
-            time.reverse();
-            time
-        });
-        newest.expect("a run")
+        // By the second in their names: `windlass runs list` reads every journal, of which a matrix leaves hundreds.
+        let second = |run: &String| {
+            let mut words = run.rsplitn(4, '-').skip(1);
+            let time = words.next().map(str::to_owned);
+            (words.next().map(str::to_owned), time)
+        };
+        let runs = self.runs();
+        let last = runs.iter().map(second).max().expect("a run");
+        let mut newest: Vec<String> = runs.into_iter().filter(|run| second(run) == last).collect();
+        if newest.len() == 1 {
+            return newest.remove(0);
+        }
+        let listed = self.windlass(&["--json", "runs", "list"]).expect(0).out;
+        let newest: serde_json::Value = serde_json::from_str(listed.lines().next().expect("a run")).unwrap();
+        newest["run"].as_str().unwrap().to_owned()
     }
 
     /// Removes every run that is over, here and on the nodes: those of hundreds of cases would be read again at each.

@@ -30,6 +30,19 @@ pub fn check_bindings(context: &Context, site: &Site) -> Result<()> {
         return Ok(());
     }
     let known = procedures(context, site)?;
+    // Grants and the objects of a run go by names: such a hook would have the procedure's.
+    if let Some(binding) =
+        site.hooks.iter().find(|hook| known.iter().any(|name| *name == hook.plugin.as_str()))
+    {
+        return Err(Error::new(
+            Exit::Usage,
+            format!(
+                "the hook {} has the name of a procedure, whose grants and secrets it would share",
+                binding.plugin
+            ),
+        )
+        .hint("give the hook a name of its own: its file's, its manifest's, and in [[hooks]] of site.toml"));
+    }
     let lost =
         site.hooks.iter().find(|binding| !known.iter().any(|name| *name == binding.procedure.as_str()));
     let Some(binding) = lost else { return Ok(()) };
