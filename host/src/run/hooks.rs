@@ -251,7 +251,7 @@ impl Machine {
         let mut add =
             |name: &str, value: &str| details.push(Entry { name: name.into(), value: value.into() });
         add("procedure", self.settings.plugin.as_str());
-        add("run", self.settings.run.as_str());
+        add("run", &self.settings.told_run);
         add("site", &self.settings.site);
         if let Some(roles) = &position.roles {
             add("first", roles.first.as_str());

@@ -80,6 +80,8 @@ pub struct Settings {
     pub plugin: PluginName,
     /// The site's name, for hooks.
     pub site: String,
+    /// The run, as hooks are told of it: in a plan it has no name yet.
+    pub told_run: String,
     /// What would happen is found out: no hook stops that.
     pub planning: bool,
     /// Take back what was done, where a step fails.

@@ -386,6 +386,7 @@ fn machine(
             run: journal.run().clone(),
             plugin: PluginName::new("play").unwrap(),
             site: "practice".into(),
+            told_run: journal.run().to_string(),
             planning: false,
             roll_back_on_failure,
             preflight_code: "preflight",

@@ -120,6 +120,11 @@ impl Planning {
         Some(whole)
     }
 
+    /// The run that will follow the plan, as a symbol.
+    pub fn run_to_be(&self) -> String {
+        self.imagined().symbols.text("run".into())
+    }
+
     /// Writes symbols for what stands in for values that are not known.
     pub fn shown(&self, text: &str) -> String {
         self.imagined().symbols.shown(text)

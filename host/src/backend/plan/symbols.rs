@@ -103,6 +103,10 @@ impl Symbols {
         let text = String::from_utf8_lossy(bytes);
         self.files.iter().any(|(file, _)| text.contains(String::from_utf8_lossy(file).as_ref()))
             || self.shown(&text) != text
+            || self
+                .shapes
+                .iter()
+                .any(|(name, shape)| *shape == Shape::Text && text.contains(&format!("<{name}>")))
     }
 
     /// Everything that was handed to the plugin.

@@ -146,6 +146,7 @@ pub(super) async fn drive(
             run: journal.run().clone(),
             plugin: name,
             site: site.name.clone(),
+            told_run: journal.run().to_string(),
             planning: false,
             roll_back_on_failure: settings.on_failure == OnFailure::Rollback,
             preflight_code: PREFLIGHT,

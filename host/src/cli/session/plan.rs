@@ -133,6 +133,8 @@ async fn planned(
             run,
             plugin: name.clone(),
             site: site.name.clone(),
+            // A symbol that nobody could use would stand in every plan.
+            told_run: if hooks.bound.is_empty() { String::new() } else { planning.run_to_be() },
             planning: true,
             roll_back_on_failure: false,
             preflight_code: PREFLIGHT,
