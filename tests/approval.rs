@@ -273,6 +273,8 @@ fn an_edit_of_anything_that_was_approved_is_refused_and_says_what() {
     practice.write("profiles/own.toml", PROFILE);
     let Some(hook) = built("health-gate") else { return };
     practice.write("hooks/health-gate.wasm", hook);
+    // Beside it, and before it by name: not what is loaded.
+    practice.write("hooks/health-gate.md", "# what it does\n");
     practice.write("grants.toml", "[grants.health-gate]\ngeneral = [\"health\", \"clock\"]\n");
     practice.write("supplied.crt", "a CA\n");
     practice.write("supplied.pem", "its key\n");

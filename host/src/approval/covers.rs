@@ -2,9 +2,9 @@
 
 use super::ApprovalError;
 use crate::model::{Covers, Digested, Entry, HookCover, PluginName, Roles, RolesCover, SuppliedCover, hex};
-use crate::site::{ProcedureSettings, Site};
+use crate::site::{HookBinding, ProcedureSettings, Site, hook_file};
 use aws_lc_rs::digest::{SHA256, digest};
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 /// Gathers what a plan of one procedure covers. `plugin` is the digest of its component.
 pub fn covers(
@@ -47,39 +47,23 @@ fn files(site: &Site) -> Result<Vec<Digested>, ApprovalError> {
     Ok(found.into_iter().flatten().collect())
 }
 
+/// As they will run.
 fn hooks(site: &Site) -> Result<Vec<HookCover>, ApprovalError> {
-    let mut bound: Vec<_> = site.hooks.iter().collect();
-    // As they will run: those of one event by their order, then as the site has them.
-    bound.sort_by_key(|hook| hook.order);
-    bound
-        .into_iter()
-        .map(|hook| {
-            Ok(HookCover {
-                plugin: hook.plugin.clone(),
-                when: hook.when().into(),
-                event: hook.event(),
-                order: hook.order,
-                on_error: if hook.stop_on_error { "stop" } else { "warn" }.into(),
-                file: hook_file(site, &hook.plugin)?,
-            })
+    let cover = |hook: &HookBinding| {
+        Ok(HookCover {
+            plugin: hook.plugin.clone(),
+            when: hook.when().into(),
+            event: hook.event(),
+            order: hook.order,
+            on_error: hook.on_error().into(),
+            // One that has no file, or several, is refused when it is loaded.
+            file: match hook_file(&site.dir, &hook.plugin) {
+                Ok(path) => existing(site, &path)?,
+                Err(_) => None,
+            },
         })
-        .collect()
-}
-
-/// `hooks/NAME.…`: the first by name, where there are several.
-fn hook_file(site: &Site, plugin: &PluginName) -> Result<Option<Digested>, ApprovalError> {
-    let folder = site.dir.join("hooks");
-    let Ok(entries) = folder.read_dir_utf8() else { return Ok(None) };
-    let mut found: Vec<Utf8PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.into_path())
-        .filter(|path| path.file_stem() == Some(plugin.as_str()) && path.is_file())
-        .collect();
-    found.sort();
-    match found.first() {
-        Some(path) => existing(site, path),
-        None => Ok(None),
-    }
+    };
+    site.hooks_in_order().into_iter().map(cover).collect()
 }
 
 /// The digest of a file of the site's; none where there is none.

@@ -45,6 +45,13 @@ impl Site {
         managers.sort();
         managers
     }
+
+    /// Returns the hooks as they are called: in rising order, equals as the file has them.
+    pub fn hooks_in_order(&self) -> Vec<&HookBinding> {
+        let mut hooks: Vec<_> = self.hooks.iter().collect();
+        hooks.sort_by_key(|hook| hook.order);
+        hooks
+    }
 }
 
 /// What a site was read from, by name and SHA-256.
@@ -292,6 +299,11 @@ impl HookBinding {
             HookAt::OnRollback => "rollback",
         };
         format!("{}/{event}", self.procedure)
+    }
+
+    /// The value of `on_error`.
+    pub fn on_error(&self) -> &'static str {
+        if self.stop_on_error { "stop" } else { "warn" }
     }
 
     /// Whether there is a moment that both are for, with one hook.

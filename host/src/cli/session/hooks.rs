@@ -62,10 +62,8 @@ pub fn check_bindings(context: &Context, site: &Site) -> Result<()> {
 /// Loads the hooks that the site binds to a procedure.
 pub(super) fn load_hooks(context: &Context, site: &Site, procedure: &PluginName) -> Result<Hooks> {
     check_bindings(context, site)?;
-    let mut bindings: Vec<&HookBinding> =
-        site.hooks.iter().filter(|binding| binding.procedure == *procedure).collect();
-    // Stable: equals stay as the site has them.
-    bindings.sort_by_key(|binding| binding.order);
+    let bindings: Vec<&HookBinding> =
+        site.hooks_in_order().into_iter().filter(|binding| binding.procedure == *procedure).collect();
     if bindings.is_empty() {
         return Ok(Hooks::default());
     }

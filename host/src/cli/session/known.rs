@@ -152,14 +152,13 @@ fn called(site: &Site, name: &PluginName) -> Vec<Called> {
     let same =
         |one: &HookBinding, other: &HookBinding| one.procedure == other.procedure && one.at == other.at;
     let of = |binding: &HookBinding| {
-        let mut among: Vec<&HookBinding> = site.hooks.iter().filter(|other| same(binding, other)).collect();
-        among.sort_by_key(|other| other.order);
+        let among = site.hooks_in_order().into_iter().filter(|other| same(binding, other));
         Called {
             when: binding.when(),
             event: binding.event(),
             order: binding.order,
-            on_error: if binding.stop_on_error { "stop" } else { "warn" },
-            among: among.into_iter().map(|other| other.plugin.clone()).collect(),
+            on_error: binding.on_error(),
+            among: among.map(|other| other.plugin.clone()).collect(),
         }
     };
     site.hooks.iter().filter(|binding| binding.plugin == *name).map(of).collect()
