@@ -341,11 +341,11 @@ fn locked() -> Option<Practice> {
 #[test]
 fn what_is_not_installed_does_not_load_and_neither_does_a_file_of_other_bytes() {
     let Some(practice) = locked() else { return };
-    let Some(window) = built("window") else { return };
-    practice.write("hooks/window.wasm", &window);
-    practice.write("elsewhere/window.wasm", &window);
+    let Some(whole) = built("window") else { return };
+    practice.write("hooks/window.wasm", &whole);
+    practice.write("elsewhere/window.wasm", &whole);
     grant(&practice, "window", "general = [\"clock\"]");
-    bind(&practice, "window", &format!("before = \"ha-cert/run\"\n{}", window_shut()));
+    bind(&practice, "window", &format!("before = \"ha-cert/run\"\n{}", window(false)));
     let before = practice.nodes();
     let refused = |says: &[&str]| {
         let said = practice.run(&[]);
@@ -375,12 +375,12 @@ fn what_is_not_installed_does_not_load_and_neither_does_a_file_of_other_bytes() 
     for (file, bytes, says) in [
         (
             "hooks/window.wasm",
-            [&window[..], b"\0"].concat(),
+            [&whole[..], b"\0"].concat(),
             &["is not the hook window that was installed"][..],
         ),
         (
             "hooks/window.wasm",
-            window[..window.len() - 1].to_vec(),
+            whole[..whole.len() - 1].to_vec(),
             &["is not the hook window that was installed"],
         ),
         ("hooks/window.wasm", built("cmdb").unwrap(), &["is not the hook window that was installed"]),
@@ -389,12 +389,12 @@ fn what_is_not_installed_does_not_load_and_neither_does_a_file_of_other_bytes() 
         ("windlass.lock", b"format = 9\n".to_vec(), &["use a newer one"]),
         ("windlass.lock", good.replace("kind = ", "kidn = ").into(), &["not a lock that windlass wrote"]),
     ] {
-        let whole = std::fs::read(practice.dir.join(file)).unwrap();
+        let as_it_was = std::fs::read(practice.dir.join(file)).unwrap();
         practice.write(file, bytes);
         let said = practice.run(&[]);
         said.check(3, says);
         before.check(&practice.nodes());
-        practice.write(file, whole);
+        practice.write(file, as_it_was);
     }
     for trust in ["signed", "certified"] {
         practice.with("site.toml", "trust = \"locked\"", &format!("trust = \"{trust}\""), || {
@@ -409,10 +409,6 @@ fn what_is_not_installed_does_not_load_and_neither_does_a_file_of_other_bytes() 
 fn install_from(practice: &Practice, file: &str, more: &[&str]) -> Said {
     let path = practice.dir.join(file);
     practice.windlass(&[&["plugin", "install", path.as_str()], more].concat())
-}
-
-fn window_shut() -> String {
-    window(false)
 }
 
 #[test]

@@ -35,6 +35,13 @@ impl Fault {
     pub fn new(code: &str, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into(), hint: String::new() }
     }
+    /// What happened, and what to do next in parentheses.
+    pub fn in_full(&self) -> String {
+        match self.hint.as_str() {
+            "" => self.message.clone(),
+            hint => format!("{} ({hint})", self.message),
+        }
+    }
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self

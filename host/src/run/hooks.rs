@@ -3,7 +3,8 @@
 //! Each call is a call of the run like a step's: gated by the hook's own grants, journaled, and answered from the
 //! journal on resume. What has let the run go on is not asked again.
 
-use super::machine::{Ending, Halt, Machine};
+use super::ending::Ending;
+use super::machine::{Halt, Machine};
 use super::position::Position;
 use super::procedure::CallError;
 use crate::effect::{CallPath, Limits};
@@ -196,10 +197,7 @@ impl Machine {
             return Ok(Said::TooLate(fault));
         }
         Err(match self.position.now().changed {
-            true if fault.hint.is_empty() => Halt::Stop(Stop::new(PauseReason::HookFailed, fault.message)),
-            true => {
-                Halt::Stop(Stop::new(PauseReason::HookFailed, format!("{} ({})", fault.message, fault.hint)))
-            }
+            true => Halt::Stop(Stop::new(PauseReason::HookFailed, fault.in_full())),
             false => Halt::End(match fault.code.as_str() {
                 code::DENIED | code::NOT_ASKED => Ending::Denied { fault },
                 _ => Ending::Failed { fault },

@@ -1,5 +1,6 @@
 //! Preflight → plan → steps → verification, from wherever the journal says the run is.
 
+use super::ending::{Ending, describe, evidence, next};
 use super::ground::{Ground, GroundError, GroundErrorKind};
 use super::hooks::Hook;
 use super::position::{Position, Tracked};
@@ -7,54 +8,10 @@ use super::procedure::{CallError, Procedure};
 use crate::effect::{CallPath, Events, Expected, Interrupt, Limits, Replay, Surroundings};
 use crate::journal::{CallName, Journal, JournalError, Row, StoredRow};
 use crate::model::{
-    BoundHook, Check, Entry, Event, Fault, Moment, PauseReason, PlannedStep, PluginName, Roles, RunId,
-    RunState, Stop, code,
+    BoundHook, Check, Event, Fault, Moment, PauseReason, PlannedStep, PluginName, Roles, RunId, Stop, code,
 };
 use crate::policy::Gate;
 use std::sync::Arc;
-
-/// How a run ended, or why it stands.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ending {
-    Done {
-        checks: Vec<Check>,
-        /// Of hooks after the run.
-        hooks_failed: Vec<Fault>,
-    },
-    NothingToDo {
-        why: String,
-    },
-    /// The operator said no; nothing was changed.
-    Declined,
-    /// Nothing was changed.
-    Failed {
-        fault: Fault,
-    },
-    /// A grant or an approval is missing; nothing was changed.
-    Denied {
-        fault: Fault,
-    },
-    /// The site asks for something that this run does not have; nothing was changed.
-    Site {
-        message: String,
-        hint: String,
-    },
-    /// Preflight, or the lease; nothing was changed.
-    Preflight {
-        message: String,
-        hint: String,
-    },
-    /// Everything was taken back.
-    RolledBack {
-        why: String,
-    },
-    /// Something changed, and the operator is needed.
-    Paused {
-        reason: PauseReason,
-        message: String,
-        hint: String,
-    },
-}
 
 /// Asks the operator once, with the plan in front of them.
 pub trait Asker: Send + Sync {
@@ -447,11 +404,7 @@ impl Machine {
             return Ok(Halt::End(Ending::Paused { reason: PauseReason::NoWayBack, message, hint }));
         }
         if position.changed && pause {
-            let message = if fault.hint.is_empty() {
-                format!("{call}: {}", fault.message)
-            } else {
-                format!("{call}: {} ({})", fault.message, fault.hint)
-            };
+            let message = format!("{call}: {}", fault.in_full());
             return Ok(Halt::Stop(Stop::new(PauseReason::StepFailed, message)));
         }
         Ok(Halt::End(match fault.code.as_str() {
@@ -587,51 +540,4 @@ impl Machine {
 
 fn preflight(error: GroundError) -> Ending {
     Ending::Preflight { message: error.message, hint: error.hint }
-}
-
-fn describe(ending: &Ending) -> (RunState, Option<&'static str>, String) {
-    match ending {
-        Ending::Done { hooks_failed, .. } if hooks_failed.is_empty() => {
-            (RunState::Done, None, "done and verified".into())
-        }
-        Ending::Done { hooks_failed, .. } => {
-            let failed: Vec<_> = hooks_failed.iter().map(|fault| fault.message.as_str()).collect();
-            (RunState::Done, None, format!("done and verified, but {}", failed.join("; ")))
-        }
-        Ending::NothingToDo { why } => (RunState::NothingToDo, None, format!("nothing to do: {why}")),
-        Ending::Declined => (RunState::Unchanged, None, "declined; the cluster is as it was".into()),
-        Ending::Failed { fault } | Ending::Denied { fault } => {
-            (RunState::Unchanged, None, format!("{}; the cluster is as it was", fault.message))
-        }
-        Ending::Preflight { message, .. } | Ending::Site { message, .. } => {
-            (RunState::Unchanged, None, format!("{message}; the cluster is as it was"))
-        }
-        Ending::RolledBack { why } => (RunState::Unchanged, None, format!("rolled back ({why})")),
-        Ending::Paused { reason, message, .. } => (RunState::Paused, Some(reason.word()), message.clone()),
-    }
-}
-
-fn evidence(ending: &Ending) -> Vec<Entry> {
-    match ending {
-        Ending::Done { checks, .. } => checks.iter().flat_map(|check| check.evidence.clone()).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// What to type next.
-fn next(ending: &Ending, run: &RunId) -> Vec<String> {
-    match ending {
-        Ending::Paused { reason: PauseReason::NoWayBack, .. } => {
-            vec![format!("windlass resume {run}"), format!("windlass runs show {run}")]
-        }
-        Ending::Paused { .. } => vec![
-            format!("windlass resume {run}"),
-            format!("windlass rollback {run}"),
-            format!("windlass runs show {run}"),
-        ],
-        Ending::Done { .. } => {
-            vec![format!("windlass runs show {run}"), format!("windlass runs close {run}")]
-        }
-        _ => Vec::new(),
-    }
 }

@@ -7,6 +7,7 @@
 //! Neighbours: `cli` starts and resumes runs; `plugin` is the procedure, `backend` the ground.
 
 mod adopt;
+mod ending;
 mod ground;
 mod hooks;
 mod lease;
@@ -21,9 +22,10 @@ mod procedure;
 mod tests;
 
 pub use adopt::{AdoptError, Adopted, Adoption, adopt};
+pub use ending::Ending;
 pub use ground::{Ground, GroundError, GroundErrorKind};
 pub use hooks::{Hook, HookCalls};
-pub use machine::{Asker, Ending, GoAhead, Machine, Settings};
+pub use machine::{Asker, GoAhead, Machine, Settings};
 pub use plugin::{PluginHook, PluginProcedure};
 pub use position::{Position, Tracked};
 pub use procedure::{CallError, Procedure};

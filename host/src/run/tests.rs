@@ -407,7 +407,10 @@ fn machine(
 
 /// One life of the controller. None: it crashed.
 fn live(runs: &camino::Utf8Path, sim: &Arc<Sim>, first: bool, back: bool) -> Option<Ending> {
-    let machine = opened(Arc::new(Play), runs, sim, first);
+    lived(opened(Arc::new(Play), runs, sim, first), back)
+}
+
+fn lived(machine: Machine, back: bool) -> Option<Ending> {
     if back { machine.roll_back().now_or_never() } else { machine.drive().now_or_never() }
 }
 

@@ -26,9 +26,8 @@ pub(super) fn admit(site: &Site, kind: Kind, name: &PluginName, file: &Utf8Path,
     match lock.find(kind, name) {
         Some(locked) if locked.sha256 == digest => Ok(()),
         Some(locked) => Err(refused(format!(
-            "{shown} is not the {kind} {name} that was installed: {} in {LOCK_FILE}, {} now",
-            short(&locked.sha256),
-            short(digest)
+            "{shown} is not the {kind} {name} that was installed: {:.12} in {LOCK_FILE}, {digest:.12} now",
+            locked.sha256
         ))
         .hint("put the file back that was installed, or, if the change is meant:")
         .hint(format!("windlass plugin install {file}"))),
@@ -37,9 +36,4 @@ pub(super) fn admit(site: &Site, kind: Kind, name: &PluginName, file: &Utf8Path,
         ))
         .hint(format!("windlass plugin install {file} shows what it asks for, and locks it"))),
     }
-}
-
-/// Enough of a digest to tell two apart.
-fn short(sha256: &str) -> &str {
-    sha256.get(..12).unwrap_or(sha256)
 }

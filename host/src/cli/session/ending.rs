@@ -25,9 +25,7 @@ pub(super) fn finish(context: &Context, run: &RunId, ending: Ending, broken: Opt
                 }
                 ui.out(format!("run {run}: done and verified"));
                 for fault in &hooks_failed {
-                    let hint =
-                        if fault.hint.is_empty() { String::new() } else { format!(" ({})", fault.hint) };
-                    ui.warn(format!("{fault}{hint}"));
+                    ui.warn(fault.in_full());
                 }
                 ui.say(format!(
                     "what was there before is kept on the nodes until: windlass runs close {run}"

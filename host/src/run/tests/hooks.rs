@@ -104,7 +104,7 @@ fn hooked(
 ) -> Option<Ending> {
     let mut machine = opened(Arc::new(Play), runs, sim, first);
     machine.hooks = hooks.to_vec();
-    if back { machine.roll_back().now_or_never() } else { machine.drive().now_or_never() }
+    lived(machine, back)
 }
 
 fn once(hooks: &[Hook]) -> (Ending, Arc<Mutex<World>>) {

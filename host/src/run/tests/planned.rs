@@ -47,7 +47,7 @@ fn held_to(
 ) -> Option<Ending> {
     let mut machine = opened(Arc::new(Play), runs, sim, first);
     machine.expected = plan.map(|plan| Arc::new(crate::effect::Expected::of(plan)));
-    if back { machine.roll_back().now_or_never() } else { machine.drive().now_or_never() }
+    lived(machine, back)
 }
 
 #[test]
