@@ -243,6 +243,25 @@ fn struck(transport: Transport, switch: Switch, blow: Blow) {
     ran_once_more(&pair, executions);
 }
 
+/// What is put back under a running script, the script would write again.
+#[test]
+fn a_rollback_waits_for_the_script_that_a_dead_controller_left_running() {
+    for transport in [Transport::Local, Transport::Ssh] {
+        let Some(pair) = up(transport, PLAIN) else { return };
+        let before = pair.content();
+        let script = [Double::ReplaceHaSslCert];
+        pair.lab.break_with(Switch::Hang, Some("master1"), false, &script).unwrap();
+        let running = begin(&pair, &["run", "ha-cert", "--yes"]);
+        wait("replacehaSSLCert.sh", 60, || pair.ran("master1", Double::ReplaceHaSslCert) == 1);
+        running.kill();
+        let mut back = begin(&pair, &["rollback"]);
+        assert!(back.until("replace-ha-cert still runs on master1"), "{}", back.told);
+        pair.lab.break_with(Switch::Hang, Some("master1"), true, &script).unwrap();
+        back.end().expect(1);
+        proof::as_it_was(&pair, &before);
+    }
+}
+
 /// The processes of a node's sshd that carry a login, as this machine numbers them.
 fn sessions(pair: &Pair, node: &str) -> Vec<Pid> {
     let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();

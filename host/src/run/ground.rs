@@ -1,7 +1,7 @@
 //! What a run needs of the cluster besides the effects of its plugin.
 
 use crate::backend::Backend;
-use crate::journal::{Journal, Row};
+use crate::journal::{Journal, Row, StoredRow};
 use crate::model::{NodeName, PluginName, Roles, RunId, Stop};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -75,6 +75,12 @@ pub trait Ground: Backend {
 
     /// Lets those who know of the run know how it ended; it holds no lease any more.
     fn end_mirror<'a>(&'a self, _journal: &'a Journal) -> BoxFuture<'a, Result<(), Stop>> {
+        futures::future::ready(Ok(())).boxed()
+    }
+
+    /// Waits for the commands that a dead controller left running, as the rows of its journal say: what is taken back
+    /// under a running script, the script may write again.
+    fn wait_for_jobs<'a>(&'a self, _rows: &'a [StoredRow]) -> BoxFuture<'a, Result<(), Stop>> {
         futures::future::ready(Ok(())).boxed()
     }
 

@@ -5,7 +5,7 @@ use super::lease::{self, ground_error};
 use super::looks::{clocks_apart, may_switch_roles, pair_in_order, places, reached, roles_now};
 use crate::backend::Backend;
 use crate::backend::live::Live;
-use crate::journal::{Journal, Row};
+use crate::journal::{Journal, Row, StoredRow};
 use crate::model::{Event, NodeName, PluginName, Roles, RunId, Stop};
 use crate::transport::lease::{self as node_lease, LeaseRecord};
 use futures::FutureExt as _;
@@ -86,6 +86,10 @@ impl Ground for Live {
 
     fn end_mirror<'a>(&'a self, journal: &'a Journal) -> BoxFuture<'a, Result<(), Stop>> {
         self.mirror_all(journal, true).boxed()
+    }
+
+    fn wait_for_jobs<'a>(&'a self, rows: &'a [StoredRow]) -> BoxFuture<'a, Result<(), Stop>> {
+        self.wait_for_open_jobs(rows).boxed()
     }
 
     fn release_lease<'a>(&'a self) -> BoxFuture<'a, Result<(), GroundError>> {

@@ -368,6 +368,7 @@ impl Machine {
 
     /// Undoes every step that began, last first.
     async fn back(&self, position: Position, why: &str) -> Result<Ending, Halt> {
+        self.ground.wait_for_jobs(&self.rows).await?;
         for step in position.left_to_undo() {
             let call = CallName::Undo(step.clone());
             let path = self.path(&call);

@@ -11,6 +11,7 @@ mod keyring;
 mod local;
 mod mirror;
 mod nodes;
+mod open_jobs;
 mod settle;
 
 use super::look::Look;

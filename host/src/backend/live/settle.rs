@@ -127,12 +127,7 @@ impl Live {
                 _ => None,
             })
             .collect();
-        let dead = |node: &NodeName| {
-            let said =
-                |stored: &StoredRow| matches!(&stored.row, Row::DeclaredDead { node: dead } if dead == node);
-            self.terms.dead.contains(node) || rows.iter().any(said)
-        };
-        for node in staged_on.into_iter().filter(|node| !dead(node)) {
+        for node in staged_on.into_iter().filter(|node| !self.is_dead(node, rows)) {
             self.context(node).await.map_err(|fault| lost(node, fault))?;
         }
         let mut intents: HashMap<i64, (&PluginName, Cow<'_, Effect>)> = HashMap::new();
