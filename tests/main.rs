@@ -7,6 +7,7 @@ mod documented;
 mod hooks;
 mod keyring;
 mod lab;
+mod promise;
 mod reference;
 mod refuse;
 mod run;

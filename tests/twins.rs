@@ -91,6 +91,9 @@ struct Gated {
 }
 
 impl CallPath for Gated {
+    fn seed(&self) -> [u8; 32] {
+        [0; 32]
+    }
     fn perform<'a>(&'a mut self, effect: Effect) -> Pin<Box<dyn Future<Output = Performed> + Send + 'a>> {
         Box::pin(async move {
             match self.gate.check(effect, &Staged) {

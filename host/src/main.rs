@@ -9,6 +9,12 @@ const BUNDLE: Option<Embedded> = Some(unsafe { Embedded::new(include_bytes!(env!
 #[cfg(not(windlass_bundle))]
 const BUNDLE: Option<Embedded> = None;
 
+/// The digests of the script engines that belong to this binary.
+#[cfg(windlass_engines)]
+const ENGINES: Option<&str> = Some(include_str!(env!("WINDLASS_ENGINES_INDEX")));
+#[cfg(not(windlass_engines))]
+const ENGINES: Option<&str> = None;
+
 fn main() -> ExitCode {
-    windlass::cli::main(BUNDLE)
+    windlass::cli::main(BUNDLE, ENGINES)
 }

@@ -4,11 +4,12 @@
 //! it is compiled once for both. Only the binary sees the bundle: with `--cfg windlass_bundle` it alone is
 //! rebuilt when a guest changes.
 
+use crate::engines::{self, Engines};
 use crate::error::{Error, at};
 use crate::guests::{self, Guest};
 use crate::process;
 use crate::toolchain::Wasm;
-use crate::tree::Tree;
+use crate::tree::{self, Tree};
 use std::path::PathBuf;
 
 /// Builds everything and returns the binary's path.
@@ -39,6 +40,10 @@ fn link(tree: &Tree, bundle: &std::path::Path, release: bool) -> Result<PathBuf,
         cargo.arg("--release");
     }
     cargo.args(["--", "--cfg", "windlass_bundle"]).env("WINDLASS_BUNDLE", bundle);
+    let engines = engines::built(tree);
+    if let Some(engines) = &engines {
+        cargo.args(["--cfg", "windlass_engines"]).env("WINDLASS_ENGINES_INDEX", engines.index());
+    }
     process::run(&mut cargo)?;
     // A copy of its own: a plain `cargo build` would replace cargo's with one that has no procedures.
     let built = tree.target.join(profile).join("windlass");
@@ -48,5 +53,21 @@ fn link(tree: &Tree, bundle: &std::path::Path, release: bool) -> Result<PathBuf,
     std::fs::copy(&built, &fresh).map_err(at("copy", &built))?;
     // Renamed into place, as the old one may be running.
     std::fs::rename(&fresh, &place).map_err(at("replace", &place))?;
+    if let Some(engines) = engines {
+        lay_beside(&engines, &folder.join("engines"))?;
+    }
     Ok(place)
+}
+
+/// Puts the engines where the binary looks for them first.
+fn lay_beside(engines: &Engines, folder: &std::path::Path) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(at("create", folder))?;
+    let entries = std::fs::read_dir(&engines.folder).map_err(at("read", &engines.folder))?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.extension().is_some_and(|ending| ending == "wasm") {
+            let bytes = std::fs::read(&path).map_err(at("read", &path))?;
+            tree::write_if_changed(&folder.join(path.file_name().unwrap_or_default()), &bytes)?;
+        }
+    }
+    Ok(())
 }

@@ -16,7 +16,7 @@ const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs every check; the first that fails ends it.
 pub fn run(tree: &Tree) -> Result<(), Error> {
-    let prepared = setup::prepare(tree, For { tests: false, lint: true })?;
+    let prepared = setup::prepare(tree, For { lint: true, ..For::default() })?;
     let guests = guests::workspaces(&tree.root);
     timed("formatting", || {
         process::run(tree.cargo().args(["fmt", "--all", "--check"]))?;
@@ -81,7 +81,7 @@ fn deny(tree: &Tree, manifest: &Path, arguments: &[&str]) -> Result<(), Error> {
 
 /// Checks dependencies against the published advisories, whose database is fetched from outside.
 pub fn advisories(tree: &Tree) -> Result<(), Error> {
-    setup::prepare(tree, For { tests: false, lint: true })?;
+    setup::prepare(tree, For { lint: true, ..For::default() })?;
     let manifest = tree.root.join("Cargo.toml");
     process::run_within(&mut cargo_deny(tree, &manifest, &["fetch", "db"]), ADVISORIES_LIMIT)?;
     process::run(&mut cargo_deny(tree, &manifest, &["--offline", "check", "advisories"]))

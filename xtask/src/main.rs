@@ -6,6 +6,7 @@
 
 mod bundle;
 mod component;
+mod engines;
 mod error;
 mod forgotten;
 mod guests;
@@ -31,6 +32,7 @@ usage: cargo xtask COMMAND
   test [--matrix] [FILTER] build, then run every test; --matrix: the long fault matrices too
   build [--release]        the binary with its bundled procedures: target/windlass/<debug|release>/windlass
   guests                   only the components: target/guests/components
+  engines                  the engines of Python and JavaScript scripts; later builds take them in
   bench                    build a release, then measure it
   lint                     formatting, clippy, licences and sources of dependencies
   advisories               dependencies against published advisories; needs a network
@@ -69,7 +71,9 @@ fn run(arguments: &[String]) -> Result<(), Error> {
     }
     let tree = Tree::find()?;
     match (*command, rest) {
-        ("setup", []) => setup::prepare(&tree, setup::For { tests: true, lint: true }).map(|_| ()),
+        ("setup", []) => {
+            setup::prepare(&tree, setup::For { tests: true, lint: true, engines: true }).map(|_| ())
+        }
         ("guests", []) => {
             let prepared = setup::prepare(&tree, setup::For::default())?;
             for guest in guests::build(&tree, &prepared.wasm)? {
@@ -77,6 +81,7 @@ fn run(arguments: &[String]) -> Result<(), Error> {
             }
             Ok(())
         }
+        ("engines", []) => engines(&tree),
         ("build", []) => build(&tree, false),
         ("build", ["--release"]) => build(&tree, true),
         ("demo", arguments) => replace_with(&tree, "demo", arguments),
@@ -92,6 +97,20 @@ fn run(arguments: &[String]) -> Result<(), Error> {
             Err(Error::Usage(format!("{command:?} with these arguments is not known\n\n{USAGE}")))
         }
     }
+}
+
+/// Builds the engines, for the binary that is built next.
+fn engines(tree: &Tree) -> Result<(), Error> {
+    setup::prepare(tree, setup::For { engines: true, ..setup::For::default() })?;
+    if let Some(lack) = engines::lacking() {
+        return Err(Error::Missing {
+            title: "what builds the engines of scripts".into(),
+            remedy: lack.into(),
+        });
+    }
+    println!("{}", engines::build(tree)?.folder.display());
+    eprintln!("xtask: `cargo xtask build` makes the binary that runs them");
+    Ok(())
 }
 
 fn build(tree: &Tree, release: bool) -> Result<(), Error> {

@@ -42,6 +42,7 @@ const TEST_TOOLS: [(&str, &str, &str); 12] = [
 pub struct For {
     pub tests: bool,
     pub lint: bool,
+    pub engines: bool,
 }
 
 /// What the tasks go on with.
@@ -154,6 +155,24 @@ fn lacks_now(tree: &Tree, purpose: For, choice: Choice, machine: Machine) -> Vec
             remedy,
             optional: true,
         });
+    }
+    if purpose.engines || purpose.tests {
+        for (program, package) in [("node", "nodejs"), ("npm", "npm")] {
+            if !on_path(program) {
+                lacks.push(Lack {
+                    title: format!("{program} (the engine of JavaScript scripts)"),
+                    remedy: package_remedy(package, machine),
+                    optional: true,
+                });
+            }
+        }
+        if !tink::can_be_installed() {
+            lacks.push(Lack {
+                title: "Python's venv (the engine of Python scripts)".into(),
+                remedy: package_remedy("python3-venv", machine),
+                optional: true,
+            });
+        }
     }
     if purpose.lint {
         for (program, component, package) in

@@ -4,6 +4,7 @@
 //! its output, so that a machine without a tool never passes in silence.
 
 use crate::bundle;
+use crate::engines;
 use crate::error::{Error, at};
 use crate::forgotten;
 use crate::guests;
@@ -42,9 +43,18 @@ impl Options {
 
 /// Builds, runs every group, and fails if any failed.
 pub fn run(tree: &Tree, options: &Options) -> Result<(), Error> {
-    let prepared = setup::prepare(tree, setup::For { tests: true, lint: false })?;
+    let prepared = setup::prepare(tree, setup::For { tests: true, ..setup::For::default() })?;
+    let mut skipped = prepared.skipped.clone();
+    // Without them scripts do not run, and everything else does.
+    let engines = match engines::lacking() {
+        Some(lack) => Err(lack.to_owned()),
+        None => engines::build(tree).map_err(|error| error.to_string()),
+    };
+    if let Err(why) = &engines {
+        skipped.push(format!("scripts: {why}"));
+    }
     let binary = bundle::build(tree, &prepared.wasm, false)?;
-    let mut tally = Tally { skipped: prepared.skipped.clone(), ..Tally::new(Box::new(std::io::stdout())) };
+    let mut tally = Tally { skipped, ..Tally::new(Box::new(std::io::stdout())) };
 
     let tink = tink::is_installed(tree).then(|| tink::python(tree));
     let cargo_test = |selection: &[&str]| {
@@ -58,6 +68,9 @@ pub fn run(tree: &Tree, options: &Options) -> Result<(), Error> {
             .env("WINDLASS_COMPONENTS", tree.components());
         if let Some(python) = &tink {
             cargo.env("WINDLASS_TINK", python);
+        }
+        if let Ok(engines) = &engines {
+            cargo.env("WINDLASS_ENGINES", &engines.folder);
         }
         if options.matrix {
             cargo.env("WINDLASS_MATRIX", "1");

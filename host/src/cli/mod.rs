@@ -29,6 +29,8 @@ pub struct Context {
     pub config: Option<Utf8PathBuf>,
     /// The bundled procedures' images; none in a binary built without them.
     pub bundle: Option<Embedded>,
+    /// The digests of the script engines that belong to this binary, as JSON; none where it was built without any.
+    pub engines: Option<&'static str>,
 }
 
 impl Context {
@@ -137,8 +139,8 @@ enum Command {
     LabService(commands::lab::ServiceArgs),
 }
 
-/// Runs the command line; `bundle` is what `cargo xtask` put into the binary.
-pub fn main(bundle: Option<Embedded>) -> ExitCode {
+/// Runs the command line; `bundle` and `engines` are what `cargo xtask` put into the binary.
+pub fn main(bundle: Option<Embedded>, engines: Option<&'static str>) -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -170,26 +172,27 @@ pub fn main(bundle: Option<Embedded>) -> ExitCode {
         );
         return ExitCode::from(Exit::Usage as u8);
     }
-    let ended = context(ui.clone(), arguments.site, bundle).and_then(|context| match arguments.command {
-        Command::Demo(args) => commands::demo::run(args, &context),
-        Command::Init(args) => commands::init::run(args, &context),
-        Command::Site(args) => session::site(args, &context),
-        Command::Plan(args) => commands::plan::run(args, &context),
-        Command::Approve(args) => commands::approve::run(args, &context),
-        Command::Run(args) => commands::run::run(args, &context),
-        Command::Resume(args) => commands::resume::run(args, &context),
-        Command::Rollback(args) => commands::rollback::run(args, &context),
-        Command::Runs(args) => commands::runs::run(args, &context),
-        Command::Status(args) => commands::status::run(&args, &context),
-        Command::Secret(args) => commands::secret::run(args, &context),
-        Command::Keyring(args) => commands::keyring::run(&args, &context),
-        Command::Plugin(args) => commands::plugin::run(&args, &context),
-        Command::Lab(args) => commands::lab::run(&args, &context),
-        Command::GenCert(args) => commands::gen_cert::run(args, &context),
-        Command::Completions(args) => commands::completions::run(args, &context),
-        Command::Man(args) => commands::man::run(args, &context),
-        Command::LabService(args) => session::one_thread()?.block_on(commands::lab::run_service(&args)),
-    });
+    let ended =
+        context(ui.clone(), arguments.site, bundle, engines).and_then(|context| match arguments.command {
+            Command::Demo(args) => commands::demo::run(args, &context),
+            Command::Init(args) => commands::init::run(args, &context),
+            Command::Site(args) => session::site(args, &context),
+            Command::Plan(args) => commands::plan::run(args, &context),
+            Command::Approve(args) => commands::approve::run(args, &context),
+            Command::Run(args) => commands::run::run(args, &context),
+            Command::Resume(args) => commands::resume::run(args, &context),
+            Command::Rollback(args) => commands::rollback::run(args, &context),
+            Command::Runs(args) => commands::runs::run(args, &context),
+            Command::Status(args) => commands::status::run(&args, &context),
+            Command::Secret(args) => commands::secret::run(args, &context),
+            Command::Keyring(args) => commands::keyring::run(&args, &context),
+            Command::Plugin(args) => commands::plugin::run(&args, &context),
+            Command::Lab(args) => commands::lab::run(&args, &context),
+            Command::GenCert(args) => commands::gen_cert::run(args, &context),
+            Command::Completions(args) => commands::completions::run(args, &context),
+            Command::Man(args) => commands::man::run(args, &context),
+            Command::LabService(args) => session::one_thread()?.block_on(commands::lab::run_service(&args)),
+        });
     let exit = ended.unwrap_or_else(|error| {
         if ui.is_json() {
             ui.json(&serde_json::json!({
@@ -207,7 +210,12 @@ pub(crate) fn tree() -> clap::Command {
     <Arguments as clap::CommandFactory>::command()
 }
 
-fn context(ui: ui::Ui, site: Utf8PathBuf, bundle: Option<Embedded>) -> error::Result<Context> {
+fn context(
+    ui: ui::Ui,
+    site: Utf8PathBuf,
+    bundle: Option<Embedded>,
+    engines: Option<&'static str>,
+) -> error::Result<Context> {
     let here = std::env::current_dir()
         .ok()
         .and_then(|here| Utf8PathBuf::from_path_buf(here).ok())
@@ -227,5 +235,6 @@ fn context(ui: ui::Ui, site: Utf8PathBuf, bundle: Option<Embedded>) -> error::Re
         .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("windlass")))
         .or_else(|| folder("HOME").map(|home| home.join(".cache/windlass")));
     let place = |folder: Option<Utf8PathBuf>| folder.map(|folder| here.join(folder));
-    Ok(Context { ui, site_dir: here.join(site), state: place(state), cache: place(cache), config, bundle })
+    let (state, cache) = (place(state), place(cache));
+    Ok(Context { ui, site_dir: here.join(site), state, cache, config, bundle, engines })
 }

@@ -77,6 +77,18 @@ impl CallPath {
         Self { limits, ..self }
     }
 
+    /// What decides the random numbers of this call's guest: the run's id and the call, so that a life after a crash
+    /// draws what the one before it drew.
+    pub fn seed(&self) -> [u8; 32] {
+        let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        digest.update(
+            format!("{}\n{}\n{}", self.around.journal.run(), self.around.plugin, self.call).as_bytes(),
+        );
+        let mut seed = [0; 32];
+        seed.copy_from_slice(digest.finish().as_ref());
+        seed
+    }
+
     /// Performs one effect: the only way a plugin reaches anything.
     ///
     /// A fault is an answer, for the plugin to deal with. A [`Stop`] ends the call: the run pauses.

@@ -68,23 +68,34 @@ impl Cache {
     pub fn load(&self, engine: &Engine, file: &str, component: &[u8]) -> Result<Plugin, PluginError> {
         let manifest = Plugin::inspect(file, component)?;
         let digest = sha256(component);
+        let compiled = self.component(engine, file, &digest, component)?;
+        Plugin::link(engine, manifest, digest, &compiled)
+    }
+
+    /// Returns what a component of this digest compiles to.
+    pub(super) fn component(
+        &self,
+        engine: &Engine,
+        file: &str,
+        digest: &str,
+        component: &[u8],
+    ) -> Result<Component, PluginError> {
         let context = format!("windlass image 1\n{digest}\n{}\n", engine.fingerprint());
         let path = self.folder.join(format!("{}.image", sha256(context.as_bytes())));
         if let Some(image) = self.read(&path, &context) {
             // SAFETY: the image carries a keyed digest that only this host could have made, over bytes
             // that were in memory from then on, for this component and an engine of this fingerprint.
             if let Ok(compiled) = unsafe { Component::deserialize(&engine.wasmtime, &image) } {
-                return Plugin::link(engine, manifest, digest, &compiled);
+                return Ok(compiled);
             }
         }
         let compiled = Component::from_binary(&engine.wasmtime, component)
             .map_err(|error| PluginError::Compile { plugin: file.into(), why: cause(&error) })?;
-        let plugin = Plugin::link(engine, manifest, digest, &compiled)?;
         let image = compiled
             .serialize()
             .map_err(|error| PluginError::Compile { plugin: file.into(), why: cause(&error) })?;
         self.write(&path, &context, &image)?;
-        Ok(plugin)
+        Ok(compiled)
     }
 
     /// Returns an image that this host made, or none where there is none or it does not check out.

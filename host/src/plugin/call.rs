@@ -5,6 +5,8 @@
 //! only borrowed for the call, and a run that must stop simply lets go of the guest where it stands.
 
 use super::engine::{Engine, Limits, Profile};
+use super::inspect::shown;
+use super::wasi::{Faulted, Wasi};
 use super::{CallPath, PluginError, Usage};
 use crate::model::{Answer, Effect, Fault, Stop};
 use std::future::{Future, poll_fn};
@@ -68,9 +70,17 @@ impl Shared {
 pub(super) struct Guest {
     shared: Shared,
     memory: Memory,
+    seed: [u8; 32],
+    /// Made when the guest first uses it: most have none.
+    wasi: Option<Box<Wasi>>,
 }
 
 impl Guest {
+    pub(super) fn wasi(&mut self) -> &mut Wasi {
+        let seed = self.seed;
+        self.wasi.get_or_insert_with(|| Box::new(Wasi::new(seed)))
+    }
+
     /// Leaves an effect for the host and waits for its answer.
     pub(super) async fn ask(&mut self, effect: Effect) -> Result<Answer, Fault> {
         {
@@ -183,10 +193,11 @@ impl Call<'_> {
         enter: impl for<'s> FnOnce(&'s mut Store<Guest>) -> Boxed<'s, wasmtime::Result<T>> + Send,
     ) -> Result<T, PluginError> {
         let shared = Shared::default();
-        let mut store = self.store(&shared)?;
+        let mut store = self.store(&shared, path.seed())?;
         shared.desk().clock.resume();
         let result = converse(enter(&mut store), &shared, path).await;
         self.account(&mut store, &shared, usage);
+        self.log_printed(store.data());
         match result {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.explain(&store, &error)),
@@ -194,9 +205,10 @@ impl Call<'_> {
         }
     }
 
-    fn store(&self, shared: &Shared) -> Result<Store<Guest>, PluginError> {
+    fn store(&self, shared: &Shared, seed: [u8; 32]) -> Result<Store<Guest>, PluginError> {
         let memory = Memory { limit: self.limits.memory, bytes: 0, largest: 0, elements: 0, refused: false };
-        let mut store = Store::new(&self.engine.wasmtime, Guest { shared: shared.clone(), memory });
+        let mut store =
+            Store::new(&self.engine.wasmtime, Guest { shared: shared.clone(), memory, seed, wasi: None });
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(self.limits.copy);
         // The contract has no resources: a guest that makes handles makes them for itself.
@@ -240,11 +252,23 @@ impl Call<'_> {
         }
     }
 
+    /// What a guest prints is for its author: it goes to the log, and to nobody else.
+    fn log_printed(&self, guest: &Guest) {
+        for line in
+            guest.wasi.iter().flat_map(|wasi| wasi.printed().lines().map(str::to_owned).collect::<Vec<_>>())
+        {
+            tracing::info!(target: "windlass::printed", "{} in {}: {line}", self.plugin, self.call);
+        }
+    }
+
     fn explain(&self, store: &Store<Guest>, error: &wasmtime::Error) -> PluginError {
         let plugin = self.plugin.to_owned();
         let call = self.call.to_owned();
         if let Some(wrong) = error.downcast_ref::<WrongAnswer>() {
             return PluginError::Answer { plugin, call: wrong.function.into(), answer: wrong.answer.clone() };
+        }
+        if let Some(Faulted(fault)) = error.downcast_ref::<Faulted>() {
+            return PluginError::Faulted(fault.clone());
         }
         if error.is::<TimeUp>() {
             return PluginError::OutOfTime { plugin, call, budget: self.limits.time };
@@ -267,10 +291,21 @@ impl Call<'_> {
             Some(Trap::StackOverflow) => "its calls nest too deeply".into(),
             Some(Trap::UnreachableCodeReached) => "it gave up (an assertion or panic of its own)".into(),
             Some(trap) => trap.to_string(),
-            None => super::inspect::shown(&format!("{error:#}"), 500),
+            None => shown(&format!("{error:#}"), 500),
         };
-        PluginError::Trapped { plugin, call, why }
+        PluginError::Trapped { plugin, call, why: why + &last_words(store.data()) }
     }
+}
+
+/// What a guest printed before it gave up, as far as a message has room for it: its end, where the reason is.
+fn last_words(guest: &Guest) -> String {
+    let printed = guest.wasi.as_ref().map(|wasi| wasi.printed()).unwrap_or_default();
+    if printed.trim().is_empty() {
+        return String::new();
+    }
+    let characters = printed.chars().count();
+    let end: String = printed.chars().skip(characters.saturating_sub(1_500)).collect();
+    format!(". It printed: {}", shown(end.trim(), 1_500))
 }
 
 /// Polls the guest to its end, performing on `path` what it asks for.

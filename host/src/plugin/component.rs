@@ -1,11 +1,11 @@
 //! A plugin that is ready to be called: checked, compiled, linked.
 
-use super::bindings::{HookPre, ProcedurePre};
+use super::bindings::{HookPre, ProcedurePre, ScriptPre, script_api};
 use super::call::{Boxed, Call, Guest};
 use super::types::Performed;
 use super::{
     CallPath, Description, Engine, HookAnswer, HookDescription, HookEvent, Kind, Limits, Manifest,
-    PluginError, Usage, convert, inspect, manifest,
+    PluginError, Script, ScriptEngine, Usage, convert, inspect, manifest,
 };
 use crate::model::{Check, Effect, Fault, PlannedStep, PluginName, StepId, code};
 use std::fmt;
@@ -28,16 +28,17 @@ pub struct Plugin {
 enum Exports {
     Procedure(ProcedurePre<Guest>),
     Hook(HookPre<Guest>),
+    Script(ScriptPre<Guest>, script_api::Script),
 }
 
 /// Makes what enters one export in a fresh instance.
 macro_rules! export {
-    ($exports:expr, $api:ident.$function:ident($($argument:expr)?)) => {{
+    ($exports:expr, $api:ident.$function:ident($($argument:expr),*)) => {{
         let exports = $exports.clone();
         move |store| {
             Box::pin(async move {
                 let instance = exports.instantiate_async(&mut *store).await?;
-                instance.$api().$function(store $(, $argument)?).await
+                instance.$api().$function(store $(, $argument)*).await
             })
         }
     }};
@@ -59,6 +60,18 @@ impl Plugin {
             .map_err(|source| PluginError::Manifest { plugin: file.into(), source })?;
         inspect::check_imports(file, component)?;
         Ok(manifest)
+    }
+
+    /// A script with the engine that runs it.
+    pub fn script(engine: &ScriptEngine, script: Script) -> Self {
+        Self {
+            manifest: script.manifest,
+            digest: script.digest,
+            exports: Exports::Script(engine.exports.clone(), script.script),
+            engine: engine.engine.clone(),
+            limits: Limits::default(),
+            usage: Mutex::default(),
+        }
     }
 
     /// Links what was compiled before, here or in another process of this build.
@@ -106,7 +119,7 @@ impl Plugin {
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
-    /// SHA-256 of the component, manifest included, in lower-case hex.
+    /// SHA-256 of the component, manifest included, or of the script, in lower-case hex.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -133,7 +146,7 @@ impl Plugin {
         let exports = self.procedure()?;
         let call = "steps()";
         let answer =
-            self.call(call, path, export!(exports, windlass_plugin_procedure_api.call_steps())).await?;
+            self.call(call, path, export!(exports, windlass_plugin_procedure_api.call_steps())).await;
         self.answered(call, answer, convert::steps)
     }
 
@@ -147,7 +160,7 @@ impl Plugin {
         let call = format!("apply({step})");
         let step = step.to_string();
         let answer =
-            self.call(&call, path, export!(exports, windlass_plugin_procedure_api.call_apply(&step))).await?;
+            self.call(&call, path, export!(exports, windlass_plugin_procedure_api.call_apply(&step))).await;
         self.answered(&call, answer, Ok)
     }
 
@@ -161,7 +174,7 @@ impl Plugin {
         let call = format!("undo({step})");
         let step = step.to_string();
         let answer =
-            self.call(&call, path, export!(exports, windlass_plugin_procedure_api.call_undo(&step))).await?;
+            self.call(&call, path, export!(exports, windlass_plugin_procedure_api.call_undo(&step))).await;
         self.answered(&call, answer, Ok)
     }
 
@@ -173,12 +186,15 @@ impl Plugin {
         let exports = self.procedure()?;
         let call = "verify()";
         let answer =
-            self.call(call, path, export!(exports, windlass_plugin_procedure_api.call_verify())).await?;
+            self.call(call, path, export!(exports, windlass_plugin_procedure_api.call_verify())).await;
         self.answered(call, answer, convert::checks)
     }
 
     /// `hook-api.describe`. The guest gets nothing done meanwhile: every effect is refused.
     pub async fn hook_describe(&self) -> Result<HookDescription, PluginError> {
+        if let Exports::Script(..) = &self.exports {
+            return Ok(HookDescription { title: self.manifest.summary.clone() });
+        }
         let exports = self.hook()?;
         let call = "describe()";
         let answer = self
@@ -187,31 +203,38 @@ impl Plugin {
         self.checked(call, convert::hook_description(answer))
     }
 
-    /// `hook-api.handle`.
+    /// `hook-api.handle`, or `script-api.handle` of the engine.
     pub async fn hook_handle(
         &self,
         path: &mut dyn CallPath,
         event: &HookEvent,
     ) -> Result<Result<HookAnswer, Fault>, PluginError> {
-        let exports = self.hook()?;
         let call = format!("handle({})", event.code);
         let event = convert::event(event);
+        if let Exports::Script(engine, script) = &self.exports {
+            let script = script.clone();
+            let answer = self
+                .call(&call, path, export!(engine, windlass_plugin_script_api.call_handle(&script, &event)))
+                .await;
+            return self.answered(&call, answer, convert::hook_answer);
+        }
+        let exports = self.hook()?;
         let answer =
-            self.call(&call, path, export!(exports, windlass_plugin_hook_api.call_handle(&event))).await?;
+            self.call(&call, path, export!(exports, windlass_plugin_hook_api.call_handle(&event))).await;
         self.answered(&call, answer, convert::hook_answer)
     }
 
     fn procedure(&self) -> Result<&ProcedurePre<Guest>, PluginError> {
         match &self.exports {
             Exports::Procedure(exports) => Ok(exports),
-            Exports::Hook(_) => Err(self.not_a("procedure")),
+            Exports::Hook(_) | Exports::Script(..) => Err(self.not_a("procedure")),
         }
     }
 
     fn hook(&self) -> Result<&HookPre<Guest>, PluginError> {
         match &self.exports {
             Exports::Hook(exports) => Ok(exports),
-            Exports::Procedure(_) => Err(self.not_a("hook")),
+            Exports::Procedure(_) | Exports::Script(..) => Err(self.not_a("hook")),
         }
     }
 
@@ -233,12 +256,14 @@ impl Plugin {
     fn answered<G, T>(
         &self,
         call: &str,
-        answer: Result<G, super::bindings::types::Fault>,
+        answer: Result<Result<G, super::bindings::types::Fault>, PluginError>,
         convert: impl FnOnce(G) -> Result<T, String>,
     ) -> Result<Result<T, Fault>, PluginError> {
         match answer {
-            Ok(value) => self.checked(call, convert(value)).map(Ok),
-            Err(fault) => self.checked(call, convert::fault(fault)).map(Err),
+            Ok(Ok(value)) => self.checked(call, convert(value)).map(Ok),
+            Ok(Err(fault)) => self.checked(call, convert::fault(fault)).map(Err),
+            Err(PluginError::Faulted(fault)) => Ok(Err(fault)),
+            Err(error) => Err(error),
         }
     }
 
@@ -264,6 +289,9 @@ impl fmt::Debug for Plugin {
 struct NoEffects;
 
 impl CallPath for NoEffects {
+    fn seed(&self) -> [u8; 32] {
+        [0; 32]
+    }
     fn perform<'a>(&'a mut self, effect: Effect) -> Pin<Box<dyn Future<Output = Performed> + Send + 'a>> {
         Box::pin(async move {
             Ok(Err(Fault::new(code::REFUSED, format!("a plugin cannot {effect} while it describes itself"))))

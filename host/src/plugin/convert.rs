@@ -3,7 +3,7 @@
 //! An answer that breaks a limit is refused whole rather than cut, because a step list with its end
 //! missing would be run as if it were complete. Only control characters are replaced.
 
-use super::bindings::{hook_api, procedure_api, types};
+use super::bindings::{events, hook_api, procedure_api, types};
 use super::inspect::{plain, shown};
 use super::{Description, HookAnswer, HookDescription, HookEvent, Parameter};
 use crate::model::{Check, Entry, Fault, NodeName, PlannedStep, StepId, code};
@@ -114,22 +114,22 @@ pub(super) fn hook_description(answer: hook_api::Description) -> Checked<HookDes
     Ok(HookDescription { title: line("title", &answer.title)? })
 }
 
-pub(super) fn hook_answer(answer: hook_api::Answer) -> Checked<HookAnswer> {
+pub(super) fn hook_answer(answer: events::Answer) -> Checked<HookAnswer> {
     Ok(match answer {
-        hook_api::Answer::GoOn => HookAnswer::GoOn,
-        hook_api::Answer::Veto(reason) => HookAnswer::Veto(text("reason of a veto", &reason)?),
-        hook_api::Answer::Warn(warning) => HookAnswer::Warn(text("warning", &warning)?),
+        events::Answer::GoOn => HookAnswer::GoOn,
+        events::Answer::Veto(reason) => HookAnswer::Veto(text("reason of a veto", &reason)?),
+        events::Answer::Warn(warning) => HookAnswer::Warn(text("warning", &warning)?),
     })
 }
 
-pub(super) fn event(event: &HookEvent) -> hook_api::Event {
+pub(super) fn event(event: &HookEvent) -> events::Event {
     let entries = |entries: &[Entry]| {
         entries
             .iter()
             .map(|entry| types::Entry { name: entry.name.clone(), value: entry.value.clone() })
             .collect()
     };
-    hook_api::Event {
+    events::Event {
         code: event.code.clone(),
         details: entries(&event.details),
         parameters: entries(&event.parameters),

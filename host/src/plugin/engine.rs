@@ -100,6 +100,7 @@ pub fn engine(profile: Profile) -> Result<Engine, PluginError> {
     let wasmtime = wasmtime::Engine::new(&config).map_err(failed)?;
     let mut linker = Linker::new(&wasmtime);
     bindings::Imports::add_to_linker::<_, adapters::HasGuest>(&mut linker, |guest| guest).map_err(failed)?;
+    super::wasi::link(&mut linker).map_err(failed)?;
     if profile == Profile::Run {
         ticker::watch(wasmtime.weak()).map_err(|error| PluginError::Engine {
             why: format!("the thread that bounds guests' time could not be started: {error}"),

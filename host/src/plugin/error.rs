@@ -3,7 +3,7 @@
 use super::ManifestError;
 use super::bundle::BundleError;
 use super::cache::CacheError;
-use crate::model::Stop;
+use crate::model::{Fault, Stop};
 use std::time::Duration;
 
 /// Whose fault an error is; the log and the exit code say so.
@@ -52,6 +52,9 @@ pub enum PluginError {
     #[error("{plugin} answered {call} with what cannot be used: {why}")]
     Garbage { plugin: String, call: String, why: String },
 
+    /// What the guest asked for was answered with a fault where its interface knows none: it ends with it.
+    #[error("{}", .0.message)]
+    Faulted(Fault),
     /// The call path ended the run.
     #[error("the run was stopped")]
     Stopped(#[source] Stop),

@@ -11,8 +11,13 @@ use wasmparser::{Parser, Payload};
 pub const API_VERSION: &str = "0.1.0";
 const PACKAGE: &str = "windlass:plugin/";
 /// The interfaces of `wit/` that the worlds import, `types` for the records they share.
-const INTERFACES: [&str; 10] =
-    ["clock", "cluster", "crypto", "files", "keyring", "nodes", "operator", "secrets", "state", "types"];
+const INTERFACES: [&str; 11] = [
+    "clock", "cluster", "crypto", "events", "files", "keyring", "nodes", "operator", "secrets", "state",
+    "types",
+];
+
+/// What stock tools import of WASI. It is linked, and nothing is behind it: see `wasi`.
+const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
 /// Checks that this host has every interface that the component imports. That their functions exist and
 /// have the right types is found by linking.
@@ -39,12 +44,18 @@ pub(super) fn check_imports(plugin: &str, component: &[u8]) -> Result<(), Plugin
 
 fn check_import(plugin: &str, import: &str) -> Result<(), PluginError> {
     let refuse = |why| Err(PluginError::Import { plugin: plugin.into(), import: shown(import, 100), why });
+    if let Some(wasi) = import.strip_prefix("wasi:") {
+        let (interface, version) = wasi.split_once('@').unwrap_or((wasi, ""));
+        let package = interface.split_once('/').map_or(interface, |(package, _)| package);
+        return match WASI.contains(&package) && version.starts_with("0.2.") {
+            true => Ok(()),
+            false => refuse(
+                "of WASI this host has 0.2, and of that cli, clocks, filesystem, io, random and sockets",
+            ),
+        };
+    }
     let Some(rest) = import.strip_prefix(PACKAGE) else {
-        return refuse(if import.starts_with("wasi:") {
-            "this host gives plugins no WASI; build for wasm32-unknown-unknown, which imports none"
-        } else {
-            "a plugin may import only interfaces of windlass:plugin"
-        });
+        return refuse("a plugin may import only interfaces of windlass:plugin");
     };
     let (interface, wanted) = rest.split_once('@').unwrap_or((rest, ""));
     match compare(wanted, API_VERSION) {

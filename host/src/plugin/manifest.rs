@@ -114,6 +114,11 @@ pub enum ManifestError {
     Twice,
     #[error("a section `{SECTION}` stands inside a nested module or component: only one at the top counts")]
     Nested,
+    #[error(
+        "it does not say at its head what it asks for: a block of comments from `{comment} /// windlass` to `{comment} \
+         ///`, before the first line of code"
+    )]
+    NoBlock { comment: &'static str },
     #[error("its manifest has {0} bytes, and may have at most {LARGEST}")]
     SectionTooLarge(usize),
     #[error("its manifest is not valid: {0}")]
@@ -186,7 +191,7 @@ fn section(component: &[u8]) -> Result<Option<&[u8]>, ManifestError> {
 }
 
 /// What the types of [`Manifest`] do not say.
-fn check(manifest: &Manifest) -> Result<(), ManifestError> {
+pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     let malformed = |why: String| Err(ManifestError::Malformed(why));
     let api = API_VERSION.rsplit_once('.').map_or(API_VERSION, |(series, _)| series);
     match compare(&manifest.api, api) {

@@ -2,7 +2,8 @@
 //!
 //! A component is checked before anything of it is compiled (`manifest`, `inspect`), compiled by the one
 //! engine (`engine`) or taken from an image (`bundle`, `cache`), and each of its exports is called in a
-//! fresh instance under limits (`component`, `call`). What a guest asks of the host becomes one
+//! fresh instance under limits (`component`, `call`). A script is the argument of its language's engine (`script`),
+//! and what such engines need of WASI is closed or virtual (`wasi`). What a guest asks of the host becomes one
 //! [`Effect`](crate::model::Effect) in `adapters` and leaves this room through [`CallPath`]: whether it
 //! happens, and how, is decided on the other side. Types made from the contract stop at `bindings`.
 
@@ -17,7 +18,9 @@ mod engine;
 mod error;
 mod inspect;
 pub mod manifest;
+mod script;
 mod types;
+mod wasi;
 
 #[cfg(test)]
 mod tests;
@@ -27,4 +30,5 @@ pub use engine::{Engine, Limits, Profile, engine};
 pub use error::{PluginError, Whose};
 pub use inspect::{API_VERSION, sha256};
 pub use manifest::{Kind, Manifest, ManifestError, Need};
+pub use script::{LARGEST_SCRIPT, Language, Script, ScriptEngine, manifest_of};
 pub use types::{CallPath, Description, HookAnswer, HookDescription, HookEvent, Parameter, Performed, Usage};

@@ -16,6 +16,9 @@ pub type Performed = Result<Result<Answer, Fault>, Stop>;
 /// One effect at a time, in the order the guest asks; the guest stands still meanwhile, and that time is
 /// not counted as the guest's. Time-outs are the implementation's: nothing here interrupts an effect.
 pub trait CallPath: Send {
+    /// What decides the random numbers that the guest may draw: the same whenever this call is made again.
+    fn seed(&self) -> [u8; 32];
+
     fn perform<'a>(&'a mut self, effect: Effect) -> Pin<Box<dyn Future<Output = Performed> + Send + 'a>>;
 }
 

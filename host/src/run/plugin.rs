@@ -20,6 +20,9 @@ impl PluginProcedure {
 }
 
 impl crate::plugin::CallPath for CallPath {
+    fn seed(&self) -> [u8; 32] {
+        CallPath::seed(self)
+    }
     fn perform<'a>(
         &'a mut self,
         effect: crate::model::Effect,

@@ -149,16 +149,16 @@ pub(super) fn check(reading: &Reading, site: &SiteFile) {
 /// Why a hook has no file that could be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HookFileError {
-    #[error("the hook {hook} has no file: there is no {folder}/{hook}.wasm")]
+    #[error("the hook {hook} has no file: there is no {folder}/{hook}.wasm, .py or .js")]
     None { hook: PluginName, folder: Utf8PathBuf },
     #[error("the hook {hook} has more than one file: {}; keep one of them", files.join(", "))]
     Several { hook: PluginName, files: Vec<String> },
 }
 
-/// Finds the file of a hook in a site's folder: `hooks/NAME.wasm`.
+/// Finds the file of a hook in a site's folder: `hooks/NAME.wasm`, `.py` or `.js`.
 pub fn file_of(site: &Utf8Path, hook: &PluginName) -> Result<Utf8PathBuf, HookFileError> {
     let folder = site.join("hooks");
-    let found: Vec<_> = KINDS.map(|kind| format!("{hook}.{kind}")).into_iter().collect();
+    let found: Vec<_> = HOOK_FILES.map(|kind| format!("{hook}.{kind}")).into_iter().collect();
     let found: Vec<_> = found.into_iter().filter(|name| folder.join(name).exists()).collect();
     match found.as_slice() {
         [] => Err(HookFileError::None { hook: hook.clone(), folder }),
@@ -168,4 +168,4 @@ pub fn file_of(site: &Utf8Path, hook: &PluginName) -> Result<Utf8PathBuf, HookFi
 }
 
 /// How the name of a hook's file ends.
-const KINDS: [&str; 1] = ["wasm"];
+pub const HOOK_FILES: [&str; 3] = ["wasm", "py", "js"];

@@ -30,7 +30,7 @@ mod tests;
 
 pub use bundled::{AUTO, profile_names};
 pub use explain::{Explanation, explain};
-pub use hooks::{HookFileError, file_of as hook_file};
+pub use hooks::{HOOK_FILES, HookFileError, file_of as hook_file};
 pub use load::leaves_profile_open;
 pub use lock::{LOCK_FILE, Lock, LockError, Locked, LockedNeeds, replace as replace_file};
 pub use login::vars_needed;

@@ -63,6 +63,7 @@ mod tests {
             state: None,
             config: None,
             bundle: None,
+            engines: None,
         };
         run(Args { dir: dir.to_owned(), profile: profile.to_owned() }, &context)
     }

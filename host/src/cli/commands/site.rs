@@ -253,8 +253,15 @@ groups = ["managers"]
         let dir = Utf8Path::from_path(folder.path()).unwrap();
         std::fs::write(dir.join("site.toml"), site).unwrap();
         let ui = Ui::new(Format::Text, Loudness::Quiet, true);
-        let context =
-            Context { ui, site_dir: dir.to_owned(), state: None, cache: None, config: None, bundle: None };
+        let context = Context {
+            ui,
+            site_dir: dir.to_owned(),
+            state: None,
+            cache: None,
+            config: None,
+            bundle: None,
+            engines: None,
+        };
         let connect = |site: &Site| {
             let reached = |node: &NodeName| Reached {
                 node: node.clone(),

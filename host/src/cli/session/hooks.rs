@@ -2,12 +2,13 @@
 
 use super::admit::admit;
 use super::ending::plugin_error;
+use super::engines::load_engine;
 use super::plugins::{gate_of, procedures};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::model::{Digested, PluginName};
 use crate::plugin::cache::Cache;
-use crate::plugin::{Engine, Kind, Plugin, sha256};
+use crate::plugin::{Engine, Kind, Language, Plugin, Script, ScriptEngine, sha256};
 use crate::policy::{Gate, Rules};
 use crate::run::{Hook, PluginHook};
 use crate::site::{HookBinding, Site, hook_file};
@@ -67,15 +68,13 @@ pub(super) fn load_hooks(context: &Context, site: &Site, procedure: &PluginName)
     if bindings.is_empty() {
         return Ok(Hooks::default());
     }
-    let engine = crate::plugin::engine(crate::plugin::Profile::Run).map_err(plugin_error)?;
-    let cache = Cache::open(context.cache_dir()?.as_std_path())
-        .map_err(|error| Error::from_error(Exit::Usage, &error))?;
+    let mut loader = Loader::new(context, site)?;
     let mut loaded: HashMap<&PluginName, (Arc<Plugin>, Gate)> = HashMap::new();
     let mut hooks = Hooks::default();
     for binding in bindings {
         let name = &binding.plugin;
         if !loaded.contains_key(name) {
-            let plugin = load_hook(&engine, &cache, site, name)?;
+            let plugin = loader.load(name)?;
             hooks.digests.push(Digested { name: name.to_string(), sha256: plugin.digest().to_owned() });
             let gate = gate_of(site, &plugin, Rules::default(), false)?;
             loaded.insert(name, (Arc::new(plugin), gate));
@@ -88,35 +87,80 @@ pub(super) fn load_hooks(context: &Context, site: &Site, procedure: &PluginName)
             });
         }
     }
+    // What runs a script decides what it does, as its own text does.
+    hooks.digests.extend(
+        loader.engines.values().map(|engine| Digested {
+            name: engine.language().engine().into(),
+            sha256: engine.digest().into(),
+        }),
+    );
     hooks.digests.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(hooks)
 }
 
-fn load_hook(engine: &Engine, cache: &Cache, site: &Site, name: &PluginName) -> Result<Plugin> {
-    let file = hook_file(&site.dir, name).map_err(|error| {
-        Error::from_error(Exit::Usage, &error).hint(format!("[[hooks]] in site.toml binds {name}"))
-    })?;
-    let bytes = std::fs::read(&file)
-        .map_err(|error| Error::new(Exit::Usage, format!("the hook {file} cannot be read: {error}")))?;
-    admit(site, Kind::Hook, name, &file, &sha256(&bytes))?;
-    let plugin = cache.load(engine, file.as_str(), &bytes).map_err(|error| {
-        plugin_error(error).hint(format!(
-            "[[hooks]] in site.toml binds {name}: put the right file there, or take the binding out"
-        ))
-    })?;
-    if plugin.manifest().kind != Kind::Hook {
-        return Err(Error::new(
-            Exit::Usage,
-            format!("{file} is a {}, and [[hooks]] binds hooks", plugin.manifest().kind.as_str()),
-        )
-        .hint("take the binding out of site.toml; a site's own procedure is named under [procedures.NAME]"));
+/// Loads hooks, and the engine of each script language once.
+struct Loader<'a> {
+    context: &'a Context,
+    site: &'a Site,
+    engine: Engine,
+    cache: Cache,
+    engines: HashMap<Language, ScriptEngine>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(context: &'a Context, site: &'a Site) -> Result<Self> {
+        let engine = crate::plugin::engine(crate::plugin::Profile::Run).map_err(plugin_error)?;
+        let cache = Cache::open(context.cache_dir()?.as_std_path())
+            .map_err(|error| Error::from_error(Exit::Usage, &error))?;
+        Ok(Self { context, site, engine, cache, engines: HashMap::new() })
     }
-    if plugin.name() != name {
-        return Err(Error::new(
-            Exit::Usage,
-            format!("{file} is the hook {}, and [[hooks]] binds {name}", plugin.name()),
-        )
-        .hint(format!("call the file {}.wasm, or the hook {name} in its manifest", plugin.name())));
+
+    fn load(&mut self, name: &PluginName) -> Result<Plugin> {
+        let file = hook_file(&self.site.dir, name).map_err(|error| {
+            Error::from_error(Exit::Usage, &error).hint(format!("[[hooks]] in site.toml binds {name}"))
+        })?;
+        let bytes = std::fs::read(&file)
+            .map_err(|error| Error::new(Exit::Usage, format!("the hook {file} cannot be read: {error}")))?;
+        admit(self.site, Kind::Hook, name, &file, &sha256(&bytes))?;
+        let unusable = |error| {
+            plugin_error(error).hint(format!(
+                "[[hooks]] in site.toml binds {name}: put the right file there, or take the binding out"
+            ))
+        };
+        let plugin = match Language::of(file.as_str()) {
+            Some(language) => {
+                let script = Script::read(file.as_str(), &bytes).map_err(unusable)?;
+                Plugin::script(self.script_engine(language)?, script)
+            }
+            None => self.cache.load(&self.engine, file.as_str(), &bytes).map_err(unusable)?,
+        };
+        if plugin.manifest().kind != Kind::Hook {
+            return Err(Error::new(
+                Exit::Usage,
+                format!("{file} is a {}, and [[hooks]] binds hooks", plugin.manifest().kind.as_str()),
+            )
+            .hint(
+                "take the binding out of site.toml; a site's own procedure is named under [procedures.NAME]",
+            ));
+        }
+        if plugin.name() != name {
+            return Err(Error::new(
+                Exit::Usage,
+                format!("{file} is the hook {}, and [[hooks]] binds {name}", plugin.name()),
+            )
+            .hint(format!("call the file {}.wasm, or the hook {name} in its manifest", plugin.name())));
+        }
+        Ok(plugin)
     }
-    Ok(plugin)
+
+    fn script_engine(&mut self, language: Language) -> Result<&ScriptEngine> {
+        use std::collections::hash_map::Entry;
+        match self.engines.entry(language) {
+            Entry::Occupied(there) => Ok(there.into_mut()),
+            Entry::Vacant(free) => {
+                let engine = load_engine(self.context, self.site, &self.engine, &self.cache, language)?;
+                Ok(free.insert(engine))
+            }
+        }
+    }
 }

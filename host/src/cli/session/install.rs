@@ -5,7 +5,7 @@ use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::model::PluginName;
 use crate::plugin::manifest::LARGEST_COMPONENT;
-use crate::plugin::{Kind, Manifest, Plugin, sha256};
+use crate::plugin::{Kind, Language, Manifest, Plugin, manifest_of, sha256};
 use crate::report::harmless;
 use crate::site::{LOCK_FILE, Lock, LockError, Locked, LockedNeeds, Site, replace_file};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -28,14 +28,12 @@ pub fn install(context: &Context, site: &Site, install: &Install) -> Result {
     }
     let bytes = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
     // All that loading would find wrong is found now.
-    let engine = crate::plugin::engine(crate::plugin::Profile::Run).map_err(plugin_error)?;
-    let plugin = Plugin::compile(&engine, file.as_str(), &bytes).map_err(plugin_error)?;
-    let manifest = plugin.manifest();
+    let manifest = &checked(file, &bytes)?;
     let mut lock = Lock::read(&site.dir).map_err(lock_error)?;
     let locked = Locked {
         name: manifest.name.clone(),
         kind: manifest.kind.as_str().into(),
-        file: place(manifest),
+        file: place(manifest, file),
         sha256: sha256(&bytes),
         version: manifest.version.clone(),
         api: manifest.api.clone(),
@@ -113,12 +111,23 @@ pub fn remove(context: &Context, site: &Site, name: &PluginName) -> Result {
     Ok(Exit::Done)
 }
 
-fn place(manifest: &Manifest) -> Utf8PathBuf {
+/// Who a plugin is, after all that can be found wrong with it before it is called.
+fn checked(file: &Utf8Path, bytes: &[u8]) -> Result<Manifest> {
+    if Language::of(file.as_str()).is_some() {
+        return manifest_of(file.as_str(), bytes).map_err(plugin_error);
+    }
+    let engine = crate::plugin::engine(crate::plugin::Profile::Run).map_err(plugin_error)?;
+    let plugin = Plugin::compile(&engine, file.as_str(), bytes).map_err(plugin_error)?;
+    Ok(plugin.manifest().clone())
+}
+
+fn place(manifest: &Manifest, file: &Utf8Path) -> Utf8PathBuf {
+    let ending = Language::of(file.as_str()).map_or("wasm", Language::extension);
     let folder = match manifest.kind {
         Kind::Hook => "hooks",
         Kind::Procedure => "plugins",
     };
-    Utf8Path::new(folder).join(format!("{}.wasm", manifest.name))
+    Utf8Path::new(folder).join(format!("{}.{ending}", manifest.name))
 }
 
 fn needs(manifest: &Manifest) -> LockedNeeds {

@@ -6,9 +6,9 @@ use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::model::PluginName;
 use crate::plugin::bundle::Bundle;
-use crate::plugin::{Kind, Manifest, Plugin, PluginError, sha256};
+use crate::plugin::{Kind, Manifest, PluginError, manifest_of, sha256};
 use crate::policy::{Met, Rules};
-use crate::site::{HookBinding, HookFileError, Lock, Site, hook_file};
+use crate::site::{HOOK_FILES, HookBinding, HookFileError, Lock, Site, hook_file};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
@@ -141,7 +141,10 @@ fn hooks(site: &Site) -> Vec<PluginName> {
     let entries = site.dir.join("hooks").read_dir_utf8().into_iter().flatten().flatten();
     names.extend(entries.filter_map(|entry| {
         let path = entry.into_path();
-        (path.extension() == Some("wasm")).then(|| PluginName::new(path.file_stem()?).ok()).flatten()
+        path.extension()
+            .is_some_and(|ending| HOOK_FILES.contains(&ending))
+            .then(|| PluginName::new(path.file_stem()?).ok())
+            .flatten()
     }));
     names.sort();
     names.dedup();
@@ -175,7 +178,7 @@ fn from_file(site: &Site, name: &PluginName, kind: Kind, path: &Utf8Path) -> Res
     };
     one.digest = Some(sha256(&bytes));
     one.bytes = Some(bytes.len());
-    match Plugin::inspect(path.as_str(), &bytes) {
+    match manifest_of(path.as_str(), &bytes) {
         Ok(manifest) => {
             if manifest.kind != kind || manifest.name != *name {
                 one.problem = Some(format!("{path} is the {} {}", manifest.kind.as_str(), manifest.name));

@@ -4,7 +4,7 @@
 //! and hands it to the machine of `run`; `plan` does the same
 //! with a ground that only looks; `ending` says how that came out.
 //! `approve` signs a plan, `authority` says whether a run may begin, and `follow` holds it to its plan. `plugins` finds the plugin and its
-//! gate, `hooks` those of the site, `known` tells of all of them, `admit` says which may be loaded, `install` brings them, `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
+//! gate, `hooks` those of the site, `engines` what runs scripts, `known` tells of all of them, `admit` says which may be loaded, `install` brings them, `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
 //! the key set of nodes, `status` looks at all of them, `standing` says what earlier runs have left, `runs` finds runs by the beginning of their ids.
 
 mod admit;
@@ -18,6 +18,7 @@ mod controller;
 mod differences;
 mod drive;
 mod ending;
+mod engines;
 mod follow;
 mod hooks;
 mod install;

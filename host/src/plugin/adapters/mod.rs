@@ -13,7 +13,7 @@ mod operator;
 mod secrets;
 mod state;
 
-use super::bindings::types;
+use super::bindings::{events, types};
 use super::call::{Guest, WrongAnswer};
 use super::inspect::{plain, shown};
 use crate::model::{Answer, Effect, Entry, Fault, MemberAnswer, NameError, code};
@@ -30,6 +30,7 @@ const TEXT: usize = 4096;
 const KEY: usize = 200;
 
 impl types::Host for Guest {}
+impl events::Host for Guest {}
 
 impl Guest {
     /// Asks for the effect that `make` makes and reads its answer with `read`, which gives back an answer

@@ -18,6 +18,7 @@ mod imports {
                 import windlass:plugin/operator@0.1.0;
                 import windlass:plugin/state@0.1.0;
                 import windlass:plugin/clock@0.1.0;
+                import windlass:plugin/events@0.1.0;
             }
         ",
         world: "windlass:host/imports",
@@ -63,6 +64,29 @@ mod hook_world {
             "windlass:plugin/operator": crate::plugin::bindings::operator,
             "windlass:plugin/state": crate::plugin::bindings::state,
             "windlass:plugin/clock": crate::plugin::bindings::clock,
+            "windlass:plugin/events": crate::plugin::bindings::events,
+        },
+    });
+}
+
+mod script_world {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "windlass:plugin/script",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "windlass:plugin/types": crate::plugin::bindings::types,
+            "windlass:plugin/nodes": crate::plugin::bindings::nodes,
+            "windlass:plugin/files": crate::plugin::bindings::files,
+            "windlass:plugin/cluster": crate::plugin::bindings::cluster,
+            "windlass:plugin/crypto": crate::plugin::bindings::crypto,
+            "windlass:plugin/keyring": crate::plugin::bindings::keyring,
+            "windlass:plugin/secrets": crate::plugin::bindings::secrets,
+            "windlass:plugin/operator": crate::plugin::bindings::operator,
+            "windlass:plugin/state": crate::plugin::bindings::state,
+            "windlass:plugin/clock": crate::plugin::bindings::clock,
+            "windlass:plugin/events": crate::plugin::bindings::events,
         },
     });
 }
@@ -71,7 +95,9 @@ pub use hook_world::HookPre;
 pub use hook_world::exports::windlass::plugin::hook_api;
 pub use imports::Imports;
 pub use imports::windlass::plugin::{
-    clock, cluster, crypto, files, keyring, nodes, operator, secrets, state, types,
+    clock, cluster, crypto, events, files, keyring, nodes, operator, secrets, state, types,
 };
 pub use procedure_world::ProcedurePre;
 pub use procedure_world::exports::windlass::plugin::procedure_api;
+pub use script_world::ScriptPre;
+pub use script_world::exports::windlass::plugin::script_api;

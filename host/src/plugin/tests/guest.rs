@@ -112,6 +112,9 @@ impl<F: FnMut(&Effect) -> Performed + Send> Recorder<F> {
 }
 
 impl<F: FnMut(&Effect) -> Performed + Send> CallPath for Recorder<F> {
+    fn seed(&self) -> [u8; 32] {
+        [0; 32]
+    }
     fn perform<'a>(&'a mut self, effect: Effect) -> Pin<Box<dyn Future<Output = Performed> + Send + 'a>> {
         Box::pin(async move {
             if !self.delay.is_zero() {

@@ -7,3 +7,4 @@ mod guest;
 mod hostile;
 mod manifest;
 mod probe;
+mod scripts;

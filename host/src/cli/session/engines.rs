@@ -1,0 +1,64 @@
+//! The engines of scripts: found beside the binary, and held against the digests that it was built with.
+
+use super::ending::plugin_error;
+use crate::cli::Context;
+use crate::cli::error::{Error, Exit, Result};
+use crate::plugin::cache::Cache;
+use crate::plugin::{Engine, Language, ScriptEngine, sha256};
+use crate::site::{Site, Trust};
+use camino::Utf8PathBuf;
+use std::collections::BTreeMap;
+
+/// The folder of the engines, one `NAME.wasm` each.
+const FOLDER: &str = "WINDLASS_ENGINES";
+const MAKE: &str = "in windlass's sources, `cargo xtask engines` and then `cargo xtask build` make it";
+
+/// Loads the engine of a language. Compiling one takes seconds, and happens once a machine.
+pub(super) fn load_engine(
+    context: &Context,
+    site: &Site,
+    engine: &Engine,
+    cache: &Cache,
+    language: Language,
+) -> Result<ScriptEngine> {
+    let file = folder()?.join(format!("{}.wasm", language.engine()));
+    let bytes = std::fs::read(&file).map_err(|error| {
+        Error::new(Exit::Usage, format!("there is no engine for {language} scripts: {file}: {error}"))
+            .hint(MAKE)
+    })?;
+    let digest = sha256(&bytes);
+    let own = own(context)?.remove(language.engine());
+    if own.as_ref() != Some(&digest) && site.trust != Trust::Dev {
+        let why = match &own {
+            Some(own) => format!("{own:.12} belongs to this windlass, and {file} is {digest:.12}"),
+            None => format!("this windlass was built without engines, and {file} is {digest:.12}"),
+        };
+        return Err(Error::new(
+            Exit::Refused,
+            format!("the engine of {language} scripts is not this windlass's: {why}"),
+        )
+        .hint(MAKE)
+        .hint("with trust = \"dev\" in site.toml any engine is run"));
+    }
+    ScriptEngine::load(engine, cache, language, file.as_str(), &bytes).map_err(plugin_error)
+}
+
+fn folder() -> Result<Utf8PathBuf> {
+    if let Some(folder) = std::env::var(FOLDER).ok().filter(|folder| !folder.is_empty()) {
+        return Ok(folder.into());
+    }
+    let beside = std::env::current_exe().ok().and_then(|binary| Utf8PathBuf::from_path_buf(binary).ok());
+    match beside.as_ref().and_then(|binary| binary.parent()) {
+        Some(folder) => Ok(folder.join("engines")),
+        None => Err(Error::new(Exit::Fault, "the folder of this windlass cannot be told")
+            .hint(format!("name that of its script engines in {FOLDER}"))),
+    }
+}
+
+/// The digests that this binary was built with, by the names of the engines.
+fn own(context: &Context) -> Result<BTreeMap<String, String>> {
+    let index = context.engines.unwrap_or("{}");
+    serde_json::from_str(index).map_err(|error| {
+        Error::new(Exit::Fault, format!("the index of this binary's engines is damaged: {error}"))
+    })
+}

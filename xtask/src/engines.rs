@@ -1,0 +1,220 @@
+//! The engines of scripts: their tools fetched, checked and installed in folders of their own, and the engines built.
+//!
+//! What is built is not the same to the byte each time, so it is built again only when its sources changed, and the
+//! binary is told the digests of what lies beside it.
+
+use crate::error::{Error, at};
+use crate::process;
+use crate::tree::{self, Tree};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const PINS: &str = "engines.lock";
+/// What each engine is built of, besides [`PINS`].
+const SOURCES: [&str; 5] = ["wit", "plugins/script-python", "plugins/script-js", "sdk/python", "sdk/js"];
+const PYTHON: &str = "script-python";
+const JAVASCRIPT: &str = "script-js";
+
+/// What an engine is made with.
+#[derive(Debug, serde::Deserialize)]
+struct Pin {
+    language: String,
+    tool: String,
+    version: String,
+    #[serde(default)]
+    sha256: Vec<String>,
+}
+
+/// The built engines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engines {
+    /// One `<name>.wasm` each, and `index.json`: the digest of each by name.
+    pub folder: PathBuf,
+}
+
+impl Engines {
+    pub fn index(&self) -> PathBuf {
+        self.folder.join("index.json")
+    }
+}
+
+/// Returns the engines that were built before, whatever became of their sources since; none where they are not whole.
+pub fn built(tree: &Tree) -> Option<Engines> {
+    let engines = Engines { folder: tree.target.join("engines") };
+    let index: BTreeMap<String, String> =
+        serde_json::from_slice(&std::fs::read(engines.index()).ok()?).ok()?;
+    let whole = |(name, digest): (&String, &String)| {
+        std::fs::read(engines.folder.join(format!("{name}.wasm")))
+            .is_ok_and(|bytes| sha256(&bytes) == *digest)
+    };
+    (index.len() == 2 && index.iter().all(whole)).then_some(engines)
+}
+
+/// Why they cannot be built here, if so.
+pub fn lacking() -> Option<&'static str> {
+    if !answers("node") || !answers("npm") {
+        return Some("node and npm build the engine of JavaScript; on Debian: apt-get install nodejs npm");
+    }
+    if !crate::tink::can_be_installed() {
+        return Some("Python's venv builds the engine of Python; on Debian: apt-get install python3-venv");
+    }
+    None
+}
+
+/// Builds both, where their sources changed since they were built.
+pub fn build(tree: &Tree) -> Result<Engines, Error> {
+    let engines = Engines { folder: tree.target.join("engines") };
+    let stamp = engines.folder.join("sources.sha256");
+    let sources = sources(&tree.root)?;
+    if built(tree).is_some() && std::fs::read_to_string(&stamp).is_ok_and(|built_of| built_of == sources) {
+        return Ok(engines);
+    }
+    let pins = pins(&tree.root)?;
+    let find = |name: &str| {
+        pins.get(name).ok_or_else(|| Error::Input {
+            path: tree.root.join(PINS),
+            reason: format!("there is no [{name}]"),
+        })
+    };
+    std::fs::create_dir_all(&engines.folder).map_err(at("create", &engines.folder))?;
+    let out = |name: &str| engines.folder.join(format!("{name}.wasm"));
+    python(tree, find(PYTHON)?, &out(PYTHON))?;
+    javascript(tree, find(JAVASCRIPT)?, &out(JAVASCRIPT))?;
+    let mut index = BTreeMap::new();
+    for name in [PYTHON, JAVASCRIPT] {
+        let bytes = std::fs::read(out(name)).map_err(at("read", out(name)))?;
+        index.insert(name, sha256(&bytes));
+    }
+    let json = serde_json::to_vec_pretty(&index)
+        .map_err(|error| Error::Input { path: engines.index(), reason: error.to_string() })?;
+    tree::write_if_changed(&engines.index(), &json)?;
+    std::fs::write(&stamp, sources).map_err(at("write", &stamp))?;
+    Ok(engines)
+}
+
+/// `componentize-py`, in an environment of its own.
+pub fn componentize_py(tree: &Tree) -> Result<PathBuf, Error> {
+    let pins = pins(&tree.root)?;
+    match pins.get(PYTHON) {
+        Some(pin) => install_python(tree, pin),
+        None => Err(Error::Input { path: tree.root.join(PINS), reason: format!("there is no [{PYTHON}]") }),
+    }
+}
+
+/// The command line of `componentize-qjs`, for node.
+pub fn componentize_qjs(tree: &Tree) -> Result<PathBuf, Error> {
+    let pins = pins(&tree.root)?;
+    match pins.get(JAVASCRIPT) {
+        Some(pin) => install_javascript(tree, pin),
+        None => {
+            Err(Error::Input { path: tree.root.join(PINS), reason: format!("there is no [{JAVASCRIPT}]") })
+        }
+    }
+}
+
+fn install_python(tree: &Tree, pin: &Pin) -> Result<PathBuf, Error> {
+    let folder = tree.tools().join(format!("{}-{}", pin.tool, pin.version));
+    let tool = folder.join("bin").join(&pin.tool);
+    if works(Command::new(&tool).arg("--version")) {
+        return Ok(tool);
+    }
+    process::timed(&format!("install {} {}", pin.tool, pin.version), || {
+        process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+        let list = folder.join("requirements.txt");
+        let digests: String = pin.sha256.iter().map(|digest| format!(" --hash=sha256:{digest}")).collect();
+        std::fs::write(&list, format!("{}=={}{digests}\n", pin.tool, pin.version))
+            .map_err(at("write", &list))?;
+        let mut pip = Command::new(folder.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
+            .args(["--only-binary", ":all:", "--require-hashes", "-r"])
+            .arg(&list);
+        process::run(pip.stdin(Stdio::null()).stdout(std::io::stderr()))
+    })?;
+    Ok(tool)
+}
+
+fn python(tree: &Tree, pin: &Pin, out: &Path) -> Result<(), Error> {
+    let tool = install_python(tree, pin)?;
+    process::timed(&format!("engine of Python scripts ({})", pin.language), || {
+        let mut command = Command::new(tool);
+        command.current_dir(&tree.root).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.args(["-d", "wit", "-w", "script", "componentize"]);
+        command.args(["-p", "plugins/script-python", "-p", "sdk/python", "engine", "-o"]).arg(out);
+        process::run(command.stdin(Stdio::null()).stdout(Stdio::null()))
+    })
+}
+
+fn install_javascript(tree: &Tree, pin: &Pin) -> Result<PathBuf, Error> {
+    let folder = tree.tools().join(format!("{}-{}", pin.tool, pin.version));
+    let tool = folder.join("node_modules").join(&pin.tool).join("cli.mjs");
+    if works(Command::new("node").arg(&tool).arg("--help")) {
+        return Ok(tool);
+    }
+    process::timed(&format!("install {} {}", pin.tool, pin.version), || {
+        std::fs::create_dir_all(&folder).map_err(at("create", &folder))?;
+        for name in ["package.json", "package-lock.json"] {
+            let from = tree.root.join("plugins/script-js").join(name);
+            std::fs::copy(&from, folder.join(name)).map_err(at("copy", &from))?;
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
+        process::run(npm.stdin(Stdio::null()).stdout(std::io::stderr()))
+    })?;
+    Ok(tool)
+}
+
+fn javascript(tree: &Tree, pin: &Pin, out: &Path) -> Result<(), Error> {
+    let tool = install_javascript(tree, pin)?;
+    process::timed(&format!("engine of JavaScript scripts ({})", pin.language), || {
+        let mut command = Command::new("node");
+        command.current_dir(&tree.root).arg(tool);
+        command.args(["--wit", "wit", "--world", "script", "--sync", "--minify", "--module-root", "."]);
+        command.args(["--js", "plugins/script-js/engine.js", "--output"]).arg(out);
+        process::run(command.stdin(Stdio::null()).stdout(Stdio::null()))
+    })
+}
+
+fn pins(root: &Path) -> Result<BTreeMap<String, Pin>, Error> {
+    let path = root.join(PINS);
+    let text = std::fs::read_to_string(&path).map_err(at("read", &path))?;
+    toml::from_str(&text).map_err(|error| Error::Input { path, reason: error.to_string() })
+}
+
+/// A digest over all that the engines are built of.
+fn sources(root: &Path) -> Result<String, Error> {
+    let mut all = vec![root.join(PINS)];
+    for folder in SOURCES {
+        all.extend(tree::files(&root.join(folder))?);
+    }
+    let mut digest = Sha256::new();
+    for path in all.iter().filter(|path| !path.components().any(|part| part.as_os_str() == "__pycache__")) {
+        let bytes = std::fs::read(path).map_err(at("read", path))?;
+        let name = path.strip_prefix(root).unwrap_or(path);
+        digest.update(format!("{} {}\n", name.display(), bytes.len()));
+        digest.update(bytes);
+    }
+    Ok(hex(&digest.finalize()))
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn answers(program: &str) -> bool {
+    works(Command::new(program).arg("--version"))
+}
+
+fn works(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
