@@ -11,5 +11,6 @@ mod promise;
 mod reference;
 mod refuse;
 mod run;
+mod scripts;
 mod status;
 mod twins;

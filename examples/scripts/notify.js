@@ -34,8 +34,8 @@ const words = {
 const say = words[event.code];
 if (say !== undefined) {
   const channel = event.parameter("channel", "oncall");
-  // One line, of what a placeholder takes: the message of a failure may be long, and hold anything.
-  const message = `${event.procedure} on ${event.site} ${say()}`.replace(/[^\x20-\x7e]+/g, " ").slice(0, 400);
+  // One line, of the characters that the command's placeholder takes: the message of a failure may hold anything.
+  const message = `${event.procedure} on ${event.site} ${say()}`.replace(/[^A-Za-z0-9\-_.,:;()/@]+/g, " ").slice(0, 400);
   node(event.parameter("from")).run("notify", { channel, message });
   note(`told ${channel}: ${message}`);
 }

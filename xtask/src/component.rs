@@ -18,11 +18,16 @@ pub fn make(module_path: &Path, module: &[u8], manifest: Option<&[u8]>) -> Resul
         .and_then(|encoder| encoder.encode())
         .map_err(|error| refused(&format!("{error:#}")))?;
     if let Some(manifest) = manifest {
-        use wasm_encoder::ComponentSection;
-        wasm_encoder::CustomSection { name: MANIFEST_SECTION.into(), data: manifest.into() }
-            .append_to_component(&mut component);
+        append(&mut component, manifest);
     }
     Ok(component)
+}
+
+/// Appends a manifest to a component that has none.
+pub fn append(component: &mut Vec<u8>, manifest: &[u8]) {
+    use wasm_encoder::ComponentSection;
+    wasm_encoder::CustomSection { name: MANIFEST_SECTION.into(), data: manifest.into() }
+        .append_to_component(component);
 }
 
 /// Reads a `manifest.toml` and returns it as JSON bytes, its order kept. What it means is the host's to

@@ -3,6 +3,7 @@
 //! What is built is not the same to the byte each time, so it is built again only when its sources changed, and the
 //! binary is told the digests of what lies beside it.
 
+use crate::component;
 use crate::error::{Error, at};
 use crate::process;
 use crate::tree::{self, Tree};
@@ -13,7 +14,8 @@ use std::process::{Command, Stdio};
 
 const PINS: &str = "engines.lock";
 /// What each engine is built of, besides [`PINS`].
-const SOURCES: [&str; 5] = ["wit", "plugins/script-python", "plugins/script-js", "sdk/python", "sdk/js"];
+const SOURCES: [&str; 6] =
+    ["wit", "plugins/script-python", "plugins/script-js", "sdk/python", "sdk/js", "examples/compiled"];
 const PYTHON: &str = "script-python";
 const JAVASCRIPT: &str = "script-js";
 
@@ -37,6 +39,11 @@ pub struct Engines {
 impl Engines {
     pub fn index(&self) -> PathBuf {
         self.folder.join("index.json")
+    }
+
+    /// The folder of the hooks that are compiled from Python and JavaScript.
+    pub fn examples(&self) -> PathBuf {
+        self.folder.join("examples")
     }
 }
 
@@ -80,8 +87,19 @@ pub fn build(tree: &Tree) -> Result<Engines, Error> {
     };
     std::fs::create_dir_all(&engines.folder).map_err(at("create", &engines.folder))?;
     let out = |name: &str| engines.folder.join(format!("{name}.wasm"));
-    python(tree, find(PYTHON)?, &out(PYTHON))?;
-    javascript(tree, find(JAVASCRIPT)?, &out(JAVASCRIPT))?;
+    let tools = Tools {
+        tree,
+        python: install_python(tree, find(PYTHON)?)?,
+        javascript: install_javascript(tree, find(JAVASCRIPT)?)?,
+    };
+    let titled = |name: &str| Ok::<_, Error>(format!("engine {name} ({})", find(name)?.language));
+    process::timed(&titled(PYTHON)?, || {
+        tools.python("script", &["plugins/script-python", "sdk/python"], "engine", &out(PYTHON))
+    })?;
+    process::timed(&titled(JAVASCRIPT)?, || {
+        tools.javascript("script", "plugins/script-js/engine.js", &out(JAVASCRIPT))
+    })?;
+    process::timed("compiled examples", || examples(&tools, &engines.examples()))?;
     let mut index = BTreeMap::new();
     for name in [PYTHON, JAVASCRIPT] {
         let bytes = std::fs::read(out(name)).map_err(at("read", out(name)))?;
@@ -92,26 +110,6 @@ pub fn build(tree: &Tree) -> Result<Engines, Error> {
     tree::write_if_changed(&engines.index(), &json)?;
     std::fs::write(&stamp, sources).map_err(at("write", &stamp))?;
     Ok(engines)
-}
-
-/// `componentize-py`, in an environment of its own.
-pub fn componentize_py(tree: &Tree) -> Result<PathBuf, Error> {
-    let pins = pins(&tree.root)?;
-    match pins.get(PYTHON) {
-        Some(pin) => install_python(tree, pin),
-        None => Err(Error::Input { path: tree.root.join(PINS), reason: format!("there is no [{PYTHON}]") }),
-    }
-}
-
-/// The command line of `componentize-qjs`, for node.
-pub fn componentize_qjs(tree: &Tree) -> Result<PathBuf, Error> {
-    let pins = pins(&tree.root)?;
-    match pins.get(JAVASCRIPT) {
-        Some(pin) => install_javascript(tree, pin),
-        None => {
-            Err(Error::Input { path: tree.root.join(PINS), reason: format!("there is no [{JAVASCRIPT}]") })
-        }
-    }
 }
 
 fn install_python(tree: &Tree, pin: &Pin) -> Result<PathBuf, Error> {
@@ -135,17 +133,6 @@ fn install_python(tree: &Tree, pin: &Pin) -> Result<PathBuf, Error> {
     Ok(tool)
 }
 
-fn python(tree: &Tree, pin: &Pin, out: &Path) -> Result<(), Error> {
-    let tool = install_python(tree, pin)?;
-    process::timed(&format!("engine of Python scripts ({})", pin.language), || {
-        let mut command = Command::new(tool);
-        command.current_dir(&tree.root).env("PYTHONDONTWRITEBYTECODE", "1");
-        command.args(["-d", "wit", "-w", "script", "componentize"]);
-        command.args(["-p", "plugins/script-python", "-p", "sdk/python", "engine", "-o"]).arg(out);
-        process::run(command.stdin(Stdio::null()).stdout(Stdio::null()))
-    })
-}
-
 fn install_javascript(tree: &Tree, pin: &Pin) -> Result<PathBuf, Error> {
     let folder = tree.tools().join(format!("{}-{}", pin.tool, pin.version));
     let tool = folder.join("node_modules").join(&pin.tool).join("cli.mjs");
@@ -165,15 +152,46 @@ fn install_javascript(tree: &Tree, pin: &Pin) -> Result<PathBuf, Error> {
     Ok(tool)
 }
 
-fn javascript(tree: &Tree, pin: &Pin, out: &Path) -> Result<(), Error> {
-    let tool = install_javascript(tree, pin)?;
-    process::timed(&format!("engine of JavaScript scripts ({})", pin.language), || {
-        let mut command = Command::new("node");
-        command.current_dir(&tree.root).arg(tool);
-        command.args(["--wit", "wit", "--world", "script", "--sync", "--minify", "--module-root", "."]);
-        command.args(["--js", "plugins/script-js/engine.js", "--output"]).arg(out);
+/// The hooks among the examples that are compiled by the same tools.
+fn examples(tools: &Tools<'_>, folder: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(at("create", folder))?;
+    let (python, javascript) = (folder.join("trail-py.wasm"), folder.join("trail-js.wasm"));
+    tools.python("hook", &["examples/compiled/python", "sdk/python"], "trail_py", &python)?;
+    tools.javascript("hook", "examples/compiled/js/trail.js", &javascript)?;
+    for (language, path) in [("python", &python), ("js", &javascript)] {
+        let manifest = tools.tree.root.join("examples/compiled").join(language).join("manifest.toml");
+        let text = std::fs::read_to_string(&manifest).map_err(at("read", &manifest))?;
+        let mut bytes = std::fs::read(path).map_err(at("read", path))?;
+        component::append(&mut bytes, &component::manifest(&manifest, &text)?);
+        std::fs::write(path, bytes).map_err(at("write", path))?;
+    }
+    Ok(())
+}
+
+/// The installed tools.
+struct Tools<'a> {
+    tree: &'a Tree,
+    python: PathBuf,
+    javascript: PathBuf,
+}
+
+impl Tools<'_> {
+    /// Makes a component of a Python module, found on a path of folders.
+    fn python(&self, world: &str, path: &[&str], module: &str, out: &Path) -> Result<(), Error> {
+        let mut command = Command::new(&self.python);
+        command.current_dir(&self.tree.root).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.args(["-d", "wit", "-w", world, "componentize"]);
+        command.args(path.iter().flat_map(|folder| ["-p", *folder])).args([module, "-o"]).arg(out);
         process::run(command.stdin(Stdio::null()).stdout(Stdio::null()))
-    })
+    }
+
+    fn javascript(&self, world: &str, source: &str, out: &Path) -> Result<(), Error> {
+        let mut command = Command::new("node");
+        command.current_dir(&self.tree.root).arg(&self.javascript);
+        command.args(["--wit", "wit", "--world", world, "--sync", "--minify", "--module-root", "."]);
+        command.args(["--js", source, "--output"]).arg(out);
+        process::run(command.stdin(Stdio::null()).stdout(Stdio::null()))
+    }
 }
 
 fn pins(root: &Path) -> Result<BTreeMap<String, Pin>, Error> {

@@ -22,7 +22,7 @@ const CARGO_DENY: &str = "0.20.2";
 const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
 
 /// What the tests of nodes use, and the Debian package that brings it.
-const TEST_TOOLS: [(&str, &str, &str); 12] = [
+const TEST_TOOLS: [(&str, &str, &str); 14] = [
     ("sshd", "openssh-server", "nodes over ssh"),
     ("ssh", "openssh-client", "nodes over ssh"),
     ("sudo", "sudo", "the service user's login"),
@@ -34,6 +34,8 @@ const TEST_TOOLS: [(&str, &str, &str); 12] = [
     ("setfattr", "attr", "extended attributes kept by a restore"),
     ("strace", "strace", "secrets looked for in argv and environment"),
     ("promtool", "prometheus", "metrics read by Prometheus itself"),
+    ("haproxy", "haproxy", "a node drained and taken in again by an example"),
+    ("socat", "socat", "the same, through HAProxy's runtime socket"),
     ("pdsh", "pdsh", "a peer of the benchmarks"),
 ];
 

@@ -35,7 +35,7 @@ fn entry(name: &str, value: &str) -> Entry {
 fn outcome() -> Outcome {
     Outcome { succeeded: false, exit: 3, reason: "it said no".into(), output: vec!["a line".into()] }
 }
-fn certificate() -> Answer {
+pub fn certificate() -> Answer {
     Answer::Certificate(Box::new(Certificate {
         subject: "CN=probe".into(),
         issuer: "CN=Probe CA".into(),

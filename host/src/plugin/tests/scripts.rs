@@ -320,3 +320,80 @@ fn a_call_of_an_engine_takes_a_moment() {
         );
     }
 }
+
+/// A file of the repository, or one that was built.
+fn read(path: std::path::PathBuf) -> Option<Vec<u8>> {
+    let bytes = std::fs::read(&path);
+    if bytes.is_err() {
+        println!("skipped: there is no {}; cargo xtask engines and guests build it", path.display());
+    }
+    bytes.ok()
+}
+
+/// The same small hook in Rust, as scripts, and compiled from Python and JavaScript.
+fn trails() -> Option<Vec<(&'static str, Plugin)>> {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/scripts");
+    let engines = std::path::PathBuf::from(std::env::var_os("WINDLASS_ENGINES")?);
+    let components = std::path::PathBuf::from(std::env::var_os("WINDLASS_COMPONENTS")?);
+    let mut trails = Vec::new();
+    for (language, name) in [(Language::Python, "trail.py"), (Language::JavaScript, "trail.js")] {
+        let script = Script::read(name, &std::fs::read(examples.join(name)).unwrap()).unwrap();
+        trails.push((name, Plugin::script(&engine_of(language)?, script)));
+    }
+    let cache = Cache::open(&engines.join("images")).unwrap();
+    let engine = engine(Profile::Run).unwrap();
+    for (name, file) in [
+        ("trail in Rust", components.join("trail.wasm")),
+        ("trail compiled from Python", engines.join("examples/trail-py.wasm")),
+        ("trail compiled from JavaScript", engines.join("examples/trail-js.wasm")),
+    ] {
+        trails.push((name, cache.load(&engine, name, &read(file)?).unwrap()));
+    }
+    Some(trails)
+}
+
+#[test]
+fn the_same_hook_in_five_forms_has_one_transcript() {
+    let Some(trails) = trails() else {
+        println!("skipped: the engines, or the guests, were not built; cargo xtask test builds them");
+        return;
+    };
+    let served = |effect: &Effect| match effect {
+        Effect::ClusterServed { node, .. } if node.as_str() == "master2" => {
+            Ok(Err(Fault::new(code::UNREACHABLE, "no answer")))
+        }
+        Effect::ClusterServed { .. } => Ok(Ok(super::probe::certificate())),
+        Effect::OperatorNote { text } if text.contains("after-run") => {
+            Ok(Err(Fault::new(code::DENIED, "may not").hint("grant it")))
+        }
+        other => willing(other),
+    };
+    let entry = |name: &str, value: &str| Entry { name: name.into(), value: value.into() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (moment, strict) in [("before-step", true), ("after-step", false), ("after-run", false)] {
+        let mut told = event(moment);
+        if moment == "after-run" {
+            told.details.retain(|entry| entry.name == "procedure");
+        }
+        told.parameters = vec![entry("strict", if strict { "yes" } else { "no" })];
+        let mut transcripts = Vec::new();
+        for (name, plugin) in &trails {
+            let mut path = Recorder::new(served);
+            let ended = match runtime.block_on(plugin.hook_handle(&mut path, &told)).unwrap() {
+                // Where in its own text it was, only a script can say.
+                Err(fault) => {
+                    let message = fault.message.split(", at ").next().unwrap_or_default().to_owned();
+                    Err(Fault { message, ..fault })
+                }
+                answer => answer,
+            };
+            transcripts.push((*name, path.effects, ended));
+        }
+        let (first, effects, ended) = &transcripts[0];
+        assert!(!effects.is_empty(), "{first}");
+        for (name, others, other_end) in &transcripts[1..] {
+            assert_eq!(effects, others, "{first} and {name}, {moment}");
+            assert_eq!(ended, other_end, "{first} and {name}, {moment}");
+        }
+    }
+}
