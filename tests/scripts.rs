@@ -164,7 +164,10 @@ fn a_script_that_fails_is_told_with_its_line_and_treated_as_the_site_says() {
     let head = "# /// windlass\n# api = \"0.1\"\n# summary = \"x\"\n# ///\n";
     for (text, says) in [
         (format!("{head}1 / 0\n"), "ZeroDivisionError: division by zero, at gate.py:5"),
-        (format!("{head}note('x')\n"), "gate may not note: its manifest does not ask for it, so no grant can help, at gate.py:5"),
+        (
+            format!("{head}note('x')\n"),
+            "gate may not note: its manifest does not ask for it, so no grant can help, at gate.py:5",
+        ),
         (format!("{head}while True: pass\n"), "computing time"),
         (format!("{head}veto('not today')\n"), "not today"),
     ] {

@@ -125,7 +125,10 @@ fn bench(tree: &Tree) -> Result<(), Error> {
     let binary = bundle::build(tree, &prepared.wasm, true)?;
     let mut cargo = tree.cargo();
     cargo.args(["run", "--quiet", "--locked", "--release", "--package", "windlass-bench", "--"]);
-    process::run(cargo.arg(binary).arg(tree.components()))
+    cargo.arg(binary).arg(tree.components());
+    // Built by `cargo xtask engines`; without them scripts are not measured, which is said.
+    cargo.args(engines::built(tree).map(|engines| engines.folder));
+    process::run(&mut cargo)
 }
 
 /// Builds, then becomes `windlass SUBCOMMAND`: signals, terminal and exit code are the binary's own.

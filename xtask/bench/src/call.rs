@@ -20,6 +20,9 @@ const COUNT: usize = 50;
 struct Gated(Gate);
 
 impl CallPath for Gated {
+    fn seed(&self) -> [u8; 32] {
+        [0; 32]
+    }
     fn perform<'a>(&'a mut self, effect: Effect) -> Pin<Box<dyn Future<Output = Performed> + Send + 'a>> {
         Box::pin(async move {
             Ok(match self.0.check(effect, &Double) {

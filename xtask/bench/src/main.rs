@@ -1,12 +1,13 @@
-//! `windlass-bench BINARY COMPONENTS`: what a release costs, measured from outside where that is possible.
+//! `windlass-bench BINARY COMPONENTS [ENGINES]`: what a release costs, measured from outside where that is possible.
 //!
 //! Started by `cargo xtask bench`. `start` times the program to its plugin's answer, `call` one call from a
-//! guest to the gate and back, `whole` an ha-cert on a practice pair beside the product's own scripts, `commit`
+//! guest to the gate and back, `hook` one of a hook, `whole` an ha-cert on a practice pair beside the product's own scripts, `commit`
 //! the journal beside bare SQLite, `rewrap` sealing 100,000 values anew beside a bare loop, `members` a new key set on
 //! 50 nodes beside pdsh, `simulated` what 2,000 members cost. Each figure is a median, and says how it was come by.
 
 mod call;
 mod commit;
+mod hook;
 mod machine;
 mod members;
 mod rewrap;
@@ -16,7 +17,7 @@ mod start;
 mod times;
 mod whole;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use std::process::ExitCode;
 use times::Times;
 
@@ -25,12 +26,13 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).map(Utf8PathBuf::from);
-    let (Some(binary), Some(components), None) = (arguments.next(), arguments.next(), arguments.next())
+    let (Some(binary), Some(components), engines, None) =
+        (arguments.next(), arguments.next(), arguments.next(), arguments.next())
     else {
-        eprintln!("usage: windlass-bench BINARY COMPONENTS");
+        eprintln!("usage: windlass-bench BINARY COMPONENTS [ENGINES]");
         return ExitCode::from(2);
     };
-    match measure(&binary, &components) {
+    match measure(&binary, &components, engines.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("windlass-bench: {problem}");
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(binary: &Utf8PathBuf, components: &Utf8PathBuf) -> Result<()> {
+fn measure(binary: &Utf8PathBuf, components: &Utf8PathBuf, engines: Option<&Utf8Path>) -> Result<()> {
     println!("{}\n", machine::describe());
     let folder = tempfile::tempdir()?;
     let folder =
@@ -47,6 +49,7 @@ fn measure(binary: &Utf8PathBuf, components: &Utf8PathBuf) -> Result<()> {
 
     start::measure(binary, &folder)?;
     call::measure(components)?;
+    hook::measure(components, engines, &folder)?;
     commit::measure(&folder)?;
     rewrap::measure(&folder)?;
     whole::measure(binary, &folder)?;
