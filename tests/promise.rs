@@ -2,7 +2,11 @@
 //! are loaded and called.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use windlass::model::{Answer, Effect, Entry, Fault, StepId};
+use windlass::plugin::{CallPath, HookAnswer, HookEvent, Performed, Plugin, Profile, engine};
 use wit_parser::{Resolve, Type, TypeDef, TypeDefKind, TypeOwner, WorldItem};
 
 fn root() -> PathBuf {
@@ -144,4 +148,56 @@ fn what_breaks_a_guest_is_seen() {
         let now = of(&good.replace(from, to));
         assert_eq!(!broken(&recorded, &now).is_empty(), breaks, "{from} to {to}");
     }
+}
+
+/// Answers everything with one fault, and keeps what was asked.
+struct Unwilling(Vec<String>);
+
+impl CallPath for Unwilling {
+    fn seed(&self) -> [u8; 32] {
+        [0; 32]
+    }
+    fn perform<'a>(&'a mut self, effect: Effect) -> Pin<Box<dyn Future<Output = Performed> + Send + 'a>> {
+        self.0.push(match &effect {
+            Effect::OperatorNote { text } => text.clone(),
+            other => other.to_string(),
+        });
+        let answer = match effect {
+            Effect::OperatorNote { .. } => Ok(Answer::Done),
+            _ => Err(Fault::new("unreachable", "nobody is there")),
+        };
+        Box::pin(async move { Ok(answer) })
+    }
+}
+
+/// Components as they were built when their version of the contract was recorded; they are never built again.
+#[test]
+fn guests_of_every_published_version_load_and_do_what_they_did() {
+    let engine = engine(Profile::Run).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let load = |name: &str| {
+        let file = root().join("tests/fixtures/0.1").join(name);
+        Plugin::compile(&engine, name, &std::fs::read(file).unwrap()).unwrap()
+    };
+    let entry = |name: &str, value: &str| Entry { name: name.into(), value: value.into() };
+    let event = HookEvent {
+        code: "before-step".into(),
+        details: vec![entry("step", "restart@first"), entry("nodes", "master1 master2")],
+        parameters: vec![entry("strict", "yes")],
+    };
+    for name in ["trail.wasm", "trail-js.wasm"] {
+        let mut path = Unwilling(Vec::new());
+        let answer = runtime.block_on(load(name).hook_handle(&mut path, &event)).unwrap();
+        assert_eq!(answer, Ok(HookAnswer::Veto("restart@first is not to be done".into())), "{name}");
+        assert_eq!(path.0[1], "before-step restart@first: master1 serves unreachable", "{name}");
+        assert_eq!(path.0.len(), 4, "{name}");
+    }
+    // It imports every function there is.
+    let probe = load("probe.wasm");
+    let described = runtime.block_on(probe.procedure_describe()).unwrap();
+    assert!(!described.title.is_empty());
+    let mut path = Unwilling(Vec::new());
+    let step = StepId::new("clock.now").unwrap();
+    runtime.block_on(probe.procedure_apply(&mut path, &step)).unwrap().unwrap_err();
+    assert_eq!(path.0, ["read the clock"]);
 }
