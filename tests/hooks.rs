@@ -2,7 +2,7 @@
 //! becomes of those that are broken, hostile, or not what the site says.
 
 use crate::refuse::plugin::{component, signed};
-use crate::refuse::{Practice, Said, built, local};
+use crate::refuse::{Practice, Said, built, local, locked};
 use windlass::lab::Double;
 use windlass::plugin::Kind;
 
@@ -330,14 +330,6 @@ fn what_a_site_has_is_listed_and_explained() {
     practice.windlass(&["site", "check"]).check(2, &["no procedure ha-crt"]);
 }
 
-/// A site as a real one is: what was not installed does not load.
-fn locked() -> Option<Practice> {
-    let practice = local()?;
-    let site = practice.read("site.toml").replacen("trust = \"dev\"", "trust = \"locked\"", 1);
-    practice.write("site.toml", site);
-    Some(practice)
-}
-
 #[test]
 fn what_is_not_installed_does_not_load_and_neither_does_a_file_of_other_bytes() {
     let Some(practice) = locked() else { return };
@@ -357,7 +349,7 @@ fn what_is_not_installed_does_not_load_and_neither_does_a_file_of_other_bytes() 
     refused(&[
         "the hook window is not in windlass.lock",
         "windlass plugin install ",
-        "/hooks/window.wasm shows what it asks for",
+        "/hooks/window.wasm shows what it is",
     ]);
 
     install_from(&practice, "elsewhere/window.wasm", &[]).check(4, &["nobody to ask", "--yes"]);
@@ -374,10 +366,21 @@ fn what_is_not_installed_does_not_load_and_neither_does_a_file_of_other_bytes() 
     let good = practice.read("windlass.lock");
     for (file, bytes, says) in [
         (
-            "hooks/window.wasm",
-            [&whole[..], b"\0"].concat(),
-            &["is not the hook window that was installed"][..],
+            "windlass.lock",
+            good.replace("general = [\"clock\"]", "").into(),
+            &["the needs of the hook window"][..],
         ),
+        (
+            "windlass.lock",
+            good.replace("version = \"0", "version = \"1").into(),
+            &["the version of the hook window"],
+        ),
+        (
+            "windlass.lock",
+            good.replace("hooks/window", "../hooks/window").into(),
+            &["no place for the hook window"],
+        ),
+        ("hooks/window.wasm", [&whole[..], b"\0"].concat(), &["is not the hook window that was installed"]),
         (
             "hooks/window.wasm",
             whole[..whole.len() - 1].to_vec(),
@@ -395,11 +398,6 @@ fn what_is_not_installed_does_not_load_and_neither_does_a_file_of_other_bytes() 
         said.check(3, says);
         before.check(&practice.nodes());
         practice.write(file, as_it_was);
-    }
-    for trust in ["signed", "certified"] {
-        practice.with("site.toml", "trust = \"locked\"", &format!("trust = \"{trust}\""), || {
-            refused(&["cannot check of a plugin yet", trust]);
-        });
     }
     practice.windlass(&["plugin", "list"]).check(0, &["window"]);
     practice.windlass(&["plugin", "remove", "window"]).check(2, &["site.toml still uses window"]);

@@ -2,6 +2,7 @@
 
 mod approval;
 mod architecture;
+mod carry;
 mod contract;
 mod documented;
 mod hooks;
@@ -12,5 +13,6 @@ mod reference;
 mod refuse;
 mod run;
 mod scripts;
+mod signed;
 mod status;
 mod twins;

@@ -1,6 +1,6 @@
 //! Scripts of a site, end to end: the examples with a real HAProxy, and what is refused of scripts and their engines.
 
-use crate::refuse::{Practice, Said, local};
+use crate::refuse::{Practice, Said, local, locked};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -185,8 +185,8 @@ fn a_script_that_fails_is_told_with_its_line_and_treated_as_the_site_says() {
 
 #[test]
 fn a_script_is_installed_locked_and_held_to_its_bytes() {
-    let (Some(engines), Some(practice)) = (engines(), local()) else { return };
-    let site = practice.read("site.toml").replace("trust = \"dev\" ", "trust = \"locked\" ");
+    let (Some(engines), Some(practice)) = (engines(), locked()) else { return };
+    let site = practice.read("site.toml");
     practice
         .write("site.toml", site + "\n[[hooks]]\nplugin = \"trail\"\nafter = \"ha-cert/restart@first\"\n");
     add(&practice, "grants.toml", "[grants.trail]\nendpoints = [\"ha@*\"]\ngeneral = [\"note\"]\n");
@@ -225,6 +225,7 @@ fn an_engine_that_is_missing_or_not_this_windlasss_is_refused_in_words() {
     let site = practice.dir.join("site.toml");
     let lock = |file: &str| windlass(&practice, &engines, &["plugin", "install", file, "--yes"]);
     lock(&format!("{EXAMPLES}/trail.js")).check(0, &[]);
+    lock(practice.dir.join("profiles/practice.toml").as_str()).check(0, &[]);
     assert!(site.exists());
     plan("locked").check(3, &["is not this windlass's", "cargo xtask engines"]);
     std::fs::write(other.join("script-js.wasm"), &whole[..1000]).unwrap();

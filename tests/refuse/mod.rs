@@ -60,6 +60,18 @@ pub fn local() -> Option<Practice> {
     up(Transport::Local)
 }
 
+/// A site as a real one is: what was not installed does not load. Its own profile was.
+pub fn locked() -> Option<Practice> {
+    let practice = local()?;
+    let site = practice.read("site.toml").replacen("trust = \"dev\"", "trust = \"locked\"", 1);
+    practice.write("site.toml", site);
+    let profile = practice.dir.join("profiles/practice.toml");
+    practice
+        .windlass(&["plugin", "install", profile.as_str(), "--yes"])
+        .check(0, &["installed profile practice as profiles/practice.toml"]);
+    Some(practice)
+}
+
 pub fn ssh() -> Option<Practice> {
     if !nix::unistd::geteuid().is_root() {
         println!("skipped: a practice cluster over ssh needs root");

@@ -9,7 +9,7 @@ use std::io::{Read as _, Write as _};
 
 /// Far more than any plan.
 const LONGEST_PLAN: u64 = 64 * 1024 * 1024;
-const LONGEST_SIGNATURE: u64 = 64 * 1024;
+pub(super) const LONGEST_SIGNATURE: u64 = 64 * 1024;
 /// More people than will ever sign one plan.
 const MOST_SIGNATURES: usize = 64;
 
@@ -89,7 +89,7 @@ pub fn write_plan(path: &Utf8Path, plan: &Plan) -> Result<(), ApprovalError> {
     write(path, text.as_bytes())
 }
 
-fn write(path: &Utf8Path, bytes: &[u8]) -> Result<(), ApprovalError> {
+pub(super) fn write(path: &Utf8Path, bytes: &[u8]) -> Result<(), ApprovalError> {
     let written = tempfile::Builder::new()
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .tempfile_in(folder_of(path))
@@ -109,7 +109,11 @@ fn folder_of(path: &Utf8Path) -> &Utf8Path {
 }
 
 /// None: it is longer than `longest`.
-fn read(path: &Utf8Path, longest: u64, what: &'static str) -> Result<Option<Vec<u8>>, ApprovalError> {
+pub(super) fn read(
+    path: &Utf8Path,
+    longest: u64,
+    what: &'static str,
+) -> Result<Option<Vec<u8>>, ApprovalError> {
     let unreadable = |source| ApprovalError::Read { what, path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     // A pipe or device would be read for ever.

@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA512, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
 };
 use ssh_key::public::KeyData;
-use ssh_key::{Algorithm, EcdsaCurve, HashAlg, Mpint, SshSig};
+use ssh_key::{Algorithm, EcdsaCurve, HashAlg, LineEnding, Mpint, SshSig};
 use std::fmt;
 
 /// What a signature is for.
@@ -71,10 +71,27 @@ pub fn verify(message: &[u8], signature: &[u8], namespace: Namespace) -> Result<
         let found = parsed.namespace().chars().take(60).collect();
         return Err(SignatureError::Namespace { found, wanted: namespace.as_str() });
     }
+    if !is_whole(&parsed, signature) {
+        return Err(SignatureError::Garbled);
+    }
     let signed = SshSig::signed_data(namespace.as_str(), parsed.hash_alg(), message)
         .map_err(|_| SignatureError::Garbled)?;
     check(parsed.public_key(), &parsed.algorithm(), &signed, parsed.signature_bytes())?;
     Ok(SignedBy(parsed.public_key().clone()))
+}
+
+/// Whether a signature's text is that of its parts and of nothing else. Lengths that lie, an older version and the
+/// reserved field are read over by its parser, and under no signature.
+fn is_whole(parsed: &SshSig, text: &[u8]) -> bool {
+    let namespace = parsed.namespace().to_owned();
+    let made =
+        SshSig::new(parsed.public_key().clone(), namespace, parsed.hash_alg(), parsed.signature().clone());
+    let Ok(made) = made.and_then(|made| made.to_pem(LineEnding::LF)) else { return false };
+    // Lines may be broken elsewhere.
+    let joined = |text: &[u8]| -> Vec<u8> {
+        text.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect()
+    };
+    joined(text) == joined(made.as_bytes())
 }
 
 fn check(

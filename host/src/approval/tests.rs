@@ -204,6 +204,7 @@ fn two_people_are_two_and_one_is_one_whatever_keys_and_names_they_have() {
             path: Utf8PathBuf::new(),
             exists: true,
             approvals: 0,
+            least: None,
         };
         let signatures = file.signatures().unwrap();
         assert_eq!(signatures.len(), signers.len());

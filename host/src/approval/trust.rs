@@ -2,10 +2,12 @@
 //!
 //! `/etc/windlass` is the machine's. Where it has an `allowed_signers`, that alone counts: nobody on the
 //! machine adds a second self in their own folder. Else it is the operator's, in their configuration folder.
-//! Beside it `approval.toml` says what every site must at least ask for; a site can ask for more.
+//! Beside it `approval.toml` says what every site must at least ask for, of plans and of plugins; a site can ask for
+//! more.
 
 use super::error::ApprovalError;
 use super::signers::Signers;
+use crate::site::Trust as Least;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 use std::os::unix::fs::MetadataExt as _;
@@ -24,6 +26,8 @@ pub struct Trust {
     pub exists: bool,
     /// Approvals that no site goes below.
     pub approvals: u32,
+    /// The `trust` that no site goes below, and the file that says so.
+    pub least: Option<(Least, Utf8PathBuf)>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -31,6 +35,7 @@ pub struct Trust {
 struct Policy {
     #[serde(default)]
     approvals: u32,
+    trust: Option<Least>,
 }
 
 impl Trust {
@@ -38,20 +43,27 @@ impl Trust {
     pub fn load(machine: &Utf8Path, own: Option<&Utf8Path>, site: &Utf8Path) -> Result<Self, ApprovalError> {
         let folders: Vec<&Utf8Path> = [Some(machine), own].into_iter().flatten().collect();
         let mut approvals = 0;
-        for folder in &folders {
-            if let Some(text) = read(&folder.join(POLICY), site)? {
-                approvals = approvals.max(policy(&text, &folder.join(POLICY))?.approvals);
+        let mut least: Option<(Least, Utf8PathBuf)> = None;
+        for path in folders.iter().map(|folder| folder.join(POLICY)) {
+            if let Some(text) = read(&path, site)? {
+                let policy = policy(&text, &path)?;
+                approvals = approvals.max(policy.approvals);
+                let said = policy.trust.map(|trust| (trust, path));
+                least = match (least, said) {
+                    (Some(first), Some(second)) => Some(if second.0 > first.0 { second } else { first }),
+                    (first, second) => first.or(second),
+                };
             }
         }
         for folder in &folders {
             let path = folder.join(SIGNERS);
             if let Some(text) = read(&path, site)? {
                 let signers = Signers::parse(&text, &path)?;
-                return Ok(Self { signers, path, exists: true, approvals });
+                return Ok(Self { signers, path, exists: true, approvals, least });
             }
         }
         let path = folders.last().map(|folder| folder.join(SIGNERS)).unwrap_or_default();
-        Ok(Self { signers: Signers::default(), path, exists: false, approvals })
+        Ok(Self { signers: Signers::default(), path, exists: false, approvals, least })
     }
 }
 
@@ -74,7 +86,7 @@ fn read(path: &Utf8Path, site: &Utf8Path) -> Result<Option<String>, ApprovalErro
     let site = site.canonicalize_utf8().unwrap_or_else(|_| site.to_owned());
     if whole.starts_with(&site) {
         return Err(unsafe_(format!(
-            "it lies in the site's folder {site}, and a site cannot approve its own runs"
+            "it lies in the site's folder {site}, and a site cannot approve its own runs or plugins"
         )));
     }
     let user = nix::unistd::geteuid().as_raw();
@@ -149,6 +161,12 @@ mod tests {
         assert_eq!(folders.load().unwrap().approvals, 1);
         write(&folders.machine.join("approval.toml"), "approvals = 2\n", 0o644);
         assert_eq!(folders.load().unwrap().approvals, 2);
+        write(&folders.own.join("approval.toml"), "trust = \"signed\"\n", 0o600);
+        write(&folders.machine.join("approval.toml"), "trust = \"locked\"\n", 0o644);
+        let (least, from) = folders.load().unwrap().least.unwrap();
+        assert_eq!((least, from), (Least::Signed, folders.own.join("approval.toml")));
+        write(&folders.machine.join("approval.toml"), "trust = \"some\"\n", 0o644);
+        assert!(folders.load().unwrap_err().to_string().contains("some"));
         write(&folders.machine.join("approval.toml"), "aprovals = 2\n", 0o644);
         assert!(folders.load().unwrap_err().to_string().contains("aprovals"));
     }

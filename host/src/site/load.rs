@@ -6,8 +6,9 @@ use super::mistake::{Place, Reading, SiteErrors, Target, nearest, shown};
 use super::reader::{LONGEST_FILE, Located, Source};
 use super::types::*;
 use super::{bundled, check, compose, grants_file, hooks, layer, site_file};
-use crate::model::{Digested, hex};
-use camino::Utf8Path;
+use crate::model::{Digested, PluginName, hex};
+use camino::{Utf8Path, Utf8PathBuf};
+use indexmap::IndexMap;
 use std::io::Read as _;
 use std::sync::Arc;
 
@@ -33,18 +34,68 @@ impl Site {
 
     fn read(dir: &Utf8Path, found: Option<&str>) -> Result<Self, SiteErrors> {
         let dir = camino::absolute_utf8(dir).unwrap_or_else(|_| dir.to_owned());
-        let mut loading = Loading {
-            dir: &dir,
-            found,
-            reading: Reading::default(),
-            files: Vec::new(),
-            digest: digest(),
-            digests: Digests::default(),
-        };
+        let mut loading = Loading::new(&dir, found);
         match loading.site() {
             Some(site) if loading.reading.is_clean() => Ok(site),
             _ => Err(SiteErrors { mistakes: loading.reading.into_mistakes(&loading.files), dir }),
         }
+    }
+}
+
+/// What a site's own files say whatever its profile is, for what reaches no node and may bring the profile itself.
+#[derive(Debug)]
+pub struct Outline {
+    /// The folder, absolute.
+    pub dir: Utf8PathBuf,
+    pub trust: Trust,
+    pub procedures: IndexMap<PluginName, ProcedureSettings>,
+    pub hooks: Vec<HookBinding>,
+    pub grants: IndexMap<PluginName, GrantBlock>,
+    /// As the site names it.
+    pub profile: String,
+}
+
+impl Outline {
+    /// Reads `site.toml` and `grants.toml`, and looks at no profile.
+    ///
+    /// # Errors
+    /// All mistakes at once that show without one.
+    pub fn load(dir: &Utf8Path) -> Result<Self, SiteErrors> {
+        let dir = camino::absolute_utf8(dir).unwrap_or_else(|_| dir.to_owned());
+        let mut loading = Loading::new(&dir, None);
+        match loading.outline() {
+            Some(outline) if loading.reading.is_clean() => Ok(outline),
+            _ => Err(SiteErrors { mistakes: loading.reading.into_mistakes(&loading.files), dir }),
+        }
+    }
+
+    /// Returns the hooks as they are called: in rising order, equals as the file has them.
+    pub fn hooks_in_order(&self) -> Vec<&HookBinding> {
+        in_order(&self.hooks)
+    }
+}
+
+/// What a profile's file says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileHead {
+    pub title: Option<String>,
+    pub extends: Option<String>,
+}
+
+/// Reads the text of a profile alone: its keys and values. Whether it fits what it extends, loading a site tells.
+///
+/// # Errors
+/// All mistakes at once; `file` names it in them.
+pub fn profile_head(file: &Utf8Path, name: &str, text: &str) -> Result<ProfileHead, SiteErrors> {
+    let reading = Reading::default();
+    let shown: Arc<str> = file.as_str().into();
+    let head = Source::new(&reading, shown.clone(), text)
+        .read(|top| layer::read(top, name))
+        .map(|layer| ProfileHead { title: layer.title, extends: layer.extends.map(|extends| extends.value) });
+    reading.take_references();
+    match head {
+        Some(head) if reading.is_clean() => Ok(head),
+        _ => Err(SiteErrors { mistakes: reading.into_mistakes(&[shown]), dir: Utf8PathBuf::new() }),
     }
 }
 
@@ -73,9 +124,20 @@ struct Loading<'a> {
     digests: Digests,
 }
 
-impl Loading<'_> {
-    /// None, or a site, with mistakes recorded either way.
-    fn site(&mut self) -> Option<Site> {
+impl<'a> Loading<'a> {
+    fn new(dir: &'a Utf8Path, found: Option<&'a str>) -> Self {
+        Self {
+            dir,
+            found,
+            reading: Reading::default(),
+            files: Vec::new(),
+            digest: digest(),
+            digests: Digests::default(),
+        }
+    }
+
+    /// What the site itself says, with mistakes recorded.
+    fn own(&mut self) -> Option<(site_file::SiteFile, grants_file::GrantsFile)> {
         let dir = self.dir;
         let text = self.open("site.toml", "there is no site here; `windlass init DIR` makes one")?;
         let file = self.source("site.toml", &text, |top| site_file::read(top, dir));
@@ -87,6 +149,25 @@ impl Loading<'_> {
         let file = file?;
         check::inventory(&self.reading, &file);
         hooks::check(&self.reading, &file);
+        Some((file, grants))
+    }
+
+    fn outline(&mut self) -> Option<Outline> {
+        let (file, grants) = self.own()?;
+        Some(Outline {
+            dir: self.dir.to_owned(),
+            trust: file.trust,
+            procedures: file.procedures,
+            hooks: file.hooks.into_iter().map(|hook| hook.value).collect(),
+            grants: grants.blocks,
+            profile: file.profile?.value,
+        })
+    }
+
+    /// None, or a site, with mistakes recorded either way.
+    fn site(&mut self) -> Option<Site> {
+        let dir = self.dir;
+        let (file, grants) = self.own()?;
         let wanted = self.wanted(file.profile.as_ref()?)?;
         let layer = self.layers(&wanted)?;
         let composed = compose::profile(&self.reading, layer);

@@ -1,28 +1,34 @@
-//! `windlass.lock`: the files that were installed as plugins of a site, by digest, with what was accepted of each.
-//! `windlass plugin install` writes it; it is read before any of them is loaded.
+//! `windlass.lock`: the files that were installed in a site, plugins and profiles of its own, by digest, with what was
+//! accepted of each. `windlass plugin install` writes it; it is read before any of them is loaded.
 
+use super::together::Together;
 use crate::model::PluginName;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 
 pub const LOCK_FILE: &str = "windlass.lock";
-const FORMAT: u32 = 1;
+/// 1 had no profiles.
+const FORMAT: u32 = 2;
 const LONGEST: u64 = 1 << 20;
-const HEAD: &str = "# Written by `windlass plugin install` and `remove`. Where the site says trust = \"locked\", what is not in here\n\
-                    # does not load, and neither does a file of other bytes.\n\n";
+const HEAD: &str = "# Written by `windlass plugin install`, `update` and `remove`. Unless the site says trust = \"dev\", what is\n\
+                    # not in here does not load, and neither does a file of other bytes.\n\n";
+
+/// What a profile is called where a plugin says `procedure` or `hook`.
+pub const PROFILE: &str = "profile";
 
 /// What was accepted: patterns by the key that they stand under.
 pub type LockedNeeds = BTreeMap<String, BTreeSet<String>>;
 
-/// Every plugin that was installed.
+/// Every plugin and profile that was installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     format: u32,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plugins: Vec<Locked>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<LockedProfile>,
 }
 
 /// One plugin, as it was installed.
@@ -40,10 +46,36 @@ pub struct Locked {
     pub version: String,
     /// Of the contract.
     pub api: String,
-    /// Where it was installed from.
+    /// Where it was installed from: of the site's folder, or of this machine.
     pub source: String,
+    /// Who had signed it then, to be read; whether that counts is judged at each load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
     #[serde(default)]
     pub needs: LockedNeeds,
+}
+
+/// One of the site's own profiles, as it was installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedProfile {
+    pub name: PluginName,
+    pub file: Utf8PathBuf,
+    pub sha256: String,
+    pub source: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
+}
+
+/// What both have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockedFile<'a> {
+    /// `procedure`, `hook` or `profile`.
+    pub kind: &'a str,
+    pub name: &'a PluginName,
+    pub file: &'a Utf8Path,
+    pub sha256: &'a str,
+    pub source: &'a str,
 }
 
 /// Why a lock cannot be used.
@@ -59,7 +91,7 @@ pub enum LockError {
 
 impl Default for Lock {
     fn default() -> Self {
-        Self { format: FORMAT, plugins: Vec::new() }
+        Self { format: FORMAT, plugins: Vec::new(), profiles: Vec::new() }
     }
 }
 
@@ -81,29 +113,76 @@ impl Lock {
             path: path.clone(),
             source,
         })?;
+        Self::parse(&text).map_err(|error| match error {
+            Unread::Newer(found) => LockError::Newer { path: path.clone(), found },
+            Unread::Damaged(why) => damaged(why),
+        })
+    }
+
+    /// Reads a lock's text, in a site or in a bundle.
+    pub(super) fn parse(text: &str) -> Result<Self, Unread> {
+        let damaged = |error: toml::de::Error| Unread::Damaged(error.to_string().trim().replace('\n', " "));
         // The format first: a newer one may have keys that this windlass does not know.
-        let value: toml::Table =
-            toml::from_str(&text).map_err(|error| damaged(error.to_string().trim().replace('\n', " ")))?;
+        let value: toml::Table = toml::from_str(text).map_err(damaged)?;
         match value.get("format").and_then(toml::Value::as_integer).and_then(|n| u32::try_from(n).ok()) {
-            Some(FORMAT) => {}
-            Some(found) if found > FORMAT => return Err(LockError::Newer { path, found }),
-            _ => return Err(damaged("it does not say its format".into())),
+            Some(found) if found > FORMAT => return Err(Unread::Newer(found)),
+            Some(1..=FORMAT) => {}
+            _ => return Err(Unread::Damaged("it does not say its format".into())),
         }
-        let lock: Self =
-            toml::from_str(&text).map_err(|error| damaged(error.to_string().trim().replace('\n', " ")))?;
+        let mut lock: Self = toml::from_str(text).map_err(damaged)?;
+        lock.format = FORMAT;
+        if let Some(locked) = lock.plugins.iter().find(|locked| locked.kind == PROFILE) {
+            return Err(Unread::Damaged(format!("the profile {} stands among the plugins", locked.name)));
+        }
         let mut names = BTreeSet::new();
-        match lock.plugins.iter().find(|locked| !names.insert((&locked.kind, &locked.name))) {
-            Some(twice) => Err(damaged(format!("the {} {} is in it twice", twice.kind, twice.name))),
-            None => Ok(lock),
+        for entry in lock.files() {
+            if !names.insert((entry.kind, entry.name)) {
+                return Err(Unread::Damaged(format!("the {} {} is in it twice", entry.kind, entry.name)));
+            }
+            // What stands there is written to, and removed.
+            if !in_place(entry.kind, entry.name, entry.file) {
+                let (kind, name, file) = (entry.kind, entry.name, entry.file);
+                return Err(Unread::Damaged(format!("{file:?} is no place for the {kind} {name}")));
+            }
         }
+        Ok(lock)
     }
 
     /// Writes the lock of a site, at once.
     pub fn write(&self, site: &Utf8Path) -> Result<(), LockError> {
-        let path = site.join(LOCK_FILE);
+        let mut files = Together::default();
+        files.write(site.join(LOCK_FILE), self.text()?.as_bytes())?;
+        files.commit()
+    }
+
+    /// The lock as it is written; of equal locks the same text.
+    pub fn text(&self) -> Result<String, LockError> {
         let text = toml::to_string(self)
-            .map_err(|error| LockError::Damaged { path: path.clone(), why: error.to_string() })?;
-        replace(&path, format!("{HEAD}{text}").as_bytes())
+            .map_err(|error| LockError::Damaged { path: LOCK_FILE.into(), why: error.to_string() })?;
+        Ok(format!("{HEAD}{text}"))
+    }
+
+    /// Every file: plugins, then profiles.
+    pub fn files(&self) -> impl Iterator<Item = LockedFile<'_>> {
+        let plugins = self.plugins.iter().map(|locked| LockedFile {
+            kind: &locked.kind,
+            name: &locked.name,
+            file: &locked.file,
+            sha256: &locked.sha256,
+            source: &locked.source,
+        });
+        let profiles = self.profiles.iter().map(|locked| LockedFile {
+            kind: PROFILE,
+            name: &locked.name,
+            file: &locked.file,
+            sha256: &locked.sha256,
+            source: &locked.source,
+        });
+        plugins.chain(profiles)
+    }
+
+    pub fn file(&self, kind: &str, name: &PluginName) -> Option<LockedFile<'_>> {
+        self.files().find(|locked| locked.kind == kind && locked.name == name)
     }
 
     pub fn find(&self, kind: &str, name: &PluginName) -> Option<&Locked> {
@@ -112,29 +191,55 @@ impl Lock {
 
     /// Takes a plugin in, in the place of an older one; in the order of names.
     pub fn put(&mut self, locked: Locked) {
-        self.remove(&locked.kind, &locked.name);
+        self.remove(&locked.kind.clone(), &locked.name.clone());
         self.plugins.push(locked);
         self.plugins.sort_by(|one, other| (&one.kind, &one.name).cmp(&(&other.kind, &other.name)));
     }
 
-    pub fn remove(&mut self, kind: &str, name: &PluginName) -> Option<Locked> {
-        let at = self.plugins.iter().position(|locked| locked.kind == kind && locked.name == *name)?;
-        Some(self.plugins.remove(at))
+    /// The same of a profile.
+    pub fn put_profile(&mut self, locked: LockedProfile) {
+        self.remove(PROFILE, &locked.name.clone());
+        self.profiles.push(locked);
+        self.profiles.sort_by(|one, other| one.name.cmp(&other.name));
+    }
+
+    /// Takes an entry out, and returns the file that it is of.
+    pub fn remove(&mut self, kind: &str, name: &PluginName) -> Option<Utf8PathBuf> {
+        let file = self.file(kind, name)?.file.to_owned();
+        self.plugins.retain(|locked| locked.kind != kind || locked.name != *name);
+        self.profiles.retain(|locked| kind != PROFILE || locked.name != *name);
+        Some(file)
     }
 }
 
-/// Puts a file in its place whole, or not at all; readable for everybody.
-pub fn replace(path: &Utf8Path, bytes: &[u8]) -> Result<(), LockError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let failed = |source| LockError::Io { action: "written", path: path.to_owned(), source };
-    let folder = path.parent().unwrap_or(Utf8Path::new("."));
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+/// Why a lock's text cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unread {
+    Newer(u32),
+    Damaged(String),
+}
+
+/// The folder of a site that files of a kind lie in.
+pub fn folder_of(kind: &str) -> Option<&'static str> {
+    match kind {
+        "hook" => Some("hooks"),
+        "procedure" => Some("plugins"),
+        PROFILE => Some("profiles"),
+        _ => None,
+    }
+}
+
+/// Whether a file is `FOLDER/NAME.ENDING`, and so leads nowhere else. Which endings are loaded is not the lock's to say.
+fn in_place(kind: &str, name: &PluginName, file: &Utf8Path) -> bool {
+    let ending = folder_of(kind)
+        .and_then(|folder| file.as_str().strip_prefix(folder)?.strip_prefix('/'))
+        .and_then(|rest| rest.strip_prefix(name.as_str())?.strip_prefix('.'));
+    ending.is_some_and(|ending| {
+        (1..=8).contains(&ending.len())
+            && ending.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            && ending != "sig"
+            && (kind != PROFILE || ending == "toml")
+    })
 }
 
 #[cfg(test)]
@@ -150,7 +255,18 @@ mod tests {
             version: "1.0.0".into(),
             api: "0.1".into(),
             source: "/tmp/x.wasm".into(),
+            signed_by: None,
             needs: [("general".to_owned(), ["clock".to_owned()].into())].into(),
+        }
+    }
+
+    fn profile(name: &str) -> LockedProfile {
+        LockedProfile {
+            name: PluginName::new(name).unwrap(),
+            file: format!("profiles/{name}.toml").into(),
+            sha256: "cd".repeat(32),
+            source: "/tmp/x.toml".into(),
+            signed_by: Some("alice".into()),
         }
     }
 
@@ -163,12 +279,20 @@ mod tests {
         lock.put(locked("b"));
         lock.put(locked("a"));
         lock.put(Locked { version: "2.0.0".into(), ..locked("b") });
+        lock.put_profile(profile("own"));
         lock.write(site).unwrap();
         assert_eq!(Lock::read(site).unwrap(), lock);
         let name = |name| PluginName::new(name).unwrap();
         assert_eq!(lock.find("hook", &name("b")).map(|locked| locked.version.as_str()), Some("2.0.0"));
         assert_eq!(lock.find("procedure", &name("b")), None);
+        let places: Vec<_> = lock.files().map(|entry| (entry.kind, entry.file.as_str())).collect();
+        assert_eq!(
+            places,
+            [("hook", "hooks/a.wasm"), ("hook", "hooks/b.wasm"), ("profile", "profiles/own.toml")]
+        );
         assert!(lock.remove("hook", &name("a")).is_some() && lock.remove("hook", &name("a")).is_none());
+        // A hook and a profile may have one name.
+        assert!(lock.remove("hook", &name("own")).is_none() && lock.remove(PROFILE, &name("own")).is_some());
     }
 
     #[test]
@@ -183,10 +307,19 @@ mod tests {
         for (text, says) in [
             (String::new(), "format"),
             ("format = 1\nplugin = []\n".into(), "plugin"),
-            ("format = 2\nnew = true\n".into(), "newer"),
+            ("format = 3\nnew = true\n".into(), "newer"),
+            ("format = 0\n".into(), "format"),
+            ("format = -1\n".into(), "format"),
             ("format = \n".into(), "not a lock"),
             (good.replace("version = ", "vers = "), "not a lock"),
             (good.replace("name = \"a\"", "name = \"../a\""), "not a lock"),
+            (good.replace("hooks/a.wasm", "hooks/../a.wasm"), "no place for the hook a"),
+            (good.replace("hooks/a.wasm", "hooks/b.wasm"), "no place for the hook a"),
+            (good.replace("hooks/a.wasm", "plugins/a.wasm"), "no place for the hook a"),
+            (good.replace("hooks/a.wasm", "/hooks/a.wasm"), "no place for the hook a"),
+            (good.replace("hooks/a.wasm", "hooks/a.wasm/b"), "no place for the hook a"),
+            (good.replace("hooks/a.wasm", "hooks/a.sig"), "no place for the hook a"),
+            (good.replace("kind = \"hook\"", "kind = \"profile\""), "among the plugins"),
             (format!("{good}\n[[plugins]]{entry}"), "twice"),
             (good.replace("clock", &"x".repeat(1 << 20)), "1 MiB"),
         ] {
@@ -194,5 +327,8 @@ mod tests {
             let error = Lock::read(site).unwrap_err().to_string();
             assert!(error.contains(says) && error.contains(LOCK_FILE), "{says}: {error}");
         }
+        // What an older one wrote is read.
+        std::fs::write(site.join(LOCK_FILE), good.replace("format = 2", "format = 1")).unwrap();
+        assert_eq!(Lock::read(site).unwrap(), lock);
     }
 }

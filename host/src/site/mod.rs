@@ -2,9 +2,11 @@
 //!
 //! `reader` and `field` are the cursor over TOML; `site_file` (with `inventory`), `grants_file`, `hooks`, `layer` and
 //! `command` read one file or entry each; `compose` lays profiles over each other; `check` judges the whole. `login` says
-//! which environments nodes are asked for; `explain` says a declaration in words.
+//! which environments nodes are asked for; `explain` says a declaration in words. `lock` is `windlass.lock`,
+//! `bundle_file` one file that carries what is in it, `together` what is put in place at once.
 //! Neighbours: `cli` loads a site through here; `policy`, `capability` and `run` read the types.
 
+mod bundle_file;
 mod bundled;
 mod check;
 mod command;
@@ -23,18 +25,23 @@ mod reader;
 mod site_file;
 pub mod starter;
 mod template;
+mod together;
 mod types;
 
 #[cfg(test)]
 mod tests;
 
+pub use bundle_file::{BundleFile, BundleFileError};
 pub use bundled::{AUTO, profile_names};
 pub use explain::{Explanation, explain};
 pub use hooks::{HOOK_FILES, HookFileError, file_of as hook_file};
-pub use load::leaves_profile_open;
-pub use lock::{LOCK_FILE, Lock, LockError, Locked, LockedNeeds, replace as replace_file};
+pub use load::{Outline, ProfileHead, leaves_profile_open, profile_head};
+pub use lock::{
+    LOCK_FILE, Lock, LockError, Locked, LockedFile, LockedNeeds, LockedProfile, PROFILE, folder_of,
+};
 pub use login::vars_needed;
 pub(crate) use mistake::count;
 pub use mistake::{Mistake, Place, SiteErrors};
 pub use template::TemplateError;
+pub use together::Together;
 pub use types::*;

@@ -48,10 +48,14 @@ impl Site {
 
     /// Returns the hooks as they are called: in rising order, equals as the file has them.
     pub fn hooks_in_order(&self) -> Vec<&HookBinding> {
-        let mut hooks: Vec<_> = self.hooks.iter().collect();
-        hooks.sort_by_key(|hook| hook.order);
-        hooks
+        in_order(&self.hooks)
     }
+}
+
+pub(super) fn in_order(hooks: &[HookBinding]) -> Vec<&HookBinding> {
+    let mut hooks: Vec<_> = hooks.iter().collect();
+    hooks.sort_by_key(|hook| hook.order);
+    hooks
 }
 
 /// What a site was read from, by name and SHA-256.
@@ -87,12 +91,26 @@ impl Default for AttentionSettings {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which of a site's own files load: all, what is locked, what is locked and signed, what is certified too. Each
+/// asks for what the one before it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Trust {
     Dev,
     Locked,
     Signed,
     Certified,
+}
+
+impl Trust {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Locked => "locked",
+            Self::Signed => "signed",
+            Self::Certified => "certified",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,13 @@
-//! `windlass plugin list | explain | install | remove`.
+//! `windlass plugin list | explain | install | update | remove | sign | bundle`.
 
 use crate::cli::Context;
+use crate::cli::commands::site::site_error;
 use crate::cli::error::{Error, Exit, Result};
-use crate::cli::session::{self, Found, Known, Origin, Standing, known, load};
+use crate::cli::session::{self, Known, Origin, Signed, Standing, known};
 use crate::model::PluginName;
 use crate::policy::Met;
 use crate::report::harmless;
+use crate::site::Outline;
 use camino::Utf8PathBuf;
 
 /// Say which plugins a site has, what each may do, and when it is called
@@ -17,18 +19,19 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// List procedures and hooks: where each comes from, its digest, when it is called
+    /// List procedures, hooks and the site's own profiles: where each comes from, its digest, who signed it
     List,
     /// Say all that is known of one: its file, what it asks for and why, what of that the site grants
     Explain {
-        /// A procedure or a hook
+        /// A procedure, a hook or a profile
         name: String,
     },
-    /// Copy a component into the site, and write its digest into windlass.lock
+    /// Copy a plugin, a profile or a bundle of them into the site, and write digests into windlass.lock
     ///
-    /// Shows what it asks for, and asks. An update that asks for more than was accepted before says what.
+    /// Shows what comes and what it asks for, and asks. An update that asks for more than was accepted before says
+    /// what. The signature beside the file, FILE.sig, comes with it.
     Install {
-        /// The component's file
+        /// A component, a profile (NAME.toml), or what `plugin bundle` wrote
         file: Utf8PathBuf,
         /// Install it unasked
         #[arg(long)]
@@ -37,17 +40,65 @@ enum Command {
         #[arg(long, requires = "yes")]
         accept_needs: bool,
     },
-    /// Take an installed plugin out of the site and out of windlass.lock
-    Remove {
-        /// A procedure or a hook
+    /// Bring an installed plugin or profile anew, from where it came or from a file
+    ///
+    /// Shows both versions and digests, and what it asks for more or less than before; more must be accepted.
+    Update {
+        /// A procedure, a hook or a profile
         name: PluginName,
+        /// The new file, or a bundle that has it; else the one that windlass.lock names
+        file: Option<Utf8PathBuf>,
+        /// Update it unasked
+        #[arg(long)]
+        yes: bool,
+        /// With --yes: also where it asks for more than was accepted before
+        #[arg(long, requires = "yes")]
+        accept_needs: bool,
+    },
+    /// Take an installed plugin or profile out of the site and out of windlass.lock
+    Remove {
+        /// A procedure, a hook or a profile
+        name: PluginName,
+    },
+    /// Sign files for sites that say trust = "signed"; each signature is written beside its file
+    ///
+    /// It is an SSH signature in the namespace windlass-plugin, as `ssh-keygen -Y sign` makes it.
+    Sign {
+        /// A component, a script, a profile or a bundle
+        #[arg(required = true)]
+        files: Vec<Utf8PathBuf>,
+        /// The key's file, private or public; without it, the one key of the ssh agent that is trusted
+        #[arg(long, value_name = "FILE")]
+        key: Option<Utf8PathBuf>,
+    },
+    /// Write what is installed, with signatures and lock, into one file for a site without a network
+    Bundle {
+        /// The file to write
+        #[arg(short, long, value_name = "FILE")]
+        output: Utf8PathBuf,
+        /// What goes in; without names, all that is installed
+        names: Vec<PluginName>,
     },
 }
 
 /// Runs `plugin …`.
 pub fn run(args: &Args, context: &Context) -> Result {
-    let Found { site, .. } = load(context)?;
+    if let Command::Sign { files, key } = &args.command {
+        return session::sign_files(context, &session::Sign { files: files.clone(), key: key.clone() });
+    }
+    // No node is asked, and no profile needed: it may be what is installed.
+    let site = Outline::load(&context.site_dir).map_err(|errors| site_error(context, &errors))?;
     match &args.command {
+        Command::Sign { .. } => Ok(Exit::Done),
+        Command::Update { name, file, yes, accept_needs } => {
+            let (name, file) = (name.clone(), file.clone());
+            let update = session::Update { name, file, yes: *yes, accept_needs: *accept_needs };
+            session::update(context, &site, &update)
+        }
+        Command::Bundle { output, names } => {
+            let carry = session::Carry { output: output.clone(), names: names.clone() };
+            session::carry(context, &site, &carry)
+        }
         Command::Install { file, yes, accept_needs } => {
             let install = session::Install { file: file.clone(), yes: *yes, accept_needs: *accept_needs };
             session::install(context, &site, &install)
@@ -105,6 +156,10 @@ fn remark(known: &Known) -> String {
         Some(Standing::Changed) => Some("NOT what was installed".to_owned()),
         Some(Standing::Locked) | None => None,
     });
+    remarks.extend(known.signature.as_ref().map(|signed| match signed {
+        Signed::By(signer) => format!("signed by {}", harmless(&signer.principal)),
+        Signed::DoesNotCount(_) => "its signature does not count".to_owned(),
+    }));
     if known.shadows.is_some() {
         remarks.push("takes the place of the bundled one".into());
     }
@@ -142,7 +197,8 @@ fn explain(context: &Context, known: &Known) {
     let out = |line: String| context.ui.out(line);
     let summary = known.summary.as_deref().map(harmless).unwrap_or_default();
     let version = known.version.as_deref().map(harmless).unwrap_or_default();
-    out(format!("{} {} {version}: {summary}", known.kind, known.name));
+    let version = if version.is_empty() { version } else { format!(" {version}") };
+    out(format!("{} {}{version}: {summary}", known.kind, known.name));
     let fact = |name: &str, text: String| out(format!("  {name:<9} {text}"));
     let size = known.bytes.map(|bytes| format!(", {} KiB", bytes.div_ceil(1024))).unwrap_or_default();
     fact("from", format!("{}{size}", from(known)));
@@ -161,6 +217,13 @@ fn explain(context: &Context, known: &Known) {
             Standing::NotLocked => "not in it; where trust is not \"dev\", it does not load",
         };
         fact("lock", standing.into());
+    }
+    match &known.signature {
+        Some(Signed::By(signer)) => {
+            fact("signed by", format!("{} ({})", harmless(&signer.principal), harmless(&signer.key)));
+        }
+        Some(Signed::DoesNotCount(why)) => fact("signature", format!("does not count: {}", harmless(why))),
+        None => {}
     }
     if let Some(problem) = &known.problem {
         fact("problem", harmless(problem));
@@ -195,7 +258,7 @@ fn explain(context: &Context, known: &Known) {
         };
         out(format!("            {granted:<15}  {} = [{:?}]", need.list, harmless(&need.pattern)));
     }
-    if known.needs.is_empty() && known.problem.is_none() {
+    if known.needs.is_empty() && known.problem.is_none() && known.kind != "profile" {
         fact("needs", "nothing".into());
     }
 }

@@ -10,7 +10,7 @@ use super::hooks::{Hooks, load_hooks};
 use super::network::enter;
 use super::parameters;
 use super::plugins::load_plugin;
-use super::profile::load_for;
+use super::profile::{Going, load_for};
 use super::runs::{find_run, runs_dir};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
@@ -47,7 +47,9 @@ pub fn again(context: &Context, again: Again) -> Result {
         return Err(Error::new(Exit::Usage, format!("run {run} is over: there is nothing left to do"))
             .hint(format!("windlass runs show {run}")));
     }
-    let Some(StoredRow { row: Row::Began { procedure, parameters, .. }, .. }) = rows.first().cloned() else {
+    let Some(StoredRow { row: Row::Began { procedure, parameters, plugin_digest, .. }, .. }) =
+        rows.first().cloned()
+    else {
         return Err(Error::new(Exit::Fault, format!("the journal of run {run} does not begin as one does")));
     };
     let mut follows = Follows::of_stored(&rows);
@@ -60,11 +62,13 @@ pub fn again(context: &Context, again: Again) -> Result {
         .hint("--break-glass WHY goes on without approval; it is told everywhere"));
     }
     let broken = again.break_glass.as_deref().map(|why| follows.break_glass(why));
-    let site = load_for(context, &rows)?;
+    let going = if again.back { Going::Back } else { Going::On };
+    let site = load_for(context, &rows, going)?;
     let settings = site.procedures.get(&procedure).cloned().unwrap_or_default();
     let runtime = enter(&site)?;
+    let begun = again.back.then_some(plugin_digest.as_str());
     runtime.block_on(async {
-        let plugin = load_plugin(context, &site, &procedure, &settings)?;
+        let plugin = load_plugin(context, &site, &procedure, &settings, begun)?;
         let hooks = match load_hooks(context, &site, &procedure) {
             // The way back waits for no hook; that one is lacking is a difference, which is asked about below.
             Err(error) if again.back => {

@@ -23,10 +23,7 @@ pub fn approve(context: &Context, approve: Approve) -> Result {
     let file = read(&approve.plan)?;
     in_time(&file.plan)?;
     let trust = trust(context)?;
-    let key = match &approve.key {
-        Some(path) => open_key(context, path)?,
-        None => of_agent(&trust)?,
-    };
+    let key = key_for(context, &trust, approve.key.as_deref(), Namespace::Plan)?;
     let now = jiff::Timestamp::now().as_second();
     let signed_by = key.signed_by();
     let person = trust.signers.who(&signed_by, Namespace::Plan, now);
@@ -66,12 +63,25 @@ pub fn approve(context: &Context, approve: Approve) -> Result {
     Ok(Exit::Done)
 }
 
-/// The one key of the agent that is trusted to sign plans.
-fn of_agent(trust: &Trust) -> std::result::Result<SigningKey, Error> {
+/// The key to sign with: of the file that was named, else of the ssh agent.
+pub(super) fn key_for(
+    context: &Context,
+    trust: &Trust,
+    named: Option<&Utf8Path>,
+    namespace: Namespace,
+) -> std::result::Result<SigningKey, Error> {
+    match named {
+        Some(path) => open_key(context, path),
+        None => of_agent(trust, namespace),
+    }
+}
+
+/// The one key of the agent that is trusted to sign in this namespace.
+fn of_agent(trust: &Trust, namespace: Namespace) -> std::result::Result<SigningKey, Error> {
     let now = jiff::Timestamp::now().as_second();
     let mut keys = SigningKey::of_agent().map_err(approval_error)?;
     if trust.exists {
-        keys.retain(|key| trust.signers.who(&key.signed_by(), Namespace::Plan, now).is_ok());
+        keys.retain(|key| trust.signers.who(&key.signed_by(), namespace, now).is_ok());
     }
     match (keys.pop(), keys.len()) {
         (Some(key), 0) => Ok(key),

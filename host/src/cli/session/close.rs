@@ -2,7 +2,7 @@
 
 use super::ending::{fault_error, journal_error};
 use super::network::enter;
-use super::profile::load_for;
+use super::profile::{Going, load_for};
 use super::runs::runs_dir;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
@@ -23,7 +23,7 @@ pub fn close(context: &Context, run: &RunId) -> Result<()> {
         )
         .hint(format!("windlass resume {run}, or windlass rollback {run}")));
     }
-    let site = Arc::new(load_for(context, &rows)?);
+    let site = Arc::new(load_for(context, &rows, Going::Back)?);
     let runtime = enter(&site)?;
     runtime.block_on(async {
         let transports = Transports::new(&site, journal.folder())

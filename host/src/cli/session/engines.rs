@@ -5,7 +5,7 @@ use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::plugin::cache::Cache;
 use crate::plugin::{Engine, Language, ScriptEngine, sha256};
-use crate::site::{Site, Trust};
+use crate::site::Trust;
 use camino::Utf8PathBuf;
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 const FOLDER: &str = "WINDLASS_ENGINES";
 const MAKE: &str = "in windlass's sources, `cargo xtask engines` and then `cargo xtask build` make it";
 
-/// Loads the engine of a language. Compiling one takes seconds, and happens once a machine.
+/// Loads the engine of a language; `trust` is what is asked of the site's own files. Compiling one takes seconds, and happens once a machine.
 pub(super) fn load_engine(
     context: &Context,
-    site: &Site,
+    trust: Trust,
     engine: &Engine,
     cache: &Cache,
     language: Language,
@@ -28,7 +28,7 @@ pub(super) fn load_engine(
     })?;
     let digest = sha256(&bytes);
     let own = own(context)?.remove(language.engine());
-    if own.as_ref() != Some(&digest) && site.trust != Trust::Dev {
+    if own.as_ref() != Some(&digest) && trust != Trust::Dev {
         let why = match &own {
             Some(own) => format!("{own:.12} belongs to this windlass, and {file} is {digest:.12}"),
             None => format!("this windlass was built without engines, and {file} is {digest:.12}"),

@@ -1,6 +1,6 @@
 //! The hooks of a run: those that the site binds to its procedure, loaded, each with the gate of its own grants.
 
-use super::admit::admit;
+use super::admit::{Demand, OwnFile};
 use super::ending::plugin_error;
 use super::engines::load_engine;
 use super::plugins::{gate_of, procedures};
@@ -8,7 +8,7 @@ use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::model::{Digested, PluginName};
 use crate::plugin::cache::Cache;
-use crate::plugin::{Engine, Kind, Language, Plugin, Script, ScriptEngine, sha256};
+use crate::plugin::{Engine, Kind, Language, Plugin, Script, ScriptEngine};
 use crate::policy::{Gate, Rules};
 use crate::run::{Hook, PluginHook};
 use crate::site::{HookBinding, Site, hook_file};
@@ -102,6 +102,7 @@ pub(super) fn load_hooks(context: &Context, site: &Site, procedure: &PluginName)
 struct Loader<'a> {
     context: &'a Context,
     site: &'a Site,
+    demand: Demand,
     engine: Engine,
     cache: Cache,
     engines: HashMap<Language, ScriptEngine>,
@@ -112,7 +113,8 @@ impl<'a> Loader<'a> {
         let engine = crate::plugin::engine(crate::plugin::Profile::Run).map_err(plugin_error)?;
         let cache = Cache::open(context.cache_dir()?.as_std_path())
             .map_err(|error| Error::from_error(Exit::Usage, &error))?;
-        Ok(Self { context, site, engine, cache, engines: HashMap::new() })
+        let demand = Demand::of(context, site.trust)?;
+        Ok(Self { context, site, demand, engine, cache, engines: HashMap::new() })
     }
 
     fn load(&mut self, name: &PluginName) -> Result<Plugin> {
@@ -121,7 +123,8 @@ impl<'a> Loader<'a> {
         })?;
         let bytes = std::fs::read(&file)
             .map_err(|error| Error::new(Exit::Usage, format!("the hook {file} cannot be read: {error}")))?;
-        admit(self.site, Kind::Hook, name, &file, &sha256(&bytes))?;
+        let own = OwnFile { kind: Kind::Hook.as_str(), name, path: &file, bytes: &bytes };
+        let admitted = self.demand.admit(&self.site.dir, &own)?;
         let unusable = |error| {
             plugin_error(error).hint(format!(
                 "[[hooks]] in site.toml binds {name}: put the right file there, or take the binding out"
@@ -150,6 +153,7 @@ impl<'a> Loader<'a> {
             )
             .hint(format!("call the file {}.wasm, or the hook {name} in its manifest", plugin.name())));
         }
+        admitted.holds(plugin.manifest())?;
         Ok(plugin)
     }
 
@@ -158,7 +162,8 @@ impl<'a> Loader<'a> {
         match self.engines.entry(language) {
             Entry::Occupied(there) => Ok(there.into_mut()),
             Entry::Vacant(free) => {
-                let engine = load_engine(self.context, self.site, &self.engine, &self.cache, language)?;
+                let engine =
+                    load_engine(self.context, self.demand.trust, &self.engine, &self.cache, language)?;
                 Ok(free.insert(engine))
             }
         }

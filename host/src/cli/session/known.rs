@@ -1,14 +1,15 @@
-//! The plugins that a site knows: bundled ones, its own procedures, and what lies in its `hooks/`. Their files are
-//! read and nothing of them is run.
+//! The plugins that a site knows: bundled ones, its own procedures, and what lies in its `hooks/`; and its own
+//! profiles. Their files are read and nothing of them is run.
 
+use super::admit::{Demand, Signature, signature};
 use super::plugins::rules;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
-use crate::model::PluginName;
+use crate::model::{PluginName, Signer};
 use crate::plugin::bundle::Bundle;
 use crate::plugin::{Kind, Manifest, PluginError, manifest_of, sha256};
 use crate::policy::{Met, Rules};
-use crate::site::{HOOK_FILES, HookBinding, HookFileError, Lock, Site, hook_file};
+use crate::site::{HOOK_FILES, HookBinding, HookFileError, Lock, Outline, PROFILE, hook_file, profile_head};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
@@ -26,7 +27,7 @@ pub enum Origin {
 #[derive(Debug, Clone, Serialize)]
 pub struct Known {
     pub name: PluginName,
-    /// `procedure` or `hook`.
+    /// `procedure`, `hook` or `profile`.
     pub kind: &'static str,
     pub origin: Origin,
     /// Relative to the site; none: it is inside the binary.
@@ -46,8 +47,19 @@ pub struct Known {
     pub needs: Vec<Needed>,
     /// How a file of the site's stands in `windlass.lock`.
     pub lock: Option<Standing>,
+    /// The signature beside a file of the site's.
+    pub signature: Option<Signed>,
     /// Why it cannot be loaded.
     pub problem: Option<String>,
+}
+
+/// Whether a signature counts here and now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signed {
+    By(Signer),
+    /// Why not.
+    DoesNotCount(String),
 }
 
 /// How a file stands in the lock.
@@ -84,8 +96,8 @@ pub struct Needed {
     pub granted: Met,
 }
 
-/// Returns every plugin that a site knows: procedures by name, then hooks by name.
-pub fn known(context: &Context, site: &Site) -> Result<Vec<Known>> {
+/// Returns every plugin that a site knows: procedures by name, then hooks, then its own profiles.
+pub fn known(context: &Context, site: &Outline) -> Result<Vec<Known>> {
     let lock = Lock::read(&site.dir).map_err(|error| Error::from_error(Exit::Usage, &error))?;
     let mut all = Vec::new();
     let bundle = context.bundle.map(Bundle::open).transpose();
@@ -120,23 +132,63 @@ pub fn known(context: &Context, site: &Site) -> Result<Vec<Known>> {
         hook.called = called(site, &name);
         all.push(hook);
     }
+    all.extend(profiles(site));
+    let demand = Demand::of(context, site.trust)?;
     for one in all.iter_mut().filter(|one| one.origin == Origin::Site && one.digest.is_some()) {
-        one.lock = Some(match lock.find(one.kind, &one.name) {
-            Some(locked) if Some(&locked.sha256) == one.digest.as_ref() => Standing::Locked,
+        if let Some(path) = one.file.as_ref().map(|file| site.dir.join(file)) {
+            // What could not be read again has another digest now, and no signature of it counts.
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            one.signature = match signature(&demand.roots, &path, &bytes)? {
+                Signature::None => None,
+                Signature::Of(signer) => Some(Signed::By(signer)),
+                Signature::Not(why) => Some(Signed::DoesNotCount(why.to_string())),
+            };
+        }
+        one.lock = Some(match lock.file(one.kind, &one.name) {
+            Some(locked) if Some(locked.sha256) == one.digest.as_deref() => Standing::Locked,
             Some(_) => Standing::Changed,
             None => Standing::NotLocked,
         });
     }
     all.sort_by(|one, other| {
         // Procedures first; the one that runs before the one whose place it takes.
-        let key = |known: &Known| (known.kind != "procedure", known.name.clone(), known.shadowed);
+        let rank = |kind: &str| ["procedure", "hook", PROFILE].iter().position(|known| *known == kind);
+        let key = |known: &Known| (rank(known.kind), known.name.clone(), known.shadowed);
         key(one).cmp(&key(other))
     });
     Ok(all)
 }
 
+/// The site's own.
+fn profiles(site: &Outline) -> Vec<Known> {
+    let mut found = Vec::new();
+    for entry in site.dir.join("profiles").read_dir_utf8().into_iter().flatten().flatten() {
+        let path = entry.into_path();
+        let Some(name) = path.file_stem().and_then(|stem| PluginName::new(stem).ok()) else { continue };
+        if path.extension() != Some("toml") {
+            continue;
+        }
+        let file = Utf8Path::new("profiles").join(path.file_name().unwrap_or_default());
+        let mut one = Known { file: Some(file.clone()), ..Known::of(&name, PROFILE) };
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                one.digest = Some(sha256(&bytes));
+                one.bytes = Some(bytes.len());
+                match std::str::from_utf8(&bytes).map(|text| profile_head(&file, name.as_str(), text)) {
+                    Ok(Ok(head)) => one.summary = Some(head.title.unwrap_or_default()),
+                    Ok(Err(errors)) => one.problem = errors.mistakes.first().map(ToString::to_string),
+                    Err(_) => one.problem = Some(format!("{file} is not UTF-8 text")),
+                }
+            }
+            Err(error) => one.problem = Some(format!("{file} cannot be read: {error}")),
+        }
+        found.push(one);
+    }
+    found
+}
+
 /// Those that are bound, and those that only lie there.
-fn hooks(site: &Site) -> Vec<PluginName> {
+fn hooks(site: &Outline) -> Vec<PluginName> {
     let mut names: Vec<PluginName> = site.hooks.iter().map(|binding| binding.plugin.clone()).collect();
     let entries = site.dir.join("hooks").read_dir_utf8().into_iter().flatten().flatten();
     names.extend(entries.filter_map(|entry| {
@@ -151,7 +203,7 @@ fn hooks(site: &Site) -> Vec<PluginName> {
     names
 }
 
-fn called(site: &Site, name: &PluginName) -> Vec<Called> {
+fn called(site: &Outline, name: &PluginName) -> Vec<Called> {
     let same =
         |one: &HookBinding, other: &HookBinding| one.procedure == other.procedure && one.at == other.at;
     let of = |binding: &HookBinding| {
@@ -167,7 +219,7 @@ fn called(site: &Site, name: &PluginName) -> Vec<Called> {
     site.hooks.iter().filter(|binding| binding.plugin == *name).map(of).collect()
 }
 
-fn from_file(site: &Site, name: &PluginName, kind: Kind, path: &Utf8Path) -> Result<Known> {
+fn from_file(site: &Outline, name: &PluginName, kind: Kind, path: &Utf8Path) -> Result<Known> {
     let mut one = Known { file: Some(path.to_owned()), ..Known::new(name, kind) };
     let bytes = match std::fs::read(site.dir.join(path)) {
         Ok(bytes) => bytes,
@@ -199,9 +251,13 @@ fn whole(error: &PluginError) -> String {
 
 impl Known {
     fn new(name: &PluginName, kind: Kind) -> Self {
+        Self::of(name, kind.as_str())
+    }
+
+    fn of(name: &PluginName, kind: &'static str) -> Self {
         Self {
             name: name.clone(),
-            kind: kind.as_str(),
+            kind,
             origin: Origin::Site,
             file: None,
             digest: None,
@@ -214,12 +270,13 @@ impl Known {
             called: Vec::new(),
             needs: Vec::new(),
             lock: None,
+            signature: None,
             problem: None,
         }
     }
 
     /// `bundled`: where the site says nothing, it has what it asks for.
-    fn describe(&mut self, site: &Site, manifest: &Manifest, bundled: bool) -> Result<()> {
+    fn describe(&mut self, site: &Outline, manifest: &Manifest, bundled: bool) -> Result<()> {
         self.version = Some(manifest.version.clone());
         self.api = Some(manifest.api.clone());
         self.summary = Some(manifest.summary.clone());

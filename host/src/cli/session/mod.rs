@@ -4,7 +4,7 @@
 //! and hands it to the machine of `run`; `plan` does the same
 //! with a ground that only looks; `ending` says how that came out.
 //! `approve` signs a plan, `authority` says whether a run may begin, and `follow` holds it to its plan. `plugins` finds the plugin and its
-//! gate, `hooks` those of the site, `engines` what runs scripts, `known` tells of all of them, `admit` says which may be loaded, `install` brings them, `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
+//! gate, `hooks` those of the site, `engines` what runs scripts, `known` tells of all of them, `admit` says which may be loaded; `install` names what is to come into a site, `incoming` reads it, `bring` puts it there, `carry` takes it along, `sign` signs it; `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
 //! the key set of nodes, `status` looks at all of them, `standing` says what earlier runs have left, `runs` finds runs by the beginning of their ids.
 
 mod admit;
@@ -13,6 +13,8 @@ mod again;
 mod approve;
 mod ask;
 mod authority;
+mod bring;
+mod carry;
 mod close;
 mod controller;
 mod differences;
@@ -21,6 +23,7 @@ mod ending;
 mod engines;
 mod follow;
 mod hooks;
+mod incoming;
 mod install;
 mod keyring;
 mod known;
@@ -32,6 +35,7 @@ mod prepare;
 mod profile;
 mod runs;
 mod show;
+mod sign;
 mod standing;
 mod start;
 mod status;
@@ -40,18 +44,20 @@ mod verify;
 pub use adopt::{Adopt, adopt};
 pub use again::{Again, again};
 pub use approve::{Approve, approve};
+pub use carry::{Carry, carry};
 pub use close::close;
 pub use differences::Difference;
 pub use drive::LeaseArgs;
 pub use ending::journal_error;
 pub use hooks::check_bindings;
-pub use install::{Install, install, remove};
+pub use install::{Install, Update, install, remove, update};
 pub use keyring::{OnNode, keyring_of, on_managers, on_nodes};
-pub use known::{Known, Origin, Standing, known};
+pub use known::{Known, Origin, Signed, Standing, known};
 pub use network::{one_thread, site};
 pub use plan::{Make, plan};
 pub use profile::{Found, candidates, load};
 pub use runs::{find_run, newest_or, runs_dir};
+pub use sign::{Sign, sign_files};
 pub use standing::Journals;
 pub use start::{Start, start};
 pub use status::status;

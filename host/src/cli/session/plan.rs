@@ -55,7 +55,7 @@ pub fn plan(context: &Context, make: Make) -> Result {
     let runtime = enter(&site)?;
     let made = runtime.block_on(async {
         let settings = site.procedures.get(&name).cloned().unwrap_or_default();
-        let plugin = load_plugin(context, &site, &name, &settings)?;
+        let plugin = load_plugin(context, &site, &name, &settings, None)?;
         let (described, parameters) = settle(&plugin, &site, &settings, &make.params).await?;
         let hooks = load_hooks(context, &site, &name)?;
         let standing = Arc::new(Journals::of(context, &site)?);

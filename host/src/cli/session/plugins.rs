@@ -1,6 +1,6 @@
 //! The plugin of a run, and the gate between it and the site.
 
-use super::admit::admit;
+use super::admit::{Admitted, Demand, OwnFile};
 use super::ending::plugin_error;
 use crate::capability::secrets::PasswordPolicy;
 use crate::cli::Context;
@@ -10,11 +10,13 @@ use crate::plugin::{Kind, Plugin, bundle::Bundle, sha256};
 use crate::policy::{Gate, Rules};
 use crate::site::{GrantBlock, ProcedureSettings, Site};
 
+/// Loads the plugin of a run. One of the digest `begun` was let through when the run began, which is taken back now.
 pub(super) fn load_plugin(
     context: &Context,
     site: &Site,
     name: &PluginName,
     settings: &ProcedureSettings,
+    begun: Option<&str>,
 ) -> std::result::Result<Plugin, Error> {
     let engine = crate::plugin::engine(crate::plugin::Profile::Run).map_err(plugin_error)?;
     if let Some(path) = settings.params.get("plugin") {
@@ -25,7 +27,14 @@ pub(super) fn load_plugin(
                 format!("the plugin {path} of [procedures.{name}] cannot be read: {error}"),
             )
         })?;
-        admit(site, Kind::Procedure, name, &path, &sha256(&bytes))?;
+        let own = OwnFile { kind: Kind::Procedure.as_str(), name, path: &path, bytes: &bytes };
+        let admitted = match Demand::of(context, site.trust)?.admit(&site.dir, &own) {
+            Err(error) if begun == Some(sha256(&bytes).as_str()) => {
+                context.ui.warn(format!("{}; the run began with it", error.message));
+                Admitted::default()
+            }
+            admitted => admitted?,
+        };
         let plugin = Plugin::compile(&engine, path.as_str(), &bytes).map_err(|error| {
             plugin_error(error).hint(format!("the plugin is {path}, from [procedures.{name}] in site.toml"))
         })?;
@@ -35,6 +44,7 @@ pub(super) fn load_plugin(
                 format!("{path} is the plugin {}, and [procedures.{name}] wants {name}", plugin.name()),
             ));
         }
+        admitted.holds(plugin.manifest())?;
         return Ok(plugin);
     }
     let Some(embedded) = context.bundle else {

@@ -1,13 +1,16 @@
 //! Which profile a site has. Where it leaves that to its nodes they are asked, once: a run's journal keeps the
 //! answer, and what goes on with the run asks no more.
 
+use super::admit::{Demand, OwnFile};
 use super::network::{check_folder, enter};
 use crate::capability::nodes::{Looked, NodesError, look_for, recognise};
 use crate::cli::Context;
 use crate::cli::commands::site::site_error;
 use crate::cli::error::{Error, Exit};
 use crate::journal::{Row, StoredRow};
-use crate::site::{Site, SiteErrors, count, leaves_profile_open, profile_names};
+use crate::model::{Digested, PluginName};
+use crate::plugin::sha256;
+use crate::site::{PROFILE, Site, SiteErrors, count, leaves_profile_open, profile_names};
 use crate::transport::Transports;
 
 type Result<T> = std::result::Result<T, Error>;
@@ -25,11 +28,61 @@ pub fn load(context: &Context) -> Result<Found> {
         return ask(context);
     }
     let site = Site::load(&context.site_dir).map_err(|errors| site_error(context, &errors))?;
+    admit_profiles(context, &site, &[])?;
     Ok(Found { site, told: Vec::new() })
 }
 
+/// Lets a site's own profiles through by what it trusts, as its plugins: a profile says what commands are. Those of
+/// `begun` were let through when a run began.
+fn admit_profiles(context: &Context, site: &Site, begun: &[Digested]) -> Result<()> {
+    let own: Vec<_> =
+        site.digests.profile.iter().filter(|digested| digested.name.starts_with("profiles/")).collect();
+    if own.is_empty() {
+        return Ok(());
+    }
+    let demand = Demand::of(context, site.trust)?;
+    let mut first: Option<Error> = None;
+    for digested in own {
+        let path = site.dir.join(&digested.name);
+        let bytes = std::fs::read(&path).map_err(|error| {
+            Error::new(Exit::Usage, format!("the profile {path} cannot be read: {error}"))
+        })?;
+        if sha256(&bytes) != digested.sha256 {
+            return Err(Error::new(
+                Exit::Refused,
+                format!("{} was changed while it was read", digested.name),
+            )
+            .hint("do it again"));
+        }
+        let name = PluginName::new(path.file_stem().unwrap_or_default())
+            .map_err(|error| Error::from_error(Exit::Usage, &error))?;
+        let own = OwnFile { kind: PROFILE, name: &name, path: &path, bytes: &bytes };
+        if let Err(error) = demand.admit(&site.dir, &own) {
+            if begun.contains(digested) {
+                context.ui.warn(format!("{}; the run began with it", error.message));
+                continue;
+            }
+            // What is to be typed for all of them is said at once.
+            match &mut first {
+                None => first = Some(error),
+                Some(first) => first.hints.extend(error.hints),
+            }
+        }
+    }
+    first.map_or(Ok(()), Err)
+}
+
+/// What a run that has begun is loaded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Going {
+    On,
+    /// It is taken back, closed or looked at. What it began with is enough for that: whose key has expired since, or
+    /// what was taken out of the lock, holds nobody up on the way back.
+    Back,
+}
+
 /// Loads the site of a run that has begun: under the profile that was found then, whatever the nodes would say now.
-pub fn load_for(context: &Context, rows: &[StoredRow]) -> Result<Site> {
+pub fn load_for(context: &Context, rows: &[StoredRow], going: Going) -> Result<Site> {
     let found = rows.iter().find_map(|stored| match &stored.row {
         Row::ProfileFound { profile, .. } => Some(profile),
         _ => None,
@@ -38,7 +91,18 @@ pub fn load_for(context: &Context, rows: &[StoredRow]) -> Result<Site> {
         Some(profile) => {
             Site::load_as(&context.site_dir, profile).map_err(|errors| site_error(context, &errors))
         }
-        None => load(context).map(|found| found.site),
+        None if going == Going::On || leaves_profile_open(&context.site_dir) => {
+            load(context).map(|found| found.site)
+        }
+        None => {
+            let site = Site::load(&context.site_dir).map_err(|errors| site_error(context, &errors))?;
+            let begun = rows.iter().find_map(|stored| match &stored.row {
+                Row::Began { files, .. } => Some(files.as_slice()),
+                _ => None,
+            });
+            admit_profiles(context, &site, begun.unwrap_or_default())?;
+            Ok(site)
+        }
     }
 }
 

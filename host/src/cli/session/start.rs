@@ -49,7 +49,7 @@ pub fn start(context: &Context, start: Start) -> Result {
         (None, None) => return Err(Error::new(Exit::Usage, "name a procedure, or a plan with --plan")),
     };
     let settings = site.procedures.get(&name).cloned().unwrap_or_default();
-    let plugin = load_plugin(context, &site, &name, &settings)?;
+    let plugin = load_plugin(context, &site, &name, &settings, None)?;
     let taken = match start.practice {
         true => Taken::Nothing,
         false => authority::taken(context, &plugin, &settings, file, start.break_glass)?,

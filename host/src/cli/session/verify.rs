@@ -1,7 +1,7 @@
 //! `windlass runs verify --nodes`: a journal beside what the managers hold of it.
 
 use super::network::enter;
-use super::profile::load_for;
+use super::profile::{Going, load_for};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::journal::Reading;
@@ -55,7 +55,7 @@ impl Beside {
 
 /// Asks every manager for the head of its mirror.
 pub fn beside(context: &Context, run: &RunId, reading: &Reading) -> Result<Vec<Beside>> {
-    let site = load_for(context, &reading.understood())?;
+    let site = load_for(context, &reading.understood(), Going::Back)?;
     let runtime = enter(&site)?;
     runtime.block_on(async {
         let folder = super::runs_dir(context)?.join(run.as_str());
