@@ -288,39 +288,6 @@ fn hostile_scripts_are_contained() {
     }
 }
 
-/// `WINDLASS_TIMES=1`: what a call takes, for whoever changes an engine; the bench measures it properly.
-#[test]
-fn a_call_of_an_engine_takes_a_moment() {
-    if std::env::var_os("WINDLASS_TIMES").is_none() {
-        return;
-    }
-    for language in Language::ALL {
-        let Some(engine) = engine_of(language) else { return };
-        let body =
-            if language == Language::Python { "note('x' + event.node)" } else { "note('x' + event.node)" };
-        let plugin = Plugin::script(&engine, script(language, body));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut times: Vec<_> = (0..50)
-            .map(|_| {
-                let began = std::time::Instant::now();
-                runtime
-                    .block_on(plugin.hook_handle(&mut Recorder::new(willing), &event("before-step")))
-                    .unwrap()
-                    .unwrap();
-                began.elapsed()
-            })
-            .collect();
-        times.sort();
-        println!(
-            "{language}: {:?} to {:?}, median {:?}; memory {}",
-            times[0],
-            times[49],
-            times[25],
-            plugin.usage().memory >> 20
-        );
-    }
-}
-
 /// A file of the repository, or one that was built.
 fn read(path: std::path::PathBuf) -> Option<Vec<u8>> {
     let bytes = std::fs::read(&path);
