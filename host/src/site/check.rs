@@ -1,9 +1,10 @@
 //! What is judged with the whole site in view: the inventory, and how users are reached.
 
-use super::mistake::{Reading, nearest, shown};
+use super::mistake::{Place, Reading, nearest, shown};
 use super::reader::Located;
 use super::site_file::SiteFile;
 use super::types::*;
+use crate::model::NodeName;
 use indexmap::IndexMap;
 
 pub(super) fn inventory(reading: &Reading, site: &SiteFile) {
@@ -53,10 +54,20 @@ pub(super) fn inventory(reading: &Reading, site: &SiteFile) {
 
 /// The lease lies on the managers: without one no run can start.
 pub(super) fn managers(reading: &Reading, site: &SiteFile, profile: &Profile) {
-    let groups = || site.nodes.values().flat_map(|node| &node.value.groups);
-    if !site.nodes.is_empty() && !groups().any(|group| *group == profile.managers) {
+    managers_of(reading, &site.place, &site.nodes, profile);
+}
+
+/// The same of a scenario's nodes.
+pub(super) fn managers_of(
+    reading: &Reading,
+    place: &Place,
+    nodes: &IndexMap<NodeName, Located<Node>>,
+    profile: &Profile,
+) {
+    let groups = || nodes.values().flat_map(|node| &node.value.groups);
+    if !nodes.is_empty() && !groups().any(|group| *group == profile.managers) {
         reading.mistake_near(
-            &site.place,
+            place,
             format!(
                 "no node is in the group {}, whose nodes carry the lease and the health table: \
                  say groups = [{:?}] in their [nodes.NAME]; groups in use: {}",

@@ -21,6 +21,14 @@ pub(super) struct Composed {
     pub paths: IndexMap<String, super::mistake::Place>,
 }
 
+impl Composed {
+    /// Whether a template of the profile has this variable.
+    pub fn uses(&self, variable: &str) -> bool {
+        let of = |reference: &Reference| reference.target == Target::Variable && reference.name == variable;
+        self.references.iter().any(of)
+    }
+}
+
 /// Lays `over` onto `base`, entry by entry, whole.
 pub(super) fn lay(reading: &Reading, base: Layer, over: Layer) -> Layer {
     let mut merged = base;

@@ -147,6 +147,18 @@ fn file(site: &Site, file: &FileDeclaration) -> Vec<Entry> {
     facts.add_if(file.guessable, "guessable", "no fingerprint of it is taken");
     facts.add_if(file.read_only, "read only", "Windlass never writes it");
     facts.add(
+        "holds",
+        match &file.holds {
+            Holds::Bytes => String::new(),
+            Holds::Certificate { issuer: None } => "a certificate that signs itself".to_owned(),
+            Holds::Certificate { issuer: Some(issuer) } => {
+                format!("a certificate issued by that of {issuer}")
+            }
+            Holds::Key { of } => format!("the key of {of}"),
+            Holds::KeySet => "a key set".to_owned(),
+        },
+    );
+    facts.add(
         "written by",
         commands_where(site, |command| {
             command.consequences.writes.iter().any(|written| match written {

@@ -50,22 +50,7 @@ pub(super) fn read(mut top: Table<'_>) -> GrantsFile {
     let mut file = GrantsFile::default();
     for (field, mut table) in top.named("grants") {
         let plugin = field.key_name::<PluginName>();
-        let mut patterns = |key, subject| -> Vec<String> {
-            let located = table.texts(key);
-            let texts = located.iter().map(|pattern| pattern.value.clone()).collect();
-            file.patterns.extend(located.into_iter().map(|pattern| (subject, pattern)));
-            texts
-        };
-        let mut block = GrantBlock {
-            commands: patterns("commands", Subject::Command),
-            files: patterns("files", Subject::File),
-            endpoints: patterns("endpoints", Subject::Endpoint),
-            crypto: patterns("crypto", Subject::Crypto),
-            keyring: patterns("keyring", Subject::Keyring),
-            secrets: patterns("secrets", Subject::Secret),
-            general: patterns("general", Subject::General),
-            digest: None,
-        };
+        let mut block = read_patterns(&mut table, &mut file.patterns);
         if let Some(digest) = table.text("digest") {
             if digest.value.len() == 64
                 && digest.value.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
@@ -85,6 +70,29 @@ pub(super) fn read(mut top: Table<'_>) -> GrantsFile {
     }
     top.finish("grants.toml");
     file
+}
+
+/// Reads the lists of one block.
+pub(super) fn read_patterns(
+    table: &mut Table<'_>,
+    patterns: &mut Vec<(Subject, Located<String>)>,
+) -> GrantBlock {
+    let mut list = |key, subject| -> Vec<String> {
+        let located = table.texts(key);
+        let texts = located.iter().map(|pattern| pattern.value.clone()).collect();
+        patterns.extend(located.into_iter().map(|pattern| (subject, pattern)));
+        texts
+    };
+    GrantBlock {
+        commands: list("commands", Subject::Command),
+        files: list("files", Subject::File),
+        endpoints: list("endpoints", Subject::Endpoint),
+        crypto: list("crypto", Subject::Crypto),
+        keyring: list("keyring", Subject::Keyring),
+        secrets: list("secrets", Subject::Secret),
+        general: list("general", Subject::General),
+        digest: None,
+    }
 }
 
 /// Checks every name in the patterns.

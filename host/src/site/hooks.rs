@@ -2,11 +2,11 @@
 
 use super::field::Field;
 use super::grants_file::ROLES;
-use super::mistake::{Reading, nearest, shown};
+use super::mistake::{Place, Reading, nearest, shown};
 use super::reader::{Located, Table};
 use super::site_file::SiteFile;
-use super::types::{HookAt, HookBinding, Steps};
-use crate::model::{PluginName, StepId};
+use super::types::{HookAt, HookBinding, Node, Steps};
+use crate::model::{NodeName, PluginName, StepId};
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 use std::time::Duration;
@@ -52,7 +52,7 @@ fn read_one(mut table: Table<'_>) -> Option<Located<HookBinding>> {
     Some(Located { value: binding, place })
 }
 
-fn bound(table: &mut Table<'_>) -> Option<Located<(PluginName, HookAt)>> {
+pub(super) fn bound(table: &mut Table<'_>) -> Option<Located<(PluginName, HookAt)>> {
     let keys = ["before", "after", "on"].map(|key| table.field(key));
     let mut given = keys.iter().flatten();
     let Some(field) = given.next() else {
@@ -115,21 +115,7 @@ fn told(field: &Field<'_>, text: &str) -> Option<(PluginName, HookAt)> {
 /// Judged with the whole site in view. Whether the strategy has the step, the procedure knows.
 pub(super) fn check(reading: &Reading, site: &SiteFile) {
     for (at, hook) in site.hooks.iter().enumerate() {
-        if let HookAt::BeforeStep(Steps::One(step)) | HookAt::AfterStep(Steps::One(step)) = &hook.value.at
-            && let Some((_, node)) = step.as_str().split_once('@')
-            && !ROLES.contains(&node)
-            && !site.nodes.contains_key(node)
-        {
-            reading.mistake_near(
-                &hook.place,
-                format!(
-                    "{} names no node of the site: {}; a node, first or second stands after the @",
-                    shown(&hook.value.event()),
-                    shown(node)
-                ),
-                nearest(node, site.nodes.keys().map(|name| name.as_str()).chain(ROLES.iter().copied())),
-            );
-        }
+        check_place(reading, &hook.place, &hook.value.event(), &hook.value.at, &site.nodes);
         let twin = site.hooks.iter().take(at).find(|other| other.value.meets_with(&hook.value));
         if let Some(twin) = twin {
             reading.mistake(
@@ -143,6 +129,31 @@ pub(super) fn check(reading: &Reading, site: &SiteFile) {
                 ),
             );
         }
+    }
+}
+
+/// What stands behind the @ of an event's step is a node of the site, or a role.
+pub(super) fn check_place(
+    reading: &Reading,
+    place: &Place,
+    event: &str,
+    at: &HookAt,
+    nodes: &IndexMap<NodeName, Located<Node>>,
+) {
+    if let Some(step) = at.step()
+        && let Some((_, node)) = step.as_str().split_once('@')
+        && !ROLES.contains(&node)
+        && !nodes.contains_key(node)
+    {
+        reading.mistake_near(
+            place,
+            format!(
+                "{} names no node of the site: {}; a node, first or second stands after the @",
+                shown(event),
+                shown(node)
+            ),
+            nearest(node, nodes.keys().map(|name| name.as_str()).chain(ROLES.iter().copied())),
+        );
     }
 }
 

@@ -225,10 +225,56 @@ fn read_file(name: FileName, mut table: Table<'_>) -> FileDeclaration {
         field.mistake(format!("{} is {mode:04o}: everybody could use a secret file", field.path));
     }
     let read_only = table.flag("read_only").unwrap_or(false);
+    let holds = read_holds(&mut table);
     table.finish("[files.NAME]");
     // Where the path is missing or wrong, a mistake is recorded, and the value is never used.
     let path = path.unwrap_or(Template { parts: Vec::new() });
-    FileDeclaration { name, path, mode, owner, secret, guessable, read_only }
+    FileDeclaration { name, path, mode, owner, secret, guessable, read_only, holds }
+}
+
+/// What a file is, with the other file that this hangs on.
+fn read_holds(table: &mut Table<'_>) -> Holds {
+    #[derive(Clone, Copy)]
+    enum Word {
+        Bytes,
+        Certificate,
+        Key,
+        KeySet,
+    }
+    const WORDS: &[(&str, Word)] = &[
+        ("bytes", Word::Bytes),
+        ("certificate", Word::Certificate),
+        ("key", Word::Key),
+        ("key-set", Word::KeySet),
+    ];
+    let word = table.word("holds", WORDS).unwrap_or(Word::Bytes);
+    let by = table.to_string();
+    let mut named = |key: &'static str| {
+        let field = table.field(key)?;
+        let file = field.name::<FileName>()?;
+        field.source.reading.refer(Target::File, file.as_str(), &field.place, format!("{key} of {by}"));
+        Some((field, file))
+    };
+    let (issuer, of) = (named("issuer"), named("of"));
+    for (given, fits, of_what) in [
+        (&issuer, matches!(word, Word::Certificate), "a certificate"),
+        (&of, matches!(word, Word::Key), "a key"),
+    ] {
+        if let (Some((field, _)), false) = (given, fits) {
+            field.mistake(format!("{} is for what holds {of_what}", field.path));
+        }
+    }
+    match (word, of) {
+        (Word::Bytes, _) => Holds::Bytes,
+        (Word::KeySet, _) => Holds::KeySet,
+        (Word::Certificate, _) => Holds::Certificate { issuer: issuer.map(|(_, file)| file) },
+        (Word::Key, Some((_, of))) => Holds::Key { of },
+        (Word::Key, None) => {
+            table
+                .mistake(format!("{table} holds a key and does not say of which certificate: of = \"FILE\""));
+            Holds::Bytes
+        }
+    }
 }
 
 /// Octal, as `"0600"`; `"keep"` is none.

@@ -113,13 +113,13 @@ fn digest() -> aws_lc_rs::digest::Context {
     aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256)
 }
 
-struct Loading<'a> {
+pub(super) struct Loading<'a> {
     dir: &'a Utf8Path,
     /// The profile for a site that names none.
     found: Option<&'a str>,
-    reading: Reading,
+    pub reading: Reading,
     /// In the order read, for the order of mistakes.
-    files: Vec<Arc<str>>,
+    pub files: Vec<Arc<str>>,
     digest: aws_lc_rs::digest::Context,
     digests: Digests,
 }
@@ -134,6 +134,16 @@ impl<'a> Loading<'a> {
             digest: digest(),
             digests: Digests::default(),
         }
+    }
+
+    /// For a scenario of the project in `dir`.
+    pub fn of_scenario(dir: &'a Utf8Path) -> Self {
+        Self::new(dir, None)
+    }
+
+    /// How a file of the project is called in mistakes.
+    pub fn shown(&self, file: &Utf8Path) -> String {
+        file.strip_prefix(self.dir).unwrap_or(file).to_string()
     }
 
     /// What the site itself says, with mistakes recorded.
@@ -239,7 +249,7 @@ impl<'a> Loading<'a> {
         Some(Located { value: found.to_owned(), place: named.place.clone() })
     }
 
-    fn source<T>(
+    pub fn source<T>(
         &mut self,
         file: &str,
         text: &str,
@@ -255,7 +265,7 @@ impl<'a> Loading<'a> {
     }
 
     /// Returns the profile with all that it extends laid under it.
-    fn layers(&mut self, wanted: &Located<String>) -> Option<Layer> {
+    pub fn layers(&mut self, wanted: &Located<String>) -> Option<Layer> {
         let mut chain: Vec<Layer> = Vec::new();
         let mut next = Some(wanted.clone());
         while let Some(wanted) = next.take() {
@@ -381,7 +391,7 @@ impl<'a> Loading<'a> {
     }
 }
 
-fn read_text(path: &Utf8Path, absent: &str) -> Result<String, String> {
+pub(super) fn read_text(path: &Utf8Path, absent: &str) -> Result<String, String> {
     let why = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => absent.to_owned(),
         _ => format!("it cannot be read: {error}"),

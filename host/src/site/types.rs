@@ -421,6 +421,23 @@ pub struct FileDeclaration {
     pub guessable: bool,
     /// Windlass may look, and never writes.
     pub read_only: bool,
+    /// What a rehearsal puts there.
+    pub holds: Holds,
+}
+
+/// What a file of the product is: what a simulated cluster has there at first, and what a command that writes it
+/// makes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Holds {
+    /// Bytes that nobody reads.
+    #[default]
+    Bytes,
+    /// A certificate: issued by the one in another file of its node, or signed by itself.
+    Certificate { issuer: Option<FileName> },
+    /// The private key of the certificate in another file of its node.
+    Key { of: FileName },
+    /// A key set, the same on every node.
+    KeySet,
 }
 
 #[derive(Debug, Clone)]

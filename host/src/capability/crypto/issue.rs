@@ -25,6 +25,9 @@ const MOST_DAYS: u32 = 36_525;
 const MOST_NAMES: usize = 100;
 const EMAIL_ADDRESS: &[u64] = &[1, 2, 840, 113549, 1, 9, 1];
 
+/// The serial number of a certificate, of which 126 bits count.
+pub type Serial = [u8; 16];
+
 /// What a leaf certificate is to say.
 #[derive(Debug, Clone, Copy)]
 pub struct LeafRequest<'a> {
@@ -47,7 +50,18 @@ pub fn self_sign(
     days: u32,
     now: i64,
 ) -> Result<CertificateDer<'static>, CryptoError> {
-    let mut params = parameters(subject, days, now)?;
+    self_sign_numbered(key, subject, days, now, serial()?)
+}
+
+/// As [`self_sign`], with a serial number that is given: the same again from the same RSA key.
+pub fn self_sign_numbered(
+    key: &PrivateKey,
+    subject: &[Entry],
+    days: u32,
+    now: i64,
+    serial: Serial,
+) -> Result<CertificateDer<'static>, CryptoError> {
+    let mut params = parameters(subject, days, now, serial)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let made = params.self_signed(key).map_err(|_| FAILED)?;
@@ -63,6 +77,17 @@ pub fn issue(
     request: LeafRequest<'_>,
     now: i64,
 ) -> Result<CertificateDer<'static>, CryptoError> {
+    issue_numbered(ca, ca_key, request, now, serial()?)
+}
+
+/// As [`issue`], with a serial number that is given.
+pub fn issue_numbered(
+    ca: &[u8],
+    ca_key: &PrivateKey,
+    request: LeafRequest<'_>,
+    now: i64,
+    serial: Serial,
+) -> Result<CertificateDer<'static>, CryptoError> {
     let ca_der = certificate::read_certificate(ca)?;
     let ca = certificate::parse(&ca_der)?;
     let ca_says = Extensions::of(&ca)?;
@@ -73,7 +98,7 @@ pub fn issue(
     }
     outlived_by(&ca, request.days, now)?;
 
-    let mut params = parameters(request.subject, request.days, now)?;
+    let mut params = parameters(request.subject, request.days, now, serial)?;
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     if matches!(request.key.algorithm(), super::KeyAlgorithm::Rsa(_)) {
@@ -104,7 +129,7 @@ pub fn check_issuer(ca: &[u8], days: u32, now: i64) -> Result<(), CryptoError> {
 
 /// Checks what a certificate is asked to say, as making it would.
 pub fn check_request(subject: &[Entry], names: &[String], days: u32, now: i64) -> Result<(), CryptoError> {
-    parameters(subject, days, now)?;
+    parameters(subject, days, now, [0; 16])?;
     alternative_names(names).map(drop)
 }
 
@@ -164,7 +189,12 @@ fn sign_as(unsigned: &[u8], issuer: &[u8], key: &PrivateKey) -> Result<Certifica
     Ok(CertificateDer::from(certificate.to_der().map_err(failed)?))
 }
 
-fn parameters(subject: &[Entry], days: u32, now: i64) -> Result<CertificateParams, CryptoError> {
+fn parameters(
+    subject: &[Entry],
+    days: u32,
+    now: i64,
+    serial: Serial,
+) -> Result<CertificateParams, CryptoError> {
     if !(1..=MOST_DAYS).contains(&days) {
         return Err(argument("the days of validity", format!("{days} is not between 1 and {MOST_DAYS}")));
     }
@@ -178,16 +208,21 @@ fn parameters(subject: &[Entry], days: u32, now: i64) -> Result<CertificateParam
     params.not_after = time(now.saturating_add(i64::from(days) * DAY))?;
     params.distinguished_name = distinguished_name(subject)?;
     params.use_authority_key_identifier_extension = true;
-    params.serial_number = Some(serial()?);
+    params.serial_number = Some(SerialNumber::from_slice(&positive(serial)));
     Ok(params)
 }
 
-/// 126 random bits; the first byte keeps the number positive and of one length.
-fn serial() -> Result<SerialNumber, CryptoError> {
+/// 126 random bits.
+fn serial() -> Result<Serial, CryptoError> {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| CryptoError::Library { what: "draw a serial number" })?;
-    bytes[0] = bytes[0] & 0x3f | 0x40;
-    Ok(SerialNumber::from_slice(&bytes))
+    Ok(bytes)
+}
+
+/// The first byte keeps the number positive and of one length.
+fn positive(mut serial: Serial) -> Serial {
+    serial[0] = serial[0] & 0x3f | 0x40;
+    serial
 }
 
 /// The attributes as the product's own command names them, with the longest values that X.520 allows.

@@ -24,7 +24,9 @@ pub use algorithm::KeyAlgorithm;
 pub use certificate::{MAX_INPUT, read_certificate, to_pem};
 pub use error::CryptoError;
 pub use inspect::inspect;
-pub use issue::{LeafRequest, check_issuer, check_request, issue, self_sign};
+pub use issue::{
+    LeafRequest, Serial, check_issuer, check_request, issue, issue_numbered, self_sign, self_sign_numbered,
+};
 pub use key::{KeyFit, PrivateKey, key_fit};
 pub use verify::{check_supplied_ca, check_supplied_certificate, verify_chain};
 

@@ -139,6 +139,18 @@ impl Keyset {
         Ok(Self { primary, entries })
     }
 
+    /// Makes a set of one version, of a number and a key that are given: for rehearsals, whose keys are known to all.
+    pub fn given(number: u32, key: [u8; LENGTH]) -> Result<Self, KeyringError> {
+        Ok(Self { primary: number, entries: vec![Entry::given(number, key)?] })
+    }
+
+    /// As [`Self::with_new_primary`], with a number and a key that are given.
+    pub fn with_given_primary(&self, number: u32, key: [u8; LENGTH]) -> Result<Self, KeyringError> {
+        let mut entries = self.copies()?;
+        entries.push(Entry::given(number, key)?);
+        Ok(Self { primary: number, entries })
+    }
+
     /// Returns the set without a version that is not its primary.
     pub fn without(&self, number: u32) -> Result<Self, KeyringError> {
         if self.find(number).is_none() {
@@ -301,6 +313,11 @@ impl Entry {
             }
         };
         let key = Some(ready(material)?);
+        Ok(Self { number, status: Status::Enabled, prefix: Prefix::Tink, key })
+    }
+
+    fn given(number: u32, key: [u8; LENGTH]) -> Result<Self, KeyringError> {
+        let key = Some(ready(Zeroizing::new(key))?);
         Ok(Self { number, status: Status::Enabled, prefix: Prefix::Tink, key })
     }
 

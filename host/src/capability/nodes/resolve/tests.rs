@@ -117,6 +117,7 @@ fn file(path: &str) -> FileDeclaration {
         secret: false,
         guessable: false,
         read_only: false,
+        holds: crate::site::Holds::Bytes,
     }
 }
 
