@@ -71,9 +71,7 @@ impl<'a> Look<'a> {
     }
 
     pub fn command(self, name: &CommandName) -> Result<&'a CommandDeclaration, Fault> {
-        self.site.profile.commands.get(name).ok_or_else(|| {
-            Fault::new(code::UNKNOWN, format!("profile {} has no command {name}", self.site.profile.name))
-        })
+        super::declared::command(&self.site.profile, name)
     }
 
     pub fn is_command(self, name: &str) -> bool {
@@ -81,9 +79,7 @@ impl<'a> Look<'a> {
     }
 
     pub fn declaration(self, file: &FileName) -> Result<&'a FileDeclaration, Fault> {
-        self.site.profile.files.get(file).ok_or_else(|| {
-            Fault::new(code::UNKNOWN, format!("profile {} has no file {file}", self.site.profile.name))
-        })
+        super::declared::declaration(&self.site.profile, file)
     }
 
     /// A fault where the site has no such node.
@@ -172,12 +168,7 @@ impl<'a> Look<'a> {
 
     /// Where an endpoint of a node is reached.
     pub fn endpoint(self, node: &NodeName, endpoint: &EndpointName) -> Result<(String, u16), Fault> {
-        let declared = self.site.profile.endpoints.get(endpoint).ok_or_else(|| {
-            Fault::new(
-                code::UNKNOWN,
-                format!("profile {} has no endpoint {endpoint}", self.site.profile.name),
-            )
-        })?;
+        let declared = super::declared::endpoint(&self.site.profile, endpoint)?;
         let known = self
             .site
             .nodes

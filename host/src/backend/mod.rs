@@ -2,12 +2,14 @@
 //!
 //! Neighbours: `effect` hands permits in; a backend calls `capability`, which calls `transport`.
 
+mod declared;
 mod detail;
 mod keyring;
 mod label;
 pub mod live;
 mod look;
 pub mod plan;
+pub mod rehearsal;
 mod standing;
 mod supplied;
 

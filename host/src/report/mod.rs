@@ -3,6 +3,7 @@
 mod plan;
 mod status;
 mod text;
+mod transcript;
 
 pub(crate) use plan::harmless;
 pub use plan::plan_lines;
@@ -12,3 +13,4 @@ pub use status::{
 };
 pub(crate) use text::{ALONE, glass, names, on, state_word};
 pub use text::{event_line, moment, report, row_lines};
+pub use transcript::transcript;

@@ -19,7 +19,7 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 
 /// Effects that one call of a hook may have; a procedure's calls may have ten times as many.
-const MOST_EFFECTS: u32 = 2_000;
+pub const MOST_EFFECTS: u32 = 2_000;
 
 /// The exported calls of a hook. Each runs in a fresh instance, with a call path of its own.
 pub trait HookCalls: Send + Sync {

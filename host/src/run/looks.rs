@@ -7,7 +7,7 @@ use crate::transport::TransportError;
 use futures::future::{join_all, try_join_all};
 
 /// Clocks this far apart, in milliseconds, are what the product itself raises an alarm for.
-const CLOCKS_APART: i64 = 20_000;
+pub(super) const CLOCKS_APART: i64 = 20_000;
 
 /// Asks every manager, side by side, where the profile's files lie: every file must have its place on every
 /// manager that is not `dead` before anything is asked of one, or a variable that is not set would be found
@@ -54,13 +54,16 @@ pub(super) async fn pair_in_order(
 pub(super) async fn clocks_apart(look: Look<'_>, nodes: &[NodeName]) -> Result<Option<String>, GroundError> {
     for (node, offset) in nodes.iter().zip(offsets(look, nodes).await?) {
         if offset.abs() >= CLOCKS_APART {
-            let seconds = offset as f64 / 1000.0;
-            return Ok(Some(format!(
-                "the clock of {node} is {seconds:+.1} s off the controller's; the product wants less than 20 s"
-            )));
+            return Ok(Some(apart(node, offset)));
         }
     }
     Ok(None)
+}
+
+/// What is said of a clock that is off by so many milliseconds.
+pub(super) fn apart(node: &NodeName, offset: i64) -> String {
+    let seconds = offset as f64 / 1000.0;
+    format!("the clock of {node} is {seconds:+.1} s off the controller's; the product wants less than 20 s")
 }
 
 pub(super) async fn reached(look: Look<'_>, nodes: &[NodeName]) -> Result<(), GroundError> {
@@ -98,7 +101,7 @@ fn health_error(fault: Fault) -> GroundError {
 }
 
 /// The pair as each manager describes itself: exactly one active and one standby.
-fn roles_of(rows: &[Health]) -> Result<Roles, GroundError> {
+pub(super) fn roles_of(rows: &[Health]) -> Result<Roles, GroundError> {
     if let Some(away) = rows.iter().find(|row| row.state == "unreachable") {
         return Err(GroundError::new(
             GroundErrorKind::Unreachable,
@@ -137,7 +140,7 @@ fn roles_of(rows: &[Health]) -> Result<Roles, GroundError> {
 
 /// A pair in an order that is the same each time: the one that is, or may be, active goes first, then the name
 /// decides. None: there are not two managers.
-fn ordered(managers: &[&NodeName], rows: &[Health]) -> Option<(Roles, String)> {
+pub(super) fn ordered(managers: &[&NodeName], rows: &[Health]) -> Option<(Roles, String)> {
     let [one, other] = managers else { return None };
     let of_itself = |node: &NodeName| {
         rows.iter()

@@ -18,13 +18,14 @@ mod planning;
 mod plugin;
 mod position;
 mod procedure;
+mod rehearsing;
 #[cfg(test)]
 mod tests;
 
 pub use adopt::{AdoptError, Adopted, Adoption, adopt};
 pub use ending::Ending;
 pub use ground::{Ground, GroundError, GroundErrorKind};
-pub use hooks::{Hook, HookCalls};
+pub use hooks::{Hook, HookCalls, MOST_EFFECTS};
 pub use machine::{Asker, GoAhead, Machine, Settings};
 pub use plugin::{PluginHook, PluginProcedure};
 pub use position::{Position, Tracked};

@@ -186,7 +186,7 @@ impl Live {
         file: &ResolvedFile,
         content: &Content,
     ) -> Result<Arc<Zeroizing<Vec<u8>>>, Fault> {
-        check_label(self.look(), file, content)?;
+        check_label(&self.site.profile, file, content)?;
         let bytes = match content {
             Content::Bytes(bytes) => bytes.clone(),
             Content::Certificate(name) => {

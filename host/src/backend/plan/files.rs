@@ -112,7 +112,7 @@ impl Planning {
     ) -> Result<(ResolvedFile, Held), Fault> {
         let file = self.file(node, file).await?;
         refuse_read_only(&file, node)?;
-        check_label(self.look(), &file, content)?;
+        check_label(&self.site.profile, &file, content)?;
         let held = match content {
             Content::Bytes(bytes) => self.held(bytes),
             Content::Certificate(name) => match self.imagined().certificate(plugin, name)? {

@@ -2,14 +2,15 @@
 
 use super::Planning;
 use super::imagined::{Held, Laid};
+use crate::backend::declared::{as_declared, written_files};
 use crate::backend::fault;
 use crate::capability::crypto;
 use crate::capability::nodes::{self, ArgumentValue};
 use crate::model::{
-    Answer, Argument, CommandName, Effect, Fault, FileName, Health, NodeName, Outcome, PluginName,
-    Quarantine, Value, code,
+    Answer, Argument, CommandName, Effect, Fault, Health, NodeName, Outcome, PluginName, Quarantine, Value,
+    code,
 };
-use crate::site::{CommandDeclaration, CommandKind, Parser, Settle, Written};
+use crate::site::{CommandDeclaration, CommandKind, Settle};
 
 impl Planning {
     pub(super) async fn nodes(&self, plugin: &PluginName, effect: &Effect) -> Result<Answer, Fault> {
@@ -96,7 +97,8 @@ impl Planning {
 
     /// Lays what a command is declared to do over the node.
     async fn change(&self, node: &NodeName, declaration: &CommandDeclaration) -> Result<(), Fault> {
-        for (file, path) in self.written_files(node, declaration).await? {
+        let context = self.look().context(node).await?;
+        for (file, path) in written_files(&context, &self.site.profile, declaration)? {
             let born = {
                 let mut imagined = self.imagined();
                 let born = imagined.symbols.name(&format!("{file}@{node}"));
@@ -136,51 +138,6 @@ impl Planning {
         imagined.restarted |= !declaration.consequences.restarts.is_empty();
         imagined.ran.insert((node.clone(), declaration.name.to_string()));
         Ok(())
-    }
-
-    /// The files that a command changes, with their paths, each path once. A folder stands for the profile's
-    /// files below it, unless the command names any of them: then it is what else may change, and those that
-    /// are not named stay as they are.
-    async fn written_files(
-        &self,
-        node: &NodeName,
-        declaration: &CommandDeclaration,
-    ) -> Result<Vec<(FileName, String)>, Fault> {
-        let context = self.look().context(node).await?;
-        let mut files: Vec<(FileName, String)> = Vec::new();
-        let mut add = |name: &FileName, path: String| {
-            if files.iter().all(|(_, known)| *known != path) {
-                files.push((name.clone(), path));
-            }
-        };
-        let mut folders = Vec::new();
-        let mut named = Vec::new();
-        for written in &declaration.consequences.writes {
-            match written {
-                Written::File(name) => {
-                    let path = self.look().resolve(&context, name)?.path;
-                    named.push(path.clone());
-                    add(name, path);
-                }
-                Written::Folder(name) => {
-                    folders.push(context.resolve_folder(name).map_err(|error| error.to_fault())?);
-                }
-            }
-        }
-        for folder in folders {
-            let below = format!("{folder}/");
-            if named.iter().any(|path| path.starts_with(&below)) {
-                continue;
-            }
-            for (name, file) in &self.site.profile.files {
-                // A file whose place is not known on this node is no file of this folder.
-                let Ok(resolved) = context.resolve_file(file) else { continue };
-                if resolved.path.starts_with(&below) {
-                    add(name, resolved.path);
-                }
-            }
-        }
-        Ok(files)
     }
 
     pub(super) async fn cluster(&self, effect: &Effect) -> Result<Answer, Fault> {
@@ -237,14 +194,4 @@ impl Planning {
             (_, now) => now,
         }
     }
-}
-
-/// The outcome of a command that succeeds: it prints what its success is declared to print.
-fn as_declared(declaration: &CommandDeclaration) -> Outcome {
-    let output = match declaration.output {
-        Parser::Lines => declaration.success.contains.clone(),
-        Parser::None | Parser::Json | Parser::OmsStatus => Vec::new(),
-    };
-    let exit = declaration.success.exit.first().copied().unwrap_or(0);
-    Outcome { succeeded: true, exit, reason: String::new(), output }
 }

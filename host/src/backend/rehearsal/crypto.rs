@@ -1,0 +1,121 @@
+//! Keys and certificates: real ones, of the fixed pool and with serial numbers that are the same each time.
+
+use super::Rehearsal;
+use super::files::missing;
+use crate::backend::fault;
+use crate::capability::crypto::{self, KeyAlgorithm, LeafRequest, key_fit};
+use crate::capability::objects::Object;
+use crate::model::{Answer, CertificateSource, Effect, Entry, Fault, ObjectName, PluginName, code};
+use std::sync::Arc;
+
+/// Days that the CA is valid that a rehearsal supplies.
+const SUPPLIED_DAYS: u32 = 3_650;
+
+impl Rehearsal {
+    pub(super) fn crypto(&self, plugin: &PluginName, effect: &Effect) -> Result<Answer, Fault> {
+        let objects = &self.objects;
+        match effect {
+            Effect::CryptoGenerateKey { name, algorithm } => {
+                self.free(plugin, name)?;
+                let algorithm: KeyAlgorithm = algorithm.parse().map_err(fault(code::REFUSED))?;
+                let key = self.cluster().pool.draw(algorithm)?;
+                objects.add(plugin, name, Object::Key(key))?;
+                Ok(Answer::Done)
+            }
+            Effect::CryptoPrepareKey { algorithm } => {
+                let _: KeyAlgorithm = algorithm.parse().map_err(fault(code::REFUSED))?;
+                Ok(Answer::Done)
+            }
+            Effect::CryptoSelfSign { name, key, subject, days } => {
+                self.free(plugin, name)?;
+                let key = objects.key(plugin, key)?;
+                let (serial, now) = self.serial_now();
+                let der = crypto::self_sign_numbered(&key, subject, *days, now, serial)
+                    .map_err(fault(code::INVALID))?;
+                self.keep(plugin, name, der.to_vec())
+            }
+            Effect::CryptoIssue { name, ca, ca_key, key, subject, names, days } => {
+                self.free(plugin, name)?;
+                let (ca, ca_key) = (objects.certificate(plugin, ca)?, objects.key(plugin, ca_key)?);
+                let key = objects.key(plugin, key)?;
+                let request = LeafRequest { key: &key, subject, names, days: *days };
+                let (serial, now) = self.serial_now();
+                let der = crypto::issue_numbered(&ca, &ca_key, request, now, serial)
+                    .map_err(fault(code::REFUSED))?;
+                self.keep(plugin, name, der.to_vec())
+            }
+            Effect::CryptoSuppliedCa { name, key, passphrase } => {
+                self.supplied_ca(plugin, name, key, passphrase)
+            }
+            Effect::CryptoInspect { source } => {
+                let bytes = self.certificate(plugin, source)?;
+                let says = crypto::inspect(&bytes).map_err(fault(code::INVALID))?;
+                self.cluster().names.add_certificate(&says, "certificate");
+                Ok(Answer::Certificate(Box::new(says)))
+            }
+            Effect::CryptoVerifyChain { leaf, root } => {
+                let (leaf, root) = (self.certificate(plugin, leaf)?, self.certificate(plugin, root)?);
+                let now = self.cluster().seconds();
+                crypto::verify_chain(&leaf, &root, now).map_err(fault(code::FAILED))?;
+                Ok(Answer::Done)
+            }
+            Effect::CryptoCheckKey { node, file, passphrase, certificate } => {
+                let passphrase = objects.secret(plugin, passphrase)?;
+                let certificate = self.certificate(plugin, certificate)?;
+                let file = self.file(node, file)?;
+                let bytes = self.bytes(node, &file)?.ok_or_else(|| missing(&file, node))?;
+                let fit = key_fit(&bytes, &passphrase, &certificate).map_err(fault(code::INVALID))?;
+                Ok(Answer::Text(Some(fit.as_str().into())))
+            }
+            other => Err(Fault::new(code::INVALID, format!("{other} is no effect of crypto"))),
+        }
+    }
+
+    /// A CA of the rehearsal's own, as a site would supply one.
+    fn supplied_ca(
+        &self,
+        plugin: &PluginName,
+        name: &ObjectName,
+        key_name: &ObjectName,
+        passphrase: &ObjectName,
+    ) -> Result<Answer, Fault> {
+        self.free(plugin, name)?;
+        self.free(plugin, key_name)?;
+        self.objects.secret(plugin, passphrase)?;
+        let key = self.cluster().pool.draw(KeyAlgorithm::default())?;
+        let subject = [Entry { name: "common-name".into(), value: "supplied-ca".into() }];
+        let (serial, now) = self.serial_now();
+        let der = crypto::self_sign_numbered(&key, &subject, SUPPLIED_DAYS, now, serial)
+            .map_err(fault(code::FAILED))?;
+        self.objects.add(plugin, key_name, Object::Key(key))?;
+        self.keep(plugin, name, der.to_vec())
+    }
+
+    fn serial_now(&self) -> (crypto::Serial, i64) {
+        let mut cluster = self.cluster();
+        (cluster.pool.serial(), cluster.seconds())
+    }
+
+    fn certificate(&self, plugin: &PluginName, source: &CertificateSource) -> Result<Vec<u8>, Fault> {
+        match source {
+            CertificateSource::Object(name) => Ok(self.objects.certificate(plugin, name)?.to_vec()),
+            CertificateSource::Bytes(bytes) => Ok(bytes.clone()),
+        }
+    }
+
+    pub(super) fn free(&self, plugin: &PluginName, name: &ObjectName) -> Result<(), Fault> {
+        match self.objects.has(plugin, name) {
+            true => {
+                Err(Fault::new(code::INVALID, format!("{plugin} already has an object {name} in this run")))
+            }
+            false => Ok(()),
+        }
+    }
+
+    fn keep(&self, plugin: &PluginName, name: &ObjectName, der: Vec<u8>) -> Result<Answer, Fault> {
+        let says = crypto::inspect(&der).map_err(fault(code::FAILED))?;
+        self.cluster().names.add_certificate(&says, name.as_str());
+        self.objects.add(plugin, name, Object::Certificate(Arc::new(der)))?;
+        Ok(Answer::Certificate(Box::new(says)))
+    }
+}
