@@ -27,14 +27,17 @@ const KEYS: &[(&str, &[&[u8]])] = keys! {
     "ecdsa-p384": 1 2 3;
 };
 
+/// A public key and a passphrase.
+type UnderPassphrase = (Vec<u8>, Vec<u8>);
+
 /// What was drawn so far.
 pub(super) struct Pool {
     seed: u32,
     drawn: HashMap<String, usize>,
     serials: u32,
     known: Vec<Arc<PrivateKey>>,
-    /// By public key and passphrase: encrypting takes long on purpose.
-    sealed: HashMap<(Vec<u8>, Vec<u8>), Arc<Vec<u8>>>,
+    /// Encrypting takes long on purpose.
+    sealed: HashMap<UnderPassphrase, Arc<Vec<u8>>>,
 }
 
 impl Pool {
