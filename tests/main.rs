@@ -8,6 +8,7 @@ mod documented;
 mod hooks;
 mod keyring;
 mod lab;
+mod plugin_project;
 mod promise;
 mod reference;
 mod refuse;

@@ -190,8 +190,8 @@ fn section(component: &[u8]) -> Result<Option<&[u8]>, ManifestError> {
     Ok(found)
 }
 
-/// What the types of [`Manifest`] do not say.
-pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
+/// Checks what the types of [`Manifest`] do not say.
+pub fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     let malformed = |why: String| Err(ManifestError::Malformed(why));
     let api = API_VERSION.rsplit_once('.').map_or(API_VERSION, |(series, _)| series);
     match compare(&manifest.api, api) {

@@ -1,4 +1,8 @@
-//! `windlass plugin list | explain | install | update | remove | sign | bundle`.
+//! `windlass plugin list | explain | install | update | remove | sign | bundle`; what an author types has a file each.
+
+mod build;
+mod new;
+mod test;
 
 use crate::cli::Context;
 use crate::cli::commands::site::site_error;
@@ -79,10 +83,23 @@ enum Command {
         /// What goes in; without names, all that is installed
         names: Vec<PluginName>,
     },
+    /// Rehearse a plugin on a simulated cluster, and compare what it does with what was recorded
+    Test(test::Args),
+    /// Begin a plugin of your own: a project that builds, with scenarios and what it does on them
+    New(new::Args),
+    /// Build a plugin's project into a component with its manifest, and check it as installing would
+    Build(build::Args),
 }
 
 /// Runs `plugin …`.
 pub fn run(args: &Args, context: &Context) -> Result {
+    // An author needs no site.
+    match &args.command {
+        Command::Test(args) => return test::run(args, context),
+        Command::New(args) => return new::run(args, context),
+        Command::Build(args) => return build::run(args, context),
+        _ => {}
+    }
     if let Command::Sign { files, key } = &args.command {
         return session::sign_files(context, &session::Sign { files: files.clone(), key: key.clone() });
     }
@@ -104,6 +121,8 @@ pub fn run(args: &Args, context: &Context) -> Result {
             session::install(context, &site, &install)
         }
         Command::Remove { name } => session::remove(context, &site, name),
+        // Done above.
+        Command::Test(_) | Command::New(_) | Command::Build(_) => Ok(Exit::Done),
         Command::List => {
             let all = known(context, &site)?;
             if context.ui.is_json() {

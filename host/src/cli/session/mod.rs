@@ -5,7 +5,7 @@
 //! with a ground that only looks; `ending` says how that came out.
 //! `approve` signs a plan, `authority` says whether a run may begin, and `follow` holds it to its plan. `plugins` finds the plugin and its
 //! gate, `hooks` those of the site, `engines` what runs scripts, `known` tells of all of them, `admit` says which may be loaded; `install` names what is to come into a site, `incoming` reads it, `bring` puts it there, `carry` takes it along, `sign` signs it; `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
-//! the key set of nodes, `status` looks at all of them, `standing` says what earlier runs have left, `runs` finds runs by the beginning of their ids.
+//! the key set of nodes, `status` looks at all of them, `rehearse` has a plugin act on a simulated cluster, `project` finds an author's plugin and scenarios, `build` makes the plugin, `compare` shows what differs, `standing` says what earlier runs have left, `runs` finds runs by the beginning of their ids.
 
 mod admit;
 mod adopt;
@@ -14,8 +14,10 @@ mod approve;
 mod ask;
 mod authority;
 mod bring;
+mod build;
 mod carry;
 mod close;
+mod compare;
 mod controller;
 mod differences;
 mod drive;
@@ -33,6 +35,8 @@ mod plan;
 mod plugins;
 mod prepare;
 mod profile;
+mod project;
+mod rehearse;
 mod runs;
 mod show;
 mod sign;
@@ -44,8 +48,10 @@ mod verify;
 pub use adopt::{Adopt, adopt};
 pub use again::{Again, again};
 pub use approve::{Approve, approve};
+pub use build::build;
 pub use carry::{Carry, carry};
 pub use close::close;
+pub use compare::compare;
 pub use differences::Difference;
 pub use drive::LeaseArgs;
 pub use ending::journal_error;
@@ -56,6 +62,8 @@ pub use known::{Known, Origin, Signed, Standing, known};
 pub use network::{one_thread, site};
 pub use plan::{Make, plan};
 pub use profile::{Found, candidates, load};
+pub use project::{is_stale, load_tested, scenario_at, scenarios_of, sources_of};
+pub use rehearse::rehearse;
 pub use runs::{find_run, newest_or, runs_dir};
 pub use sign::{Sign, sign_files};
 pub use standing::Journals;

@@ -13,13 +13,15 @@ const HOSTS_OWN: [&str; 1] = ["plugin"];
 /// Words of a profile's defaults that are the host's.
 const PROFILES_OWN: [&str; 1] = ["password_policy"];
 
-/// Settles every parameter: command line, else site, else profile, else the procedure's default.
+/// Settles every parameter: command line, else site, else profile, else the procedure's default. `place` is where the
+/// site's stand.
 pub fn settle(
     procedure: &PluginName,
     described: &Description,
     site: &Site,
     settings: &ProcedureSettings,
     given: &[String],
+    place: &str,
 ) -> Result<IndexMap<String, String>> {
     let mut values: IndexMap<String, String> = IndexMap::new();
     let mut mistakes = Vec::new();
@@ -34,7 +36,7 @@ pub fn settle(
     let sites = settings.params.iter().filter(|(name, _)| !HOSTS_OWN.contains(&name.as_str()));
     for (name, value) in sites {
         if !known.contains(&name.as_str()) {
-            mistakes.push(unknown(&format!("[procedures.{procedure}] in site.toml"), name, &known));
+            mistakes.push(unknown(place, name, &known));
         }
         values.insert(name.clone(), value.clone());
     }
@@ -59,7 +61,7 @@ pub fn settle(
                 values.insert(name.clone(), value);
             }
             None => mistakes.push(format!(
-                "{name} is missing ({}): set it under [procedures.{procedure}] in site.toml, or say -p {name}=…",
+                "{name} is missing ({}): set it under {place}, or say -p {name}=…",
                 parameter.summary
             )),
         }

@@ -197,8 +197,8 @@ async fn planned(
     }))
 }
 
-/// A plan asks nobody.
-struct GoesOn;
+/// A plan asks nobody, nor does a rehearsal.
+pub(super) struct GoesOn;
 
 impl Asker for GoesOn {
     fn go_ahead(&self, _: Option<&Roles>, _: &[PlannedStep], _: &[BoundHook]) -> GoAhead {
@@ -282,13 +282,15 @@ fn cannot(ending: Ending, shown: impl Fn(&str) -> String) -> Error {
 }
 
 /// A private folder that goes with the plan: what ssh needs, and a journal of symbols.
-struct Scratch {
-    path: Utf8PathBuf,
+pub(super) struct Scratch {
+    pub path: Utf8PathBuf,
     _folder: tempfile::TempDir,
 }
 
-fn scratch() -> std::result::Result<Scratch, Error> {
-    let fault = |why: String| Error::new(Exit::Fault, format!("a folder for the plan cannot be made: {why}"));
+pub(super) fn scratch() -> std::result::Result<Scratch, Error> {
+    let fault = |why: String| {
+        Error::new(Exit::Fault, format!("a folder for what is thrown away again cannot be made: {why}"))
+    };
     let folder = tempfile::Builder::new()
         .prefix("windlass-plan-")
         .tempdir()

@@ -93,7 +93,7 @@ pub(super) fn gate_for(
     gate_of(site, plugin, unless_said, settings.allow_secret_in_argv)
 }
 
-fn needs(plugin: &Plugin) -> std::result::Result<Rules, Error> {
+pub(super) fn needs(plugin: &Plugin) -> std::result::Result<Rules, Error> {
     let name = plugin.name();
     let mut needs = Rules::default();
     for need in &plugin.manifest().needs {

@@ -19,8 +19,9 @@ pub(super) async fn settle(
     settings: &ProcedureSettings,
     given: &[String],
 ) -> Result<(Description, IndexMap<String, String>), Error> {
+    let place = format!("[procedures.{}] in site.toml", plugin.name());
     let described = plugin.procedure_describe().await.map_err(plugin_error)?;
-    let parameters = parameters::settle(plugin.name(), &described, site, settings, given)?;
+    let parameters = parameters::settle(plugin.name(), &described, site, settings, given, &place)?;
     Ok((described, parameters))
 }
 
