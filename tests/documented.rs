@@ -142,3 +142,54 @@ fn every_command_that_it_stopped_names_is_one() {
     }
     assert!(seen > 20, "{seen} commands");
 }
+
+/// The shell lines of a page, in order.
+fn typed(page: &str) -> String {
+    let blocks = page.split("\n```sh\n").skip(1);
+    blocks.map(|block| block.split("\n```").next().unwrap_or_default().to_owned() + "\n").collect()
+}
+
+#[test]
+fn the_first_hook_is_written_tested_and_run_as_the_page_says() {
+    let (Some(windlass), Some(engines)) = (crate::refuse::binary(), std::env::var_os("WINDLASS_ENGINES"))
+    else {
+        println!("skipped: without WINDLASS_ENGINES no script runs; cargo xtask test builds the engines");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("bin")).unwrap();
+    std::os::unix::fs::symlink(&windlass, path("bin/windlass")).unwrap();
+    let tools = std::env::var("PATH").unwrap_or_default();
+    let run = |script: &str| {
+        Command::new("timeout")
+            .args(["120", "sh", "-eu", "-c", script])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .env_clear()
+            .env("PATH", format!("{}:{tools}", path("bin").display()))
+            .env("HOME", folder.path())
+            .env("WINDLASS_STATE_DIR", path("state"))
+            .env("WINDLASS_ENGINES", &engines)
+            .env("WINDLASS_CACHE_DIR", std::path::Path::new(&engines).join("images"))
+            .output()
+            .unwrap()
+    };
+    let ended = run(&typed(include_str!("../docs/first-hook.md")));
+    // Down already, where the page was gone through whole.
+    let _ = run("windlass lab down practice");
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "{said}");
+    for told in [
+        "gate/scenarios/unwell.toml: as recorded",
+        "not as recorded",
+        "gate/scenarios/well.toml: as recorded",
+        "hook gate, before restart@first",
+        "every manager is well before restart@first",
+        "done and verified",
+        "refused, and nothing was changed",
+    ] {
+        assert!(said.contains(told), "{told:?} is not in {said}");
+    }
+}

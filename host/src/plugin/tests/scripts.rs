@@ -229,6 +229,34 @@ fn what_a_script_has_not_it_is_told_in_a_sentence() {
     }
 }
 
+/// The sentences can be got round; what they speak of is not there all the same.
+#[test]
+fn a_script_that_gets_behind_the_prelude_finds_nothing() {
+    let body = r#"
+import sys
+builtin = sys.__spec__.loader
+posix, socket = builtin.load_module("posix"), builtin.load_module("_socket")
+for name, what in {
+    "open": lambda: posix.open("/etc/passwd", 0),
+    "list": lambda: posix.listdir("/"),
+    "make": lambda: posix.mkdir("/tmp/x"),
+    "HOME": lambda: posix.environ[b"HOME"],
+    "tcp": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM).connect(("127.0.0.1", 22)),
+    "udp": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 22)),
+    "resolve": lambda: socket.getaddrinfo(b"localhost", 22),
+    "system": lambda: posix.system("true"),
+    "fork": lambda: posix.fork(),
+}.items():
+    try:
+        note(f"{name}: {what()}")
+    except (OSError, KeyError, AttributeError):
+        pass
+assert posix.read(0, 10) == b"" and not posix.environ and not sys.argv[1:]
+"#;
+    let Some((seen, ended)) = ran(Language::Python, body, willing) else { return };
+    assert_eq!((seen, ended), (vec![], Ok(HookAnswer::GoOn)));
+}
+
 /// Each is contained, and the message names the plugin and its limit.
 #[test]
 fn hostile_scripts_are_contained() {
