@@ -158,6 +158,13 @@ fn a_node_is_out_of_a_real_balancer_while_it_is_restarted_and_in_again_after_it(
     export.check(0, &["script-python", "script-js", "\"drain\""]);
 }
 
+/// A script that waits for thirty years.
+fn sleeper() -> String {
+    "# /// windlass\n# api = \"0.1\"\n# summary = \"x\"\n# [[needs]]\n# reason = \"x\"\n# general = [\"clock\"]\n# ///\n\
+     import time\ntime.sleep(10**9)\n"
+        .into()
+}
+
 #[test]
 fn a_script_that_fails_is_told_with_its_line_and_treated_as_the_site_says() {
     let (Some(engines), Some(practice)) = (engines(), local()) else { return };
@@ -170,10 +177,16 @@ fn a_script_that_fails_is_told_with_its_line_and_treated_as_the_site_says() {
         ),
         (format!("{head}while True: pass\n"), "computing time"),
         (format!("{head}veto('not today')\n"), "not today"),
+        (sleeper(), "gate has 2s for one call"),
     ] {
         practice.write("hooks/gate.py", text);
         if !practice.read("site.toml").contains("\"gate\"") {
-            add(&practice, "site.toml", "[[hooks]]\nplugin = \"gate\"\nbefore = \"ha-cert/run\"\n");
+            add(
+                &practice,
+                "site.toml",
+                "[[hooks]]\nplugin = \"gate\"\nbefore = \"ha-cert/run\"\ntimeout = \"2s\"\n",
+            );
+            add(&practice, "grants.toml", "[grants.gate]\ngeneral = [\"clock\"]\n");
         }
         let before = practice.nodes();
         let said = windlass(&practice, &engines, &["run", "ha-cert", "--yes"]);

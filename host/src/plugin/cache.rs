@@ -3,8 +3,9 @@
 //! An image runs as native code, so one is loaded only where this host made it: the folder is the user's
 //! own (0700, no links), and every image carries a keyed digest over itself, the component it was made
 //! from and the engine that made it. What does not check out is not an error but is compiled anew; only a
-//! folder that others could write to is refused. Images are read and checked in memory, not mapped, so
-//! nothing can change between the check and the use.
+//! folder that others could write to is refused. An image is mapped through the very descriptor that was checked:
+//! that of Python's engine has 40 MB, of which a call touches few. Between the check and the use only the user could
+//! change it, who runs this program.
 
 use super::component::cause;
 use super::inspect::sha256;
@@ -15,6 +16,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use nix::fcntl::OFlag;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use wasmtime::component::Component;
@@ -24,6 +26,8 @@ const KEY: usize = 32;
 const TAG: usize = 32;
 /// Largest image, in bytes: twice what the largest engine of a script takes.
 const LARGEST: u64 = 128 << 20;
+/// Bytes that are checked at a time.
+const PART: usize = 256 << 10;
 
 /// Why the cache cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -82,10 +86,12 @@ impl Cache {
     ) -> Result<Component, PluginError> {
         let context = format!("windlass image 1\n{digest}\n{}\n", engine.fingerprint());
         let path = self.folder.join(format!("{}.image", sha256(context.as_bytes())));
-        if let Some(image) = self.read(&path, &context) {
-            // SAFETY: the image carries a keyed digest that only this host could have made, over bytes
-            // that were in memory from then on, for this component and an engine of this fingerprint.
-            if let Ok(compiled) = unsafe { Component::deserialize(&engine.wasmtime, &image) } {
+        if let Some(image) = self.checked(&path, &context) {
+            let descriptor = format!("/proc/self/fd/{}", image.as_raw_fd());
+            // SAFETY: the image carries a keyed digest that only this host could have made, for this component and
+            // an engine of this fingerprint; the file is open, has one name, and is in a folder that only the user
+            // can write to. What stands behind the image in it is the digest, which nothing of the image names.
+            if let Ok(compiled) = unsafe { Component::deserialize_file(&engine.wasmtime, descriptor) } {
                 return Ok(compiled);
             }
         }
@@ -98,17 +104,27 @@ impl Cache {
         Ok(compiled)
     }
 
-    /// Returns an image that this host made, or none where there is none or it does not check out.
-    fn read(&self, path: &Path, context: &str) -> Option<Vec<u8>> {
+    /// Returns the file of an image that this host made, or none where there is none or it does not check out.
+    fn checked(&self, path: &Path, context: &str) -> Option<File> {
         let mut file = open_private(path).ok()?;
-        if file.metadata().ok()?.len() > LARGEST {
+        let length = file.metadata().ok()?.len();
+        if length > LARGEST {
             return None;
         }
-        let mut image = Vec::new();
-        file.read_to_end(&mut image).ok()?;
-        let tag = image.split_off(image.len().checked_sub(TAG)?);
-        verify_slices_are_equal(self.tag(context, &image).as_ref(), &tag).ok()?;
-        Some(image)
+        let mut left = usize::try_from(length).ok()?.checked_sub(TAG)?;
+        let mut tag = hmac::Context::with_key(&self.key);
+        tag.update(context.as_bytes());
+        let mut part = vec![0; PART];
+        while left > 0 {
+            let part = part.get_mut(..left.min(PART))?;
+            file.read_exact(part).ok()?;
+            tag.update(part);
+            left -= part.len();
+        }
+        let mut written = [0; TAG];
+        file.read_exact(&mut written).ok()?;
+        verify_slices_are_equal(tag.sign().as_ref(), &written).ok()?;
+        Some(file)
     }
 
     /// The context ends in a newline and has a fixed number of them, so it cannot run into the image.
