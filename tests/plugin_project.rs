@@ -45,12 +45,13 @@ fn root() -> Utf8PathBuf {
 
 fn windlass(arguments: &[&str]) -> Said {
     // A site that is none: an author needs no site.
-    let output = Command::new(env!("CARGO_BIN_EXE_windlass"))
-        .args(["-C", "/nowhere", "plugin"])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
+    command.args(["-C", "/nowhere", "plugin"]).args(arguments).stdin(Stdio::null());
+    // An engine takes seconds to compile, so all tests have one folder of images.
+    if let Ok(engines) = std::env::var("WINDLASS_ENGINES") {
+        command.env("WINDLASS_CACHE_DIR", format!("{engines}/images"));
+    }
+    let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Said { exit: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
@@ -83,6 +84,23 @@ fn every_scenario_of_the_plugins_and_examples_goes_as_recorded() {
         let said = test(&components.join(format!("{name}.wasm")), &scenarios, bless);
         let told: Vec<_> = said.out.lines().filter(|line| !line.starts_with("  ")).collect();
         assert_eq!(said.exit, 0, "{name}\n{}\n{}", told.join("\n"), said.err);
+    }
+}
+
+/// The two of `trail` are held to one set of transcripts.
+#[test]
+fn every_scenario_of_the_example_scripts_goes_as_recorded() {
+    if std::env::var_os("WINDLASS_ENGINES").is_none() {
+        println!("skipped: WINDLASS_ENGINES is not set, so no script runs; cargo xtask engines builds them");
+        return;
+    }
+    let bless: &[&str] = if std::env::var_os("WINDLASS_UPDATE").is_some() { &["--bless"] } else { &[] };
+    for name in ["drain/drain.py", "notify/notify.js", "trail/trail.py", "trail/trail.js"] {
+        let script = root().join("examples/scripts").join(name);
+        let scenarios = scenarios(script.parent().unwrap());
+        assert!(!scenarios.is_empty(), "{name}");
+        let said = test(&script, &scenarios, bless);
+        assert_eq!(said.exit, 0, "{name}\n{}\n{}", said.out, said.err);
     }
 }
 

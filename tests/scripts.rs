@@ -23,8 +23,14 @@ fn windlass(practice: &Practice, engines: &Utf8Path, arguments: &[&str]) -> Said
     Said::of(&command.output().unwrap())
 }
 
+/// Each lies in a folder of its own, with its scenarios.
+fn example_file(name: &str) -> String {
+    let stem = name.split('.').next().unwrap_or(name);
+    format!("{EXAMPLES}/{stem}/{name}")
+}
+
 fn example(name: &str) -> String {
-    std::fs::read_to_string(format!("{EXAMPLES}/{name}")).unwrap()
+    std::fs::read_to_string(example_file(name)).unwrap()
 }
 
 fn add(practice: &Practice, file: &str, more: &str) {
@@ -91,7 +97,7 @@ impl Balancer {
     fn profile(&self, told: &Utf8Path) -> String {
         let states =
             format!("; echo 'show servers state web' | socat - UNIX-CONNECT:{} >>\"$$3\"", self.socket);
-        std::fs::read_to_string(format!("{EXAMPLES}/../profiles/balanced.toml"))
+        std::fs::read_to_string(format!("{EXAMPLES}/drain/profiles/balanced.toml"))
             .unwrap()
             .replace("\"mrs-2\"", "\"practice\"")
             .replace("/run/haproxy/admin.sock", self.socket.as_str())
@@ -203,7 +209,7 @@ fn a_script_is_installed_locked_and_held_to_its_bytes() {
     practice
         .write("site.toml", site + "\n[[hooks]]\nplugin = \"trail\"\nafter = \"ha-cert/restart@first\"\n");
     add(&practice, "grants.toml", "[grants.trail]\nendpoints = [\"ha@*\"]\ngeneral = [\"note\"]\n");
-    let file = format!("{EXAMPLES}/trail.py");
+    let file = example_file("trail.py");
     windlass(&practice, &engines, &["plan", "ha-cert"]).check(2, &["trail.wasm, .py or .js"]);
     windlass(&practice, &engines, &["plugin", "install", &file, "--yes"]).check(0, &["hooks/trail.py"]);
     windlass(&practice, &engines, &["plugin", "explain", "trail"]).check(0, &["hooks/trail.py", "ha@*"]);
@@ -237,7 +243,7 @@ fn an_engine_that_is_missing_or_not_this_windlasss_is_refused_in_words() {
     practice.write("hooks/trail.js", example("trail.js"));
     let site = practice.dir.join("site.toml");
     let lock = |file: &str| windlass(&practice, &engines, &["plugin", "install", file, "--yes"]);
-    lock(&format!("{EXAMPLES}/trail.js")).check(0, &[]);
+    lock(&example_file("trail.js")).check(0, &[]);
     lock(practice.dir.join("profiles/practice.toml").as_str()).check(0, &[]);
     assert!(site.exists());
     plan("locked").check(3, &["is not this windlass's", "cargo xtask engines"]);

@@ -327,7 +327,7 @@ fn read(path: std::path::PathBuf) -> Option<Vec<u8>> {
 
 /// The same small hook in Rust, as scripts, and compiled from Python and JavaScript.
 fn trails() -> Option<Vec<(&'static str, Plugin)>> {
-    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/scripts");
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/scripts/trail");
     let engines = std::path::PathBuf::from(std::env::var_os("WINDLASS_ENGINES")?);
     let components = std::path::PathBuf::from(std::env::var_os("WINDLASS_COMPONENTS")?);
     let mut trails = Vec::new();
