@@ -1,9 +1,8 @@
 //! Plans that people approve, end to end: who must sign, what may not change between the signature and the run,
 //! and what happens where somebody goes on without.
 
-use crate::refuse::{Nodes, Practice, Said, built, local};
+use crate::refuse::{Nodes, Practice, Said, built, make_key, with_people};
 use camino::{Utf8Path, Utf8PathBuf};
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use windlass::lab::{Double, Switch};
 use windlass::model::Plan;
@@ -17,25 +16,11 @@ struct Desk {
 }
 
 fn desk() -> Option<Desk> {
-    if Command::new("ssh-keygen").arg("-?").stderr(Stdio::null()).status().is_err() {
-        println!("skipped: there is no ssh-keygen to make keys with");
-        return None;
-    }
-    let practice = local()?;
-    let home = practice.state.parent().unwrap().to_owned();
-    let (folder, config) = (home.join("desk"), home.join(".config/windlass"));
-    for made in [&folder, &config] {
-        std::fs::create_dir_all(made).unwrap();
-        std::fs::set_permissions(made, std::fs::Permissions::from_mode(0o700)).unwrap();
-    }
+    let (practice, folder, config) = with_people()?;
     let mut signers = String::new();
     for (name, kind) in [("alice", "ed25519"), ("bob", "rsa")] {
         let key = folder.join(name);
-        let made = Command::new("ssh-keygen")
-            .args(["-q", "-t", kind, "-N", "", "-C", "", "-f", key.as_str()])
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{made:?}");
+        make_key(&key, kind);
         let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
         signers += &format!("{name}@example.com namespaces=\"windlass-plan\" {public}");
     }

@@ -1,9 +1,8 @@
 //! Plugins and profiles that people sign, end to end: with windlass and with OpenSSH's own tool, and what becomes of
 //! those whose signature is lacking, damaged, another's, or not trusted any more.
 
-use crate::refuse::{Practice, Said, built, local};
+use crate::refuse::{Practice, Said, built, make_key, with_people};
 use camino::{Utf8Path, Utf8PathBuf};
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 const PEOPLE: [(&str, &str); 4] =
@@ -17,26 +16,12 @@ pub struct Desk {
 }
 
 pub fn desk() -> Option<Desk> {
-    if Command::new("ssh-keygen").arg("-?").stderr(Stdio::null()).status().is_err() {
-        println!("skipped: there is no ssh-keygen to make keys with");
-        return None;
-    }
-    let practice = local()?;
-    let home = practice.state.parent().unwrap().to_owned();
-    let (folder, config) = (home.join("desk"), home.join(".config/windlass"));
-    for made in [&folder, &config] {
-        std::fs::create_dir_all(made).unwrap();
-        std::fs::set_permissions(made, std::fs::Permissions::from_mode(0o700)).unwrap();
-    }
+    let (practice, folder, config) = with_people()?;
     let site = practice.read("site.toml").replacen("trust = \"dev\"", "trust = \"signed\"", 1);
     practice.write("site.toml", site);
     let desk = Desk { practice, folder, config };
     for (name, kind) in PEOPLE {
-        let made = Command::new("ssh-keygen")
-            .args(["-q", "-t", kind, "-N", "", "-C", "", "-f", &desk.path(name)])
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{made:?}");
+        make_key(&desk.folder.join(name), kind);
     }
     desk.trusts(&["alice", "bob", "carol"], "namespaces=\"windlass-plugin\"");
     Some(desk)

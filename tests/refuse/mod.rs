@@ -12,7 +12,7 @@ mod together;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::{Command, Output, Stdio};
 use windlass::lab::{Lab, Plan, Product, Switch, Transport};
 
@@ -91,6 +91,33 @@ fn up(transport: Transport) -> Option<Practice> {
     )
     .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
     Some(Practice { lab, dir, state, windlass, _folder: folder })
+}
+
+/// A practice pair, with a folder for people's keys and the controller's own configuration; none where there is no
+/// ssh-keygen to make keys with.
+pub fn with_people() -> Option<(Practice, Utf8PathBuf, Utf8PathBuf)> {
+    if Command::new("ssh-keygen").arg("-?").stderr(Stdio::null()).status().is_err() {
+        println!("skipped: there is no ssh-keygen to make keys with");
+        return None;
+    }
+    let practice = local()?;
+    let home = practice.state.parent().unwrap().to_owned();
+    let (folder, config) = (home.join("desk"), home.join(".config/windlass"));
+    for made in [&folder, &config] {
+        std::fs::create_dir_all(made).unwrap();
+        std::fs::set_permissions(made, std::fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    Some((practice, folder, config))
+}
+
+/// Makes a key without a passphrase at a path, as ssh-keygen makes it.
+#[track_caller]
+pub fn make_key(path: &Utf8Path, kind: &str) {
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", kind, "-N", "", "-C", "", "-f", path.as_str()])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
 }
 
 /// How a command ended and what it said.

@@ -6,6 +6,7 @@
 use crate::component;
 use crate::error::{Error, at};
 use crate::process;
+use crate::python;
 use crate::tree::{self, Tree};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -61,10 +62,10 @@ pub fn built(tree: &Tree) -> Option<Engines> {
 
 /// Why they cannot be built here, if so.
 pub fn lacking() -> Option<&'static str> {
-    if !answers("node") || !answers("npm") {
+    if !process::answers("node") || !process::answers("npm") {
         return Some("node and npm build the engine of JavaScript; on Debian: apt-get install nodejs npm");
     }
-    if !crate::tink::can_be_installed() {
+    if !python::can_be_installed() {
         return Some("Python's venv builds the engine of Python; on Debian: apt-get install python3-venv");
     }
     None
@@ -115,20 +116,17 @@ pub fn build(tree: &Tree) -> Result<Engines, Error> {
 fn install_python(tree: &Tree, pin: &Pin) -> Result<PathBuf, Error> {
     let folder = tree.tools().join(format!("{}-{}", pin.tool, pin.version));
     let tool = folder.join("bin").join(&pin.tool);
-    if works(Command::new(&tool).arg("--version")) {
+    if process::works(Command::new(&tool).arg("--version")) {
         return Ok(tool);
     }
     process::timed(&format!("install {} {}", pin.tool, pin.version), || {
-        process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+        python::environment(&folder)?;
         let list = folder.join("requirements.txt");
         let digests: String = pin.sha256.iter().map(|digest| format!(" --hash=sha256:{digest}")).collect();
         std::fs::write(&list, format!("{}=={}{digests}\n", pin.tool, pin.version))
             .map_err(at("write", &list))?;
-        let mut pip = Command::new(folder.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
-            .args(["--only-binary", ":all:", "--require-hashes", "-r"])
-            .arg(&list);
-        process::run(pip.stdin(Stdio::null()).stdout(std::io::stderr()))
+        let only = ["--only-binary", ":all:", "--require-hashes", "-r"].map(std::ffi::OsStr::new);
+        python::install(&folder, only.into_iter().chain([list.as_os_str()]))
     })?;
     Ok(tool)
 }
@@ -136,7 +134,7 @@ fn install_python(tree: &Tree, pin: &Pin) -> Result<PathBuf, Error> {
 fn install_javascript(tree: &Tree, pin: &Pin) -> Result<PathBuf, Error> {
     let folder = tree.tools().join(format!("{}-{}", pin.tool, pin.version));
     let tool = folder.join("node_modules").join(&pin.tool).join("cli.mjs");
-    if works(Command::new("node").arg(&tool).arg("--help")) {
+    if process::works(Command::new("node").arg(&tool).arg("--help")) {
         return Ok(tool);
     }
     process::timed(&format!("install {} {}", pin.tool, pin.version), || {
@@ -222,17 +220,4 @@ fn sha256(bytes: &[u8]) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn answers(program: &str) -> bool {
-    works(Command::new(program).arg("--version"))
-}
-
-fn works(command: &mut Command) -> bool {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
 }

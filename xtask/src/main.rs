@@ -12,6 +12,7 @@ mod forgotten;
 mod guests;
 mod lint;
 mod process;
+mod python;
 mod reproducible;
 mod setup;
 mod stable;

@@ -47,6 +47,21 @@ pub fn run_within(command: &mut Command, limit: Duration) -> Result<(), Error> {
     }
 }
 
+/// Whether a command can be started and succeeds; what it prints is nobody's.
+pub fn works(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// Whether a program really runs: rustup's stand-ins exist for components that are not installed.
+pub fn answers(program: &str) -> bool {
+    works(Command::new(program).arg("--version"))
+}
+
 fn check(command: &Command, status: ExitStatus) -> Result<(), Error> {
     if status.success() { Ok(()) } else { Err(Error::Failed { what: shown(command), status }) }
 }

@@ -5,6 +5,7 @@
 
 use crate::error::Error;
 use crate::process;
+use crate::python;
 use crate::tink;
 use crate::toolchain::{Choice, DEBIAN_PACKAGES, TARGET, Wasm};
 use crate::tree::Tree;
@@ -85,7 +86,7 @@ struct Machine {
 pub fn prepare(tree: &Tree, purpose: For) -> Result<Prepared, Error> {
     let choice = Choice::from_environment()?;
     let machine = Machine {
-        rustup: answers("rustup"),
+        rustup: process::answers("rustup"),
         debian_root: Path::new("/etc/debian_version").exists()
             && std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0),
     };
@@ -148,7 +149,7 @@ fn lacks_now(tree: &Tree, purpose: For, choice: Choice, machine: Machine) -> Vec
         }
     }
     if purpose.tests && !tink::is_installed(tree) {
-        let remedy = match tink::can_be_installed() || machine.debian_root {
+        let remedy = match python::can_be_installed() || machine.debian_root {
             true => Remedy::Tink,
             false => Remedy::Reader("install Python 3 with its modules venv and ensurepip".into()),
         };
@@ -168,7 +169,7 @@ fn lacks_now(tree: &Tree, purpose: For, choice: Choice, machine: Machine) -> Vec
                 });
             }
         }
-        if !tink::can_be_installed() {
+        if !python::can_be_installed() {
             lacks.push(Lack {
                 title: "Python's venv (the engine of Python scripts)".into(),
                 remedy: package_remedy("python3-venv", machine),
@@ -180,7 +181,7 @@ fn lacks_now(tree: &Tree, purpose: For, choice: Choice, machine: Machine) -> Vec
         for (program, component, package) in
             [("rustfmt", "rustfmt", "rustfmt-web"), ("clippy-driver", "clippy", "rust-web-clippy")]
         {
-            if !answers(program) {
+            if !process::answers(program) {
                 let remedy = if machine.rustup {
                     Remedy::Rustup(vec!["component", "add", component])
                 } else {
@@ -263,7 +264,7 @@ fn mend(tree: &Tree, lacks: &[&Lack], choice: Choice, machine: Machine) {
             }
             Remedy::Debian(names) => packages.extend(names.iter().copied()),
             Remedy::CargoDeny => install_cargo_deny(tree).unwrap_or_else(tell),
-            Remedy::Tink if !tink::can_be_installed() => {
+            Remedy::Tink if !python::can_be_installed() => {
                 packages.insert("python3-venv");
             }
             Remedy::Tink => {}
@@ -316,16 +317,6 @@ fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin"].map(std::path::PathBuf::from);
     std::env::split_paths(&path).chain(system).any(|folder| folder.join(program).is_file())
-}
-
-/// Whether a program really runs: rustup's stand-ins exist for components that are not installed.
-fn answers(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
 }
 
 #[cfg(test)]

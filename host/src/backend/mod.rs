@@ -4,12 +4,14 @@
 
 mod declared;
 mod detail;
+mod file_faults;
 mod keyring;
 mod label;
 pub mod live;
 mod look;
 pub mod plan;
 pub mod rehearsal;
+mod staged;
 mod standing;
 mod supplied;
 

@@ -254,9 +254,8 @@ impl Call<'_> {
 
     /// What a guest prints is for its author: it goes to the log, and to nobody else.
     fn log_printed(&self, guest: &Guest) {
-        for line in
-            guest.wasi.iter().flat_map(|wasi| wasi.printed().lines().map(str::to_owned).collect::<Vec<_>>())
-        {
+        let Some(wasi) = &guest.wasi else { return };
+        for line in wasi.printed().lines() {
             tracing::info!(target: "windlass::printed", "{} in {}: {line}", self.plugin, self.call);
         }
     }

@@ -9,6 +9,12 @@ use wasmparser::{Parser, Payload};
 /// The version of the contract that this host has. A contract's version is that of the Windlass which
 /// brought it, so naming the one names the other.
 pub const API_VERSION: &str = "0.1.0";
+
+/// The version that manifests name, as `0.1`.
+pub fn api_series() -> &'static str {
+    API_VERSION.rsplit_once('.').map_or(API_VERSION, |(series, _)| series)
+}
+
 const PACKAGE: &str = "windlass:plugin/";
 /// The interfaces of `wit/` that the worlds import, `types` for the records they share.
 const INTERFACES: [&str; 11] = [

@@ -4,7 +4,7 @@
 //! component is made. Reading compiles nothing and trusts nothing: sizes are capped, unknown keys are
 //! errors, a section inside a nested module or component does not count and is refused.
 
-use super::inspect::{API_VERSION, compare, plain};
+use super::inspect::{api_series, compare, plain};
 use crate::model::PluginName;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -193,7 +193,7 @@ fn section(component: &[u8]) -> Result<Option<&[u8]>, ManifestError> {
 /// Checks what the types of [`Manifest`] do not say.
 pub fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     let malformed = |why: String| Err(ManifestError::Malformed(why));
-    let api = API_VERSION.rsplit_once('.').map_or(API_VERSION, |(series, _)| series);
+    let api = api_series();
     match compare(&manifest.api, api) {
         Some(Ordering::Equal) => {}
         Some(Ordering::Greater) => {

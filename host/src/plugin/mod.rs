@@ -28,7 +28,7 @@ mod tests;
 pub use component::Plugin;
 pub use engine::{Engine, Limits, Profile, engine};
 pub use error::{PluginError, Whose};
-pub use inspect::{API_VERSION, sha256};
+pub use inspect::{API_VERSION, api_series, sha256};
 pub use manifest::{Kind, Manifest, ManifestError, Need};
 pub use script::{LARGEST_SCRIPT, Language, Script, ScriptEngine, manifest_of};
 pub use types::{CallPath, Description, HookAnswer, HookDescription, HookEvent, Parameter, Performed, Usage};

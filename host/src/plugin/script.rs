@@ -221,16 +221,16 @@ pub struct ScriptEngine {
 
 impl ScriptEngine {
     /// Loads an engine: from its image where this host made one, else by compiling it, which takes seconds. `file`
-    /// names it in errors.
+    /// names it in errors; `digest` is the component's, by which its caller let it through.
     pub fn load(
         engine: &Engine,
         cache: &Cache,
         language: Language,
         file: &str,
         component: &[u8],
+        digest: String,
     ) -> Result<Self, PluginError> {
         check_imports(file, component)?;
-        let digest = sha256(component);
         let compiled = cache.component(engine, file, &digest, component)?;
         let linked = engine
             .linker

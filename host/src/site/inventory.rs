@@ -10,16 +10,18 @@ use crate::model::NodeName;
 use camino::Utf8Path;
 use indexmap::IndexMap;
 
+/// The name of a node, which is none of the roles.
+pub(super) fn node_name(field: &Field<'_>, table: &Table<'_>) -> Option<NodeName> {
+    if ROLES.contains(&field.key.as_str()) {
+        table.mistake(format!("a node cannot be called {}: that is a role, as in restart@first", field.key));
+    }
+    field.key_name::<NodeName>()
+}
+
 pub(super) fn read_nodes(top: &mut Table<'_>, dir: &Utf8Path) -> IndexMap<NodeName, Located<Node>> {
     let mut nodes = IndexMap::new();
     for (field, mut table) in top.named("nodes") {
-        let name = field.key_name::<NodeName>();
-        if ROLES.contains(&field.key.as_str()) {
-            table.mistake(format!(
-                "a node cannot be called {}: that is a role, as in restart@first",
-                field.key
-            ));
-        }
+        let name = node_name(&field, &table);
         let ssh = table.field("ssh");
         let local = table.field("local");
         let address = match (&ssh, &local) {

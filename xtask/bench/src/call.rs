@@ -17,7 +17,11 @@ use windlass::site::GrantBlock;
 const CALLS: u32 = 10_000;
 const COUNT: usize = 50;
 
-struct Gated(Gate);
+/// The gate, and behind it a constant.
+pub struct Gated {
+    pub gate: Gate,
+    pub answer: Answer,
+}
 
 impl CallPath for Gated {
     fn seed(&self) -> [u8; 32] {
@@ -25,9 +29,9 @@ impl CallPath for Gated {
     }
     fn perform<'a>(&'a mut self, effect: Effect) -> Pin<Box<dyn Future<Output = Performed> + Send + 'a>> {
         Box::pin(async move {
-            Ok(match self.0.check(effect, &Double) {
+            Ok(match self.gate.check(effect, &Double) {
                 Err(denial) => Err(denial.to_fault()),
-                Ok(_permit) => Ok(Answer::Text(Some("kept".into()))),
+                Ok(_permit) => Ok(self.answer.clone()),
             })
         })
     }
@@ -44,7 +48,8 @@ pub fn measure(components: &Utf8Path) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let time = |times: u32| -> Result<f64> {
         let step = StepId::new(format!("state.get@times-{times}"))?;
-        let mut path = Gated(Gate::new(probe.name().clone(), rules()?, rules()?, false));
+        let gate = Gate::new(probe.name().clone(), rules()?, rules()?, false);
+        let mut path = Gated { gate, answer: Answer::Text(Some("kept".into())) };
         let began = std::time::Instant::now();
         runtime.block_on(probe.procedure_apply(&mut path, &step))?.map_err(|fault| fault.message)?;
         Ok(began.elapsed().as_secs_f64())

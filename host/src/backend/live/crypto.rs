@@ -1,8 +1,9 @@
 //! Keys and certificates, made here and kept as objects of the run.
 
-use super::files::{missing, to_fault};
+use super::files::to_fault;
 use super::{Live, der_of, fault};
 use crate::backend::Acted;
+use crate::backend::file_faults::missing;
 use crate::backend::supplied::{self, SuppliedFiles};
 use crate::capability::crypto::{self, LeafRequest, PrivateKey, key_fit};
 use crate::capability::objects::Object;

@@ -1,6 +1,7 @@
 //! Named files: looking, writing, swapping, and what was there before.
 
 use super::{Copied, Live, fault};
+use crate::backend::file_faults::missing;
 use crate::backend::label::check_label;
 use crate::backend::{Acted, Ready};
 use crate::capability::crypto;
@@ -277,10 +278,6 @@ impl Live {
             self.objects.stage(set, node, Staged { file, sha256 });
         }
     }
-}
-
-pub(super) fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {
-    Fault::new(code::UNKNOWN, format!("{} ({}) does not exist on {node}", file.name, file.path))
 }
 
 /// A node that another run holds now refused the write. Never reaches a guest: the run stops.

@@ -2,8 +2,9 @@
 //! but the nodes.
 
 use super::crypto::kept;
-use super::files::{missing, to_fault};
+use super::files::to_fault;
 use super::{Live, fault};
+use crate::backend::file_faults::missing;
 use crate::backend::{Acted, keyring};
 use crate::capability::files::{NodeFiles, ResolvedFile};
 use crate::capability::keyring::{KeyringError, Keyset, Store};

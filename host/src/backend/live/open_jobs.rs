@@ -3,11 +3,11 @@
 use super::Live;
 use super::nodes::job_id;
 use crate::journal::{Row, StoredRow};
-use crate::model::{CommandName, Effect, Event, NodeName, PauseReason, Stop};
+use crate::model::{CommandName, Effect, Event, NodeName, PauseReason, PluginName, Stop};
 use crate::site::CommandKind;
 use crate::transport::jobs::{self, JobName, JobState};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 impl Live {
     /// Waits until nothing runs that an open intent of these rows began. How it ended is not judged: what follows takes
@@ -56,26 +56,36 @@ impl Live {
 
 /// The commands whose intents have no outcome, by the sequence numbers of those.
 fn open(rows: &[StoredRow]) -> BTreeMap<i64, (NodeName, CommandName)> {
-    let mut effects: BTreeMap<i64, Cow<'_, Effect>> = BTreeMap::new();
-    let mut open = BTreeMap::new();
+    let ended: HashSet<i64> = rows
+        .iter()
+        .filter_map(|stored| match &stored.row {
+            Row::Outcome { of, .. } => Some(*of),
+            _ => None,
+        })
+        .collect();
+    let command = |(sequence, (_, effect)): (i64, (_, Cow<'_, Effect>))| match effect.as_ref() {
+        Effect::NodesRun { node, command, .. } => Some((sequence, (node.clone(), command.clone()))),
+        _ => None,
+    };
+    intents(rows).into_iter().filter(|(sequence, _)| !ended.contains(sequence)).filter_map(command).collect()
+}
+
+/// What every intent was to do, by its sequence number; what is done on each of its nodes has one for each too.
+pub(super) fn intents(rows: &[StoredRow]) -> BTreeMap<i64, (&PluginName, Cow<'_, Effect>)> {
+    let mut intents: BTreeMap<i64, (&PluginName, Cow<'_, Effect>)> = BTreeMap::new();
     for stored in rows {
         match &stored.row {
-            Row::Intent { effect, .. } => {
-                effects.insert(stored.sequence, Cow::Borrowed(effect));
+            Row::Intent { plugin, effect, .. } => {
+                intents.insert(stored.sequence, (plugin, Cow::Borrowed(effect)));
             }
             Row::Child { of, node } => {
-                if let Some(effect) = effects.get(of).and_then(|each| each.child(node)) {
-                    effects.insert(stored.sequence, Cow::Owned(effect));
+                let child = intents.get(of).and_then(|(plugin, each)| Some((*plugin, each.child(node)?)));
+                if let Some((plugin, effect)) = child {
+                    intents.insert(stored.sequence, (plugin, Cow::Owned(effect)));
                 }
-            }
-            Row::Outcome { of, .. } => {
-                open.remove(of);
             }
             _ => {}
         }
-        if let Some(Effect::NodesRun { node, command, .. }) = effects.get(&stored.sequence).map(Cow::as_ref) {
-            open.insert(stored.sequence, (node.clone(), command.clone()));
-        }
     }
-    open
+    intents
 }

@@ -2,6 +2,7 @@
 
 use super::Live;
 use super::nodes::{found_done, job_id};
+use super::open_jobs::intents;
 use crate::backend::{Acted, Ready};
 use crate::capability::files::SwapState;
 use crate::capability::nodes::{self, Ended};
@@ -9,8 +10,7 @@ use crate::journal::{Row, Settlement, StoredRow};
 use crate::model::{Answer, Effect, Fault, NodeName, PauseReason, PluginName, Stop};
 use crate::site::{CommandKind, Rerun};
 use crate::transport::jobs::{self, JobName, JobState};
-use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 impl Live {
@@ -130,19 +130,12 @@ impl Live {
         for node in staged_on.into_iter().filter(|node| !self.is_dead(node, rows)) {
             self.context(node).await.map_err(|fault| lost(node, fault))?;
         }
-        let mut intents: HashMap<i64, (&PluginName, Cow<'_, Effect>)> = HashMap::new();
+        let intents = intents(rows);
         for stored in rows {
             match &stored.row {
-                Row::Intent { plugin, effect, .. } => {
+                Row::Intent { effect, .. } => {
                     if let Some((set, node, file)) = effect.stages() {
                         self.staged_before(set, node, file, None);
-                    }
-                    intents.insert(stored.sequence, (plugin, Cow::Borrowed(effect)));
-                }
-                Row::Child { of, node } => {
-                    let child = intents.get(of).and_then(|(plugin, each)| Some((*plugin, each.child(node)?)));
-                    if let Some((plugin, effect)) = child {
-                        intents.insert(stored.sequence, (plugin, Cow::Owned(effect)));
                     }
                 }
                 Row::Outcome { of, answer: Ok(answer), kept, traces, .. } => {

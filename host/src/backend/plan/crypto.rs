@@ -1,9 +1,9 @@
 //! Keys and certificates: none is made; each gets a name, and says what is known of it beforehand.
 
 use super::Planning;
-use super::files::missing;
 use super::imagined::{BornCertificate, Made, Origin, Paper};
 use crate::backend::fault;
+use crate::backend::file_faults::missing;
 use crate::capability::crypto::{self, KeyAlgorithm, KeyFit};
 use crate::model::{Answer, Certificate, CertificateSource, Effect, Fault, ObjectName, PluginName, code};
 

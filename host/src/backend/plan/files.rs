@@ -3,6 +3,7 @@
 use super::Planning;
 use super::imagined::{Held, Laid, Paper};
 use crate::backend::fault;
+use crate::backend::file_faults::{missing, refuse_read_only, refused};
 use crate::backend::label::check_label;
 use crate::capability::crypto::{self, hex};
 use crate::capability::files::{NodeFiles, ResolvedFile};
@@ -43,12 +44,12 @@ impl Planning {
             }
             Effect::FilesStage { set, node, file, content } => {
                 let (file, held) = self.writing(plugin, node, file, content).await?;
-                self.imagined().stage(set, node, file, held);
+                self.imagined().sets.stage(set, node, file, held);
                 Ok(Answer::Done)
             }
             Effect::FilesSwap { set, node } => self.swap(set, node),
             Effect::FilesDiscard { set, node } => {
-                self.imagined().take_set(set, node);
+                self.imagined().sets.take(set, node);
                 Ok(Answer::Done)
             }
             Effect::FilesRemove { node, file } => {
@@ -64,7 +65,7 @@ impl Planning {
 
     fn swap(&self, set: &ObjectName, node: &NodeName) -> Result<Answer, Fault> {
         let mut imagined = self.imagined();
-        let staged = imagined.take_set(set, node);
+        let staged = imagined.sets.take(set, node);
         if staged.is_empty() {
             return Err(Fault::new(code::UNKNOWN, format!("nothing is staged in {set} on {node}")));
         }
@@ -252,19 +253,4 @@ impl Planning {
 /// A plan has no run; looking needs the type, and its scripts do not use the name.
 pub(super) fn plan_run() -> Result<RunId, Fault> {
     RunId::new("plan").map_err(fault(code::FAILED))
-}
-
-fn refused(verb: &str, file: &ResolvedFile, node: &NodeName, why: &str) -> Fault {
-    Fault::new(code::REFUSED, format!("{verb} {} ({}) on {node}: {why}", file.name, file.path))
-}
-
-fn refuse_read_only(file: &ResolvedFile, node: &NodeName) -> Result<(), Fault> {
-    match file.read_only {
-        true => Err(refused("write", file, node, "the profile marks it read-only")),
-        false => Ok(()),
-    }
-}
-
-pub(super) fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {
-    Fault::new(code::UNKNOWN, format!("{} ({}) does not exist on {node}", file.name, file.path))
 }

@@ -1,6 +1,7 @@
 //! What a run would have made of the cluster so far.
 
 use super::symbols::Symbols;
+use crate::backend::staged::Sets;
 use crate::capability::files::ResolvedFile;
 use crate::model::{
     Certificate, Detail, EndpointName, Fault, KeySet, NodeName, ObjectName, PlannedEffect, PluginName, code,
@@ -78,7 +79,7 @@ pub(super) struct BornCertificate {
 pub(super) struct Imagined {
     pub symbols: Symbols,
     files: HashMap<(NodeName, String), Laid>,
-    sets: HashMap<(ObjectName, NodeName), Vec<(ResolvedFile, Held)>>,
+    pub sets: Sets<Held>,
     served: HashMap<(NodeName, EndpointName), Held>,
     objects: HashMap<(PluginName, ObjectName), Made>,
     pub certificates: HashMap<String, BornCertificate>,
@@ -114,20 +115,6 @@ impl Imagined {
     pub fn forget(&mut self, node: &NodeName, path: &str) {
         let below = format!("{path}/");
         self.files.retain(|(on, at), _| on != node || (at != path && !at.starts_with(&below)));
-    }
-
-    pub fn staged(&self, set: &ObjectName, node: &NodeName) -> &[(ResolvedFile, Held)] {
-        self.sets.get(&(set.clone(), node.clone())).map_or(&[], Vec::as_slice)
-    }
-
-    pub fn stage(&mut self, set: &ObjectName, node: &NodeName, file: ResolvedFile, held: Held) {
-        let files = self.sets.entry((set.clone(), node.clone())).or_default();
-        files.retain(|(other, _)| other.name != file.name);
-        files.push((file, held));
-    }
-
-    pub fn take_set(&mut self, set: &ObjectName, node: &NodeName) -> Vec<(ResolvedFile, Held)> {
-        self.sets.remove(&(set.clone(), node.clone())).unwrap_or_default()
     }
 
     pub fn served(&self, node: &NodeName, endpoint: &EndpointName) -> Option<Held> {

@@ -1,9 +1,10 @@
 //! Key sets: those that are there are read; one that the run makes is a symbol.
 
 use super::Planning;
-use super::files::{missing, plan_run};
+use super::files::plan_run;
 use super::imagined::{Held, Laid, Made};
 use super::symbols::Symbols;
+use crate::backend::file_faults::missing;
 use crate::backend::keyring;
 use crate::capability::files::ResolvedFile;
 use crate::capability::keyring::Keyset;
@@ -130,7 +131,7 @@ impl Planning {
         let made = KeySet { fingerprint, versions };
         imagined.born.push(born.clone());
         imagined.keysets.insert(born.clone(), made.clone());
-        imagined.stage(set, node, file, Held::Born(born));
+        imagined.sets.stage(set, node, file, Held::Born(born));
         Ok(Answer::KeySet(Some(made)))
     }
 

@@ -179,7 +179,7 @@ impl Facts for Planning {
         self.look().places(node)
     }
     fn set_members(&self, set: &ObjectName, node: &NodeName) -> Vec<FileName> {
-        self.imagined().staged(set, node).iter().map(|(file, _)| file.name.clone()).collect()
+        self.imagined().sets.staged(set, node).iter().map(|(file, _)| file.name.clone()).collect()
     }
     fn is_command(&self, name: &str) -> bool {
         self.look().is_command(name)

@@ -3,11 +3,12 @@
 use super::content::Making;
 use super::names::Names;
 use super::pool::Pool;
+use crate::backend::staged::Sets;
 use crate::capability::crypto::{PrivateKey, read_certificate};
 use crate::capability::files::ResolvedFile;
 use crate::capability::nodes::NodeContext;
 use crate::capability::secrets::Secret;
-use crate::model::{CommandName, EndpointName, Fault, NodeName, ObjectName};
+use crate::model::{CommandName, EndpointName, Fault, NodeName};
 use crate::site::{FileDeclaration, Holds, SimulatedCluster, SimulatedFile, Site};
 use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
@@ -55,7 +56,7 @@ pub(super) struct Cluster {
     files: HashMap<At, File>,
     /// What was at a path before the run changed it first; none: nothing.
     saved: HashMap<At, Option<File>>,
-    sets: HashMap<(ObjectName, NodeName), Vec<(ResolvedFile, Held)>>,
+    pub sets: Sets<Held>,
     served: HashMap<(NodeName, EndpointName), Arc<Vec<u8>>>,
     pub happened: HashSet<(NodeName, CommandName)>,
     /// How often each command ran on each node.
@@ -81,7 +82,7 @@ impl Cluster {
             roles: scenario.nodes.iter().map(|(name, node)| (name.clone(), node.role.clone())).collect(),
             files: HashMap::new(),
             saved: HashMap::new(),
-            sets: HashMap::new(),
+            sets: Sets::default(),
             served: HashMap::new(),
             happened: HashSet::new(),
             ran: HashMap::new(),
@@ -248,19 +249,5 @@ impl Cluster {
                 None => drop(self.files.remove(&at)),
             }
         }
-    }
-
-    pub fn staged(&self, set: &ObjectName, node: &NodeName) -> &[(ResolvedFile, Held)] {
-        self.sets.get(&(set.clone(), node.clone())).map_or(&[], Vec::as_slice)
-    }
-
-    pub fn stage(&mut self, set: &ObjectName, node: &NodeName, file: ResolvedFile, held: Held) {
-        let files = self.sets.entry((set.clone(), node.clone())).or_default();
-        files.retain(|(other, _)| other.name != file.name);
-        files.push((file, held));
-    }
-
-    pub fn take_set(&mut self, set: &ObjectName, node: &NodeName) -> Vec<(ResolvedFile, Held)> {
-        self.sets.remove(&(set.clone(), node.clone())).unwrap_or_default()
     }
 }

@@ -1,8 +1,8 @@
 //! Keys and certificates: real ones, of the fixed pool and with serial numbers that are the same each time.
 
 use super::Rehearsal;
-use super::files::missing;
 use crate::backend::fault;
+use crate::backend::file_faults::missing;
 use crate::capability::crypto::{self, KeyAlgorithm, LeafRequest, key_fit};
 use crate::capability::objects::Object;
 use crate::model::{Answer, CertificateSource, Effect, Entry, Fault, ObjectName, PluginName, code};

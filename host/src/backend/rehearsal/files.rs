@@ -4,6 +4,7 @@ use super::Rehearsal;
 use super::cluster::{File, Held};
 use crate::backend::declared::declaration;
 use crate::backend::fault;
+use crate::backend::file_faults::{missing, refuse_read_only, refused};
 use crate::backend::label::check_label;
 use crate::capability::crypto::{self, hex};
 use crate::capability::files::ResolvedFile;
@@ -45,12 +46,12 @@ impl Rehearsal {
             }
             Effect::FilesStage { set, node, file, content } => {
                 let (file, held) = self.writing(plugin, node, file, content)?;
-                self.cluster().stage(set, node, file, held);
+                self.cluster().sets.stage(set, node, file, held);
                 Ok(Answer::Done)
             }
             Effect::FilesSwap { set, node } => {
                 let mut cluster = self.cluster();
-                let staged = cluster.take_set(set, node);
+                let staged = cluster.sets.take(set, node);
                 if staged.is_empty() {
                     return Err(Fault::new(code::UNKNOWN, format!("nothing is staged in {set} on {node}")));
                 }
@@ -61,7 +62,7 @@ impl Rehearsal {
                 Ok(Answer::Done)
             }
             Effect::FilesDiscard { set, node } => {
-                self.cluster().take_set(set, node);
+                self.cluster().sets.take(set, node);
                 Ok(Answer::Done)
             }
             Effect::FilesRemove { node, file } => {
@@ -168,19 +169,4 @@ impl Rehearsal {
             modified,
         }))
     }
-}
-
-fn refused(verb: &str, file: &ResolvedFile, node: &NodeName, why: &str) -> Fault {
-    Fault::new(code::REFUSED, format!("{verb} {} ({}) on {node}: {why}", file.name, file.path))
-}
-
-fn refuse_read_only(file: &ResolvedFile, node: &NodeName) -> Result<(), Fault> {
-    match file.read_only {
-        true => Err(refused("write", file, node, "the profile marks it read-only")),
-        false => Ok(()),
-    }
-}
-
-pub(super) fn missing(file: &ResolvedFile, node: &NodeName) -> Fault {
-    Fault::new(code::UNKNOWN, format!("{} ({}) does not exist on {node}", file.name, file.path))
 }

@@ -3,7 +3,7 @@
 use super::Rehearsal;
 use super::cluster::Held;
 use super::content::one_more;
-use super::files::missing;
+use crate::backend::file_faults::missing;
 use crate::backend::{fault, keyring};
 use crate::capability::files::ResolvedFile;
 use crate::capability::keyring::Keyset;
@@ -81,7 +81,7 @@ impl Rehearsal {
         let new = make(&there)?;
         self.name_set(&file, &new);
         let held = Held::Bytes(Arc::new(new.to_json().expose().to_vec()));
-        self.cluster().stage(set, node, file, held);
+        self.cluster().sets.stage(set, node, file, held);
         Ok(Answer::KeySet(Some(keyring::described(&new))))
     }
 

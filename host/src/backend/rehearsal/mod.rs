@@ -187,7 +187,7 @@ impl Facts for Rehearsal {
         places
     }
     fn set_members(&self, set: &ObjectName, node: &NodeName) -> Vec<FileName> {
-        self.cluster().staged(set, node).iter().map(|(file, _)| file.name.clone()).collect()
+        self.cluster().sets.staged(set, node).iter().map(|(file, _)| file.name.clone()).collect()
     }
     fn is_command(&self, name: &str) -> bool {
         self.site.profile.commands.contains_key(name)

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 const FOLDER: &str = "WINDLASS_ENGINES";
 const MAKE: &str = "in windlass's sources, `cargo xtask engines` and then `cargo xtask build` make it";
 
-/// Loads the engine of a language; `trust` is what is asked of the site's own files. Compiling one takes seconds, and happens once a machine.
+/// Loads the engine of a language; `trust` is what is asked of the site's own files. Compiling one takes seconds, and
+/// happens once a machine.
 pub(super) fn load_engine(
     context: &Context,
     trust: Trust,
@@ -40,7 +41,7 @@ pub(super) fn load_engine(
         .hint(MAKE)
         .hint("with trust = \"dev\" in site.toml any engine is run"));
     }
-    ScriptEngine::load(engine, cache, language, file.as_str(), &bytes).map_err(plugin_error)
+    ScriptEngine::load(engine, cache, language, file.as_str(), &bytes, digest).map_err(plugin_error)
 }
 
 fn folder() -> Result<Utf8PathBuf> {

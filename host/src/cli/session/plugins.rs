@@ -6,7 +6,7 @@ use crate::capability::secrets::PasswordPolicy;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit};
 use crate::model::PluginName;
-use crate::plugin::{Kind, Plugin, bundle::Bundle, sha256};
+use crate::plugin::{Kind, Need, Plugin, bundle::Bundle, sha256};
 use crate::policy::{Gate, Rules};
 use crate::site::{GrantBlock, ProcedureSettings, Site};
 
@@ -97,19 +97,23 @@ pub(super) fn needs(plugin: &Plugin) -> std::result::Result<Rules, Error> {
     let name = plugin.name();
     let mut needs = Rules::default();
     for need in &plugin.manifest().needs {
-        let block = GrantBlock {
-            commands: need.commands.clone(),
-            files: need.files.clone(),
-            endpoints: need.endpoints.clone(),
-            crypto: need.crypto.clone(),
-            keyring: need.keyring.clone(),
-            secrets: need.secrets.clone(),
-            general: need.general.clone(),
-            digest: None,
-        };
-        needs.extend(rules(&block, &format!("the manifest of {name}"))?);
+        needs.extend(rules(&as_grants(need), &format!("the manifest of {name}"))?);
     }
     Ok(needs)
+}
+
+/// A need in the words of `grants.toml`.
+pub(super) fn as_grants(need: &Need) -> GrantBlock {
+    GrantBlock {
+        commands: need.commands.clone(),
+        files: need.files.clone(),
+        endpoints: need.endpoints.clone(),
+        crypto: need.crypto.clone(),
+        keyring: need.keyring.clone(),
+        secrets: need.secrets.clone(),
+        general: need.general.clone(),
+        digest: None,
+    }
 }
 
 /// The gate of a plugin; `unless_said`: what is granted to it where the site says nothing.

@@ -1,7 +1,7 @@
 //! The Rust side of `wit/`: the only `bindgen!` of the host. Nothing made here leaves the plugin room.
 //!
-//! Both worlds import the same interfaces. They are bound once, through a world of the host's own that
-//! only imports; the two worlds of the contract then add their exports to it.
+//! All worlds import the same interfaces. They are bound once, through a world of the host's own that
+//! only imports; the worlds of the contract then add their exports to it.
 
 mod imports {
     wasmtime::component::bindgen!({
@@ -26,70 +26,37 @@ mod imports {
     });
 }
 
-mod procedure_world {
-    wasmtime::component::bindgen!({
-        path: "../wit",
-        world: "windlass:plugin/procedure",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "windlass:plugin/types": crate::plugin::bindings::types,
-            "windlass:plugin/nodes": crate::plugin::bindings::nodes,
-            "windlass:plugin/files": crate::plugin::bindings::files,
-            "windlass:plugin/cluster": crate::plugin::bindings::cluster,
-            "windlass:plugin/crypto": crate::plugin::bindings::crypto,
-            "windlass:plugin/keyring": crate::plugin::bindings::keyring,
-            "windlass:plugin/secrets": crate::plugin::bindings::secrets,
-            "windlass:plugin/operator": crate::plugin::bindings::operator,
-            "windlass:plugin/state": crate::plugin::bindings::state,
-            "windlass:plugin/clock": crate::plugin::bindings::clock,
-        },
-    });
+/// A world of the contract: its exports, over the imports above. The rest names where interfaces are bound that not
+/// every world has.
+macro_rules! world {
+    ($module:ident, $world:literal $(, $($only:tt)+)?) => {
+        mod $module {
+            wasmtime::component::bindgen!({
+                path: "../wit",
+                world: $world,
+                imports: { default: async | trappable },
+                exports: { default: async },
+                with: {
+                    "windlass:plugin/types": crate::plugin::bindings::types,
+                    "windlass:plugin/nodes": crate::plugin::bindings::nodes,
+                    "windlass:plugin/files": crate::plugin::bindings::files,
+                    "windlass:plugin/cluster": crate::plugin::bindings::cluster,
+                    "windlass:plugin/crypto": crate::plugin::bindings::crypto,
+                    "windlass:plugin/keyring": crate::plugin::bindings::keyring,
+                    "windlass:plugin/secrets": crate::plugin::bindings::secrets,
+                    "windlass:plugin/operator": crate::plugin::bindings::operator,
+                    "windlass:plugin/state": crate::plugin::bindings::state,
+                    "windlass:plugin/clock": crate::plugin::bindings::clock,
+                    $($($only)+)?
+                },
+            });
+        }
+    };
 }
 
-mod hook_world {
-    wasmtime::component::bindgen!({
-        path: "../wit",
-        world: "windlass:plugin/hook",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "windlass:plugin/types": crate::plugin::bindings::types,
-            "windlass:plugin/nodes": crate::plugin::bindings::nodes,
-            "windlass:plugin/files": crate::plugin::bindings::files,
-            "windlass:plugin/cluster": crate::plugin::bindings::cluster,
-            "windlass:plugin/crypto": crate::plugin::bindings::crypto,
-            "windlass:plugin/keyring": crate::plugin::bindings::keyring,
-            "windlass:plugin/secrets": crate::plugin::bindings::secrets,
-            "windlass:plugin/operator": crate::plugin::bindings::operator,
-            "windlass:plugin/state": crate::plugin::bindings::state,
-            "windlass:plugin/clock": crate::plugin::bindings::clock,
-            "windlass:plugin/events": crate::plugin::bindings::events,
-        },
-    });
-}
-
-mod script_world {
-    wasmtime::component::bindgen!({
-        path: "../wit",
-        world: "windlass:plugin/script",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "windlass:plugin/types": crate::plugin::bindings::types,
-            "windlass:plugin/nodes": crate::plugin::bindings::nodes,
-            "windlass:plugin/files": crate::plugin::bindings::files,
-            "windlass:plugin/cluster": crate::plugin::bindings::cluster,
-            "windlass:plugin/crypto": crate::plugin::bindings::crypto,
-            "windlass:plugin/keyring": crate::plugin::bindings::keyring,
-            "windlass:plugin/secrets": crate::plugin::bindings::secrets,
-            "windlass:plugin/operator": crate::plugin::bindings::operator,
-            "windlass:plugin/state": crate::plugin::bindings::state,
-            "windlass:plugin/clock": crate::plugin::bindings::clock,
-            "windlass:plugin/events": crate::plugin::bindings::events,
-        },
-    });
-}
+world!(procedure_world, "windlass:plugin/procedure");
+world!(hook_world, "windlass:plugin/hook", "windlass:plugin/events": crate::plugin::bindings::events);
+world!(script_world, "windlass:plugin/script", "windlass:plugin/events": crate::plugin::bindings::events);
 
 pub use hook_world::HookPre;
 pub use hook_world::exports::windlass::plugin::hook_api;

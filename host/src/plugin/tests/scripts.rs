@@ -4,7 +4,7 @@ use super::guest::Recorder;
 use crate::model::{Answer, Effect, Entry, Fault, Outcome, code};
 use crate::plugin::cache::Cache;
 use crate::plugin::{
-    HookAnswer, HookEvent, Language, Performed, Plugin, Profile, Script, ScriptEngine, engine,
+    HookAnswer, HookEvent, Language, Performed, Plugin, Profile, Script, ScriptEngine, engine, sha256,
 };
 use std::sync::OnceLock;
 
@@ -18,7 +18,8 @@ fn engine_of(language: Language) -> Option<ScriptEngine> {
         let load = |language: Language| {
             let file = std::path::Path::new(&folder).join(format!("{}.wasm", language.engine()));
             let bytes = std::fs::read(&file).unwrap();
-            ScriptEngine::load(&engine, &cache, language, &file.to_string_lossy(), &bytes).unwrap()
+            ScriptEngine::load(&engine, &cache, language, &file.to_string_lossy(), &bytes, sha256(&bytes))
+                .unwrap()
         };
         Language::ALL.map(load).into()
     });

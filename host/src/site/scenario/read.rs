@@ -1,7 +1,8 @@
 //! Reads one scenario file.
 
 use super::super::field::Field;
-use super::super::grants_file::{self, ROLES};
+use super::super::grants_file;
+use super::super::inventory::node_name;
 use super::super::load::{Loading, read_text};
 use super::super::mistake::{Place, nearest, shown};
 use super::super::reader::{Located, Table, parse_name};
@@ -212,13 +213,7 @@ fn read_nodes(top: &mut Table<'_>) -> Nodes {
     };
     let given = top.field("nodes").is_some();
     for (field, mut table) in top.named("nodes") {
-        let name = field.key_name::<NodeName>();
-        if ROLES.contains(&field.key.as_str()) {
-            table.mistake(format!(
-                "a node cannot be called {}: that is a role, as in restart@first",
-                field.key
-            ));
-        }
+        let name = node_name(&field, &table);
         let groups = match table.field("groups") {
             Some(groups) => groups
                 .texts()

@@ -1,9 +1,9 @@
 //! manifest.toml, read for its author: what is wrong, and what to write instead.
 
+use super::super::plugins::as_grants;
 use crate::cli::error::{Error, Exit, Result};
-use crate::plugin::{API_VERSION, Manifest, ManifestError, manifest};
+use crate::plugin::{Manifest, ManifestError, api_series, manifest};
 use crate::policy::Rules;
-use crate::site::GrantBlock;
 use camino::Utf8Path;
 
 /// Reads and checks the manifest of a project.
@@ -37,23 +37,13 @@ fn read(text: &str) -> Result<Manifest> {
             .hint("a manifest has name, version, kind, api, summary, and [[needs]] with a reason each")
     })?;
     manifest::check(&made).map_err(|error| {
-        let api = API_VERSION.rsplit_once('.').map_or(API_VERSION, |(series, _)| series);
+        let api = api_series();
         let about_api = matches!(error, ManifestError::Api { .. }) || made.api != api;
         let error = wrong(error.to_string());
         if about_api { error.hint(format!("write api = {api:?}")) } else { error }
     })?;
     for need in &made.needs {
-        let block = GrantBlock {
-            commands: need.commands.clone(),
-            files: need.files.clone(),
-            endpoints: need.endpoints.clone(),
-            crypto: need.crypto.clone(),
-            keyring: need.keyring.clone(),
-            secrets: need.secrets.clone(),
-            general: need.general.clone(),
-            digest: None,
-        };
-        Rules::parse(&block).map_err(|errors| {
+        Rules::parse(&as_grants(need)).map_err(|errors| {
             let mut error = wrong(format!("the need \"{}\" has patterns that cannot be read", need.reason));
             error.causes = errors.iter().map(ToString::to_string).collect();
             error.hint("they are those of grants.toml, as commands = [\"restart-ha@second\"]")
