@@ -4,6 +4,7 @@
 //! these types, so a change to their serde shape is a change of the journal's format.
 
 mod answer;
+pub mod audit;
 mod effect;
 mod event;
 mod fault;
