@@ -5,7 +5,7 @@ use crate::model::{NodeName, ObjectName};
 use std::collections::HashMap;
 
 /// What waits in the sets of nodes: files, each with what it will hold.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Sets<H>(HashMap<(ObjectName, NodeName), Vec<(ResolvedFile, H)>>);
 
 impl<H> Default for Sets<H> {

@@ -38,7 +38,7 @@ const LONGEST_VALUE: usize = 64 * 1024;
 /// Objects a plugin may make.
 const MOST_OBJECTS: usize = 256;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Inner {
     objects: HashMap<(PluginName, ObjectName), Object>,
     /// By key and passphrase: encrypting takes long on purpose, and both nodes are given the same file.
@@ -62,6 +62,11 @@ impl Objects {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Every change is one insertion: a panic elsewhere cannot leave it half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same objects once more, each for itself from now on.
+    pub fn copy(&self) -> Self {
+        Self(Mutex::new(self.lock().clone()))
     }
 
     /// Takes an object in. A name that is taken is refused: an object is never replaced under its users.

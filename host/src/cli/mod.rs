@@ -110,6 +110,8 @@ enum Command {
     Plan(commands::plan::Args),
     /// Show a plan and sign it
     Approve(commands::approve::Args),
+    /// Say what a plugin can do and what it does in rehearsals; reaches no node
+    Audit(commands::audit::Args),
     /// Run a procedure
     Run(commands::run::Args),
     /// Go on with a run that was interrupted or paused
@@ -179,6 +181,7 @@ pub fn main(bundle: Option<Embedded>, engines: Option<&'static str>) -> ExitCode
             Command::Site(args) => session::site(args, &context),
             Command::Plan(args) => commands::plan::run(args, &context),
             Command::Approve(args) => commands::approve::run(args, &context),
+            Command::Audit(args) => commands::audit::run(&args, &context),
             Command::Run(args) => commands::run::run(args, &context),
             Command::Resume(args) => commands::resume::run(args, &context),
             Command::Rollback(args) => commands::rollback::run(args, &context),

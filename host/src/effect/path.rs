@@ -118,6 +118,7 @@ impl CallPath {
             }
         };
 
+        self.compare_with_certificate(&effect, class)?;
         if class != EffectClass::Observe {
             self.compare_with_plan(&effect).await?;
         }
@@ -196,6 +197,30 @@ impl CallPath {
                 ),
             )
         })
+    }
+
+    /// Before anything acts: is this what rehearsals of the certified plugin produced in this call? A look that is not is
+    /// told, and so is the way back, which must not be stopped by anything.
+    fn compare_with_certificate(&self, effect: &Effect, class: EffectClass) -> Result<(), Stop> {
+        if self.replay.next().is_some_and(|past| past.outcome.is_some()) {
+            return Ok(());
+        }
+        let Surroundings { plugin, gate, backend, journal, events, .. } = &self.around;
+        let call = self.call.in_envelope();
+        let Some(outside) = gate.outside(&call, effect, backend.as_facts()) else { return Ok(()) };
+        let text = format!(
+            "{plugin} in {}: no rehearsal of what was certified did this: {}",
+            self.call, outside.entry
+        );
+        let goes_back = matches!(self.call, CallName::Undo(_));
+        if outside.pauses && !goes_back && (class != EffectClass::Observe || outside.uses_secret) {
+            return Err(Stop::new(PauseReason::OutsideEnvelope, text));
+        }
+        let row =
+            Row::OutsideEnvelope { plugin: plugin.clone(), effect: effect.clone(), entry: outside.entry };
+        journal.note(&row).map_err(journal_stop)?;
+        events(&Event::Note { text });
+        Ok(())
     }
 
     /// Before anything acts: is this what the plan has here?

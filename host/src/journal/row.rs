@@ -31,6 +31,16 @@ impl CallName {
     }
 }
 
+impl CallName {
+    /// What it is called in a behaviour envelope: a hook by the kind of moment alone, as it is bound to any step.
+    pub fn in_envelope(&self) -> String {
+        match self {
+            Self::Hook { at, .. } => at.code().into(),
+            call => call.to_string(),
+        }
+    }
+}
+
 impl std::fmt::Display for CallName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -217,6 +227,13 @@ pub enum Row {
         traces: Vec<Trace>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         settled: Option<Settlement>,
+    },
+    /// A certified plugin did what no rehearsal of it did, and it was told only: a look, or on the way back.
+    OutsideEnvelope {
+        plugin: PluginName,
+        effect: Effect,
+        /// In the words of an envelope.
+        entry: String,
     },
     Denied {
         plugin: PluginName,

@@ -23,6 +23,9 @@ const TABLES: &str = "
     CREATE TABLE sealed (sequence INTEGER NOT NULL, place INTEGER NOT NULL, bytes BLOB NOT NULL,
         PRIMARY KEY (sequence, place)) WITHOUT ROWID;";
 
+/// SQLite's own name for a database without a file.
+const IN_MEMORY: &str = ":memory:";
+
 /// How long another program's lock on the database is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -38,8 +41,8 @@ pub struct Journal {
     run: RunId,
     path: Utf8PathBuf,
     inner: Mutex<Inner>,
-    // Locks the run's folder for as long as the journal is open.
-    _lock: nix::fcntl::Flock<std::fs::File>,
+    // Locks the run's folder for as long as the journal is open; none where it has none.
+    _lock: Option<nix::fcntl::Flock<std::fs::File>>,
 }
 
 struct Inner {
@@ -48,6 +51,9 @@ struct Inner {
     next: i64,
     /// Rows written since the last commit.
     open: bool,
+    /// The last row that is committed.
+    durable: i64,
+    told_only: bool,
     broken: bool,
     commits: u64,
     slower: Duration,
@@ -65,7 +71,23 @@ impl Journal {
     pub fn create(runs: &Utf8Path, run: &RunId) -> Result<Self, JournalError> {
         let folder = make_folder(runs, run)?;
         let lock = lock(&folder)?;
-        Self::make(run.clone(), folder.join("journal.db"), lock)
+        Self::make(run.clone(), folder.join("journal.db"), Some(lock))
+    }
+
+    /// Makes a journal that keeps no row, and only tells its followers of each: a rehearsal has thousands of them. It
+    /// goes on behind as many rows of an earlier life.
+    pub fn told_only(run: &RunId, rows: &[StoredRow]) -> Result<Self, JournalError> {
+        let path: Utf8PathBuf = IN_MEMORY.into();
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_CREATE)?;
+        let next = rows.last().map_or(1, |last| last.sequence + 1);
+        let journal = Self::held(run.clone(), path, None, connection, [0; 32], next);
+        journal.lock().told_only = true;
+        Ok(journal)
+    }
+
+    /// The number of the last row that a crash now would leave.
+    pub fn durable(&self) -> i64 {
+        self.lock().durable
     }
 
     /// Makes the journal of a run again from rows that were fetched, in place of what is here, which is set
@@ -75,7 +97,7 @@ impl Journal {
         let lock = lock(&folder)?;
         let path = folder.join("journal.db");
         set_aside(&path).map_err(|source| JournalError::Folder { path: folder.clone(), source })?;
-        let journal = Self::make(run.clone(), path, lock)?;
+        let journal = Self::make(run.clone(), path, Some(lock))?;
         {
             let mut inner = journal.lock();
             for raw in rows {
@@ -97,7 +119,7 @@ impl Journal {
         prepare(&connection).map_err(|source| JournalError::of("opened", &path, source))?;
         let (rows, head) = read::strict(&connection, &path)?;
         let next = rows.len() as i64 + 1;
-        Ok((Self::held(run.clone(), path, lock, connection, head, next), rows))
+        Ok((Self::held(run.clone(), path, Some(lock), connection, head, next), rows))
     }
 
     pub fn run(&self) -> &RunId {
@@ -182,7 +204,7 @@ impl Journal {
     fn make(
         run: RunId,
         path: Utf8PathBuf,
-        lock: nix::fcntl::Flock<std::fs::File>,
+        lock: Option<nix::fcntl::Flock<std::fs::File>>,
     ) -> Result<Self, JournalError> {
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_CREATE)?;
         // The tables are in the file itself before there is a write-ahead log that could be lost.
@@ -204,7 +226,7 @@ impl Journal {
     fn held(
         run: RunId,
         path: Utf8PathBuf,
-        lock: nix::fcntl::Flock<std::fs::File>,
+        lock: Option<nix::fcntl::Flock<std::fs::File>>,
         connection: Connection,
         head: Hash,
         next: i64,
@@ -214,6 +236,8 @@ impl Journal {
             head,
             next,
             open: false,
+            durable: next - 1,
+            told_only: false,
             broken: false,
             commits: 0,
             slower: Duration::ZERO,
@@ -223,6 +247,12 @@ impl Journal {
     }
 
     fn append(&self, inner: &mut Inner, row: &Row) -> Result<i64, JournalError> {
+        if inner.told_only {
+            let sequence = inner.next;
+            inner.next += 1;
+            inner.followers.iter_mut().for_each(|follower| follower(sequence, row));
+            return Ok(sequence);
+        }
         let mut parted = row.clone();
         let sealed = kept::part(&mut parted);
         let body = serde_json::to_string(&parted).map_err(|source| JournalError::Damaged {
@@ -263,11 +293,16 @@ impl Journal {
     }
 
     fn end_transaction(&self, inner: &mut Inner) -> Result<(), JournalError> {
+        if inner.told_only {
+            inner.durable = inner.next - 1;
+            return Ok(());
+        }
         if !inner.open {
             return if inner.broken { Err(self.broken()) } else { Ok(()) };
         }
         self.write(inner, |inner| inner.connection.execute_batch("COMMIT"))?;
         inner.open = false;
+        inner.durable = inner.next - 1;
         inner.commits += 1;
         if !inner.slower.is_zero() {
             std::thread::sleep(inner.slower);

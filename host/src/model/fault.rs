@@ -14,6 +14,8 @@ pub mod code {
     pub const FAILED: &str = "failed";
     pub const REFUSED: &str = "refused";
     pub const DECLINED: &str = "declined";
+    /// A procedure's own, from `steps`.
+    pub const PREFLIGHT: &str = "preflight";
     /// A procedure's own, from `undo`.
     pub const NO_WAY_BACK: &str = "no-way-back";
     /// A procedure's own, from `apply`.

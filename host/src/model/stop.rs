@@ -19,6 +19,8 @@ pub enum PauseReason {
     NotVerified,
     /// The run asked for something that is not in the plan that was approved.
     NotApproved,
+    /// A certified plugin is about to do what no rehearsal of it did.
+    OutsideEnvelope,
     /// On resume, the plugin asked for something else than the journal says it did.
     Divergence,
     /// A change was under way when the controller died, and neither its record nor a probe can tell.
@@ -40,13 +42,14 @@ pub enum PauseReason {
 }
 
 impl PauseReason {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::StepFailed,
         Self::Vetoed,
         Self::HookFailed,
         Self::NoWayBack,
         Self::NotVerified,
         Self::NotApproved,
+        Self::OutsideEnvelope,
         Self::Divergence,
         Self::Unsettled,
         Self::Disagreement,
@@ -67,6 +70,7 @@ impl PauseReason {
             Self::NoWayBack => "no-way-back",
             Self::NotVerified => "not-verified",
             Self::NotApproved => "not-approved",
+            Self::OutsideEnvelope => "outside-envelope",
             Self::Divergence => "divergence",
             Self::Unsettled => "unsettled",
             Self::Disagreement => "disagreement",

@@ -4,7 +4,9 @@
 //! it made. Both get their engine from the same function. Opening reads the index only; an image is loaded
 //! when its plugin is asked for.
 //!
-//! Format, version 1, little-endian: 16 bytes of magic, the version (u32), the length of the index (u32),
+//! Beside each image lies the component that it was made of: an audit compiles it anew, for an engine of its own.
+//!
+//! Format, version 2, little-endian: 16 bytes of magic, the version (u32), the length of the index (u32),
 //! the index (JSON), then the images, each starting at a multiple of 4,096 bytes from the bundle's start
 //! so that a bundle in a file of its own can be mapped.
 
@@ -15,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
 
 const MAGIC: &[u8; 16] = b"windlass-bundle\0";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = MAGIC.len() + 8;
 const PAGE: usize = 4096;
 
@@ -64,6 +66,8 @@ struct Entry {
     length: usize,
     /// SHA-256 of the image.
     image: String,
+    /// Where the component lies, counted as `offset` is.
+    component: (usize, usize),
 }
 
 /// Compiles components, given with the names of their files, into one bundle.
@@ -82,14 +86,18 @@ pub fn pack(components: &[(String, Vec<u8>)]) -> Result<Vec<u8>, BundleError> {
             .wasmtime
             .precompile_component(component)
             .map_err(|error| BundleError::Compile { name: name.clone(), why: cause(&error) })?;
+        let offset = images.len();
+        images.extend_from_slice(&image);
+        images.resize(images.len().next_multiple_of(PAGE), 0);
         plugins.push(Entry {
             digest: plugin.digest().into(),
             manifest: plugin.manifest().clone(),
-            offset: images.len(),
+            offset,
             length: image.len(),
             image: sha256(&image),
+            component: (images.len(), component.len()),
         });
-        images.extend_from_slice(&image);
+        images.extend_from_slice(component);
         images.resize(images.len().next_multiple_of(PAGE), 0);
     }
     let index =
@@ -153,6 +161,19 @@ impl Bundle {
     /// Returns the manifests of what is inside, with the digests of the components.
     pub fn list(&self) -> impl Iterator<Item = (&Manifest, &str)> {
         self.index.plugins.iter().map(|entry| (&entry.manifest, entry.digest.as_str()))
+    }
+
+    /// Returns the component of a plugin by its name, or none where the bundle lacks it.
+    pub fn component(&self, name: &str) -> Result<Option<&'static [u8]>, BundleError> {
+        let Some(entry) = self.index.plugins.iter().find(|entry| entry.manifest.name.as_str() == name) else {
+            return Ok(None);
+        };
+        let (offset, length) = entry.component;
+        let bytes = offset.checked_add(length).and_then(|end| self.images.get(offset..end));
+        match bytes.filter(|bytes| sha256(bytes) == entry.digest) {
+            Some(bytes) => Ok(Some(bytes)),
+            None => Err(BundleError::Damaged { why: format!("the component of {name} is not whole") }),
+        }
     }
 
     /// Loads a plugin by its name, or returns none where the bundle lacks it. Compiles nothing.

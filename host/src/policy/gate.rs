@@ -1,9 +1,11 @@
 //! The gate: the one place that says yes, and the only maker of [`Permit`].
 
+use super::envelope::Bounds;
 use super::pattern::{Rules, UNCLEAR_ROLES};
 use super::requirement::{Requirement, requirements};
 use crate::model::{CommandName, Effect, Fault, FileName, NodeName, ObjectName, PluginName, code};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Leave to act on one effect. Only the gate makes one, and acting consumes it.
 #[derive(Debug)]
@@ -99,11 +101,37 @@ pub struct Gate {
     needs: Rules,
     grants: Rules,
     allow_secret_in_argv: bool,
+    bounds: Option<Arc<Bounds>>,
+}
+
+/// Something that no rehearsal of a plugin produced, and that it is about to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outside {
+    /// In the words of an envelope.
+    pub entry: String,
+    /// The site wants the run to stop for it.
+    pub pauses: bool,
+    /// A secret is made use of.
+    pub uses_secret: bool,
 }
 
 impl Gate {
     pub fn new(plugin: PluginName, needs: Rules, grants: Rules, allow_secret_in_argv: bool) -> Self {
-        Self { plugin, needs, grants, allow_secret_in_argv }
+        Self { plugin, needs, grants, allow_secret_in_argv, bounds: None }
+    }
+
+    /// Holds the plugin to what it was seen to do when it was certified.
+    pub fn held_to(self, bounds: Bounds) -> Self {
+        Self { bounds: Some(Arc::new(bounds)), ..self }
+    }
+
+    /// Returns what of an effect is outside of what was certified. `call`: as envelopes name it.
+    pub fn outside(&self, call: &str, effect: &Effect, facts: &dyn Facts) -> Option<Outside> {
+        let bounds = self.bounds.as_ref()?;
+        let claims = claims(effect, facts);
+        let entry = bounds.outside(call, &claims, facts)?;
+        let is_secret = |claim: &Claim| matches!(claim.requirement, Requirement::Secret { .. });
+        Some(Outside { entry, pauses: bounds.pauses, uses_secret: claims.iter().any(is_secret) })
     }
 
     /// Whether the plugin judges by itself a pair whose roles are unclear, and may: its run is not refused
@@ -123,14 +151,7 @@ impl Gate {
 
     /// Lets an effect through, or says what is missing.
     pub fn check(&self, effect: Effect, facts: &dyn Facts) -> Result<Permit, Box<Denial>> {
-        let members = |set: &ObjectName, node: &NodeName| facts.set_members(set, node);
-        let is_command = |name: &str| facts.is_command(name);
-        for requirement in requirements(&effect, &members, &is_command) {
-            let places = requirement.node().map_or_else(Vec::new, |node| {
-                let mut places = facts.places(node);
-                places.push(node.as_str().to_string());
-                places
-            });
+        for Claim { requirement, places } in claims(&effect, facts) {
             let asked = self.needs.allow(&requirement, &places);
             if !asked || !self.grants.allow(&requirement, &places) {
                 let reason = if asked {
@@ -150,6 +171,28 @@ impl Gate {
         }
         Ok(Permit { effect, _gated: () })
     }
+}
+
+/// One thing that an effect takes of the grants, and what its node is called in patterns: its role, its groups, its name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Claim {
+    pub requirement: Requirement,
+    pub places: Vec<String>,
+}
+
+/// Returns all that an effect takes of the grants.
+pub fn claims(effect: &Effect, facts: &dyn Facts) -> Vec<Claim> {
+    let members = |set: &ObjectName, node: &NodeName| facts.set_members(set, node);
+    let is_command = |name: &str| facts.is_command(name);
+    let places = |requirement: &Requirement| {
+        requirement.node().map_or_else(Vec::new, |node| {
+            let mut places = facts.places(node);
+            places.push(node.as_str().to_string());
+            places
+        })
+    };
+    let claim = |requirement| Claim { places: places(&requirement), requirement };
+    requirements(effect, &members, &is_command).into_iter().map(claim).collect()
 }
 
 /// A command that is given a secret at all; whether it lands in the argument vector is the profile's to say.

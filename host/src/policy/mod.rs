@@ -6,10 +6,12 @@
 //!
 //! Neighbours: `effect` calls the gate, `backend` takes permits. Nothing here reaches a node.
 
+mod envelope;
 mod gate;
 mod pattern;
 mod requirement;
 
-pub use gate::{Denial, Facts, Gate, Permit};
+pub use envelope::{Bounds, Collecting, Names};
+pub use gate::{Claim, Denial, Facts, Gate, Outside, Permit, claims};
 pub use pattern::{CRYPTO, GENERAL, KEYRING, Met, PatternError, Rules};
 pub use requirement::{Requirement, Verb};

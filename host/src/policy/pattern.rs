@@ -67,6 +67,18 @@ pub const GENERAL: [&str; 10] = [
 pub const UNCLEAR_ROLES: &str = "unclear-roles";
 
 impl Rules {
+    /// The nodes, roles and groups that the patterns name.
+    pub fn places(&self) -> Vec<String> {
+        let commands = self.commands.iter().map(|rule| &rule.place);
+        let files = self.files.iter().map(|(_, _, place)| place);
+        let endpoints = self.endpoints.iter().map(|(_, place)| place);
+        let named = |place: &Place| match place {
+            Place::Named(name) => Some(name.clone()),
+            Place::Anywhere => None,
+        };
+        commands.chain(files).chain(endpoints).filter_map(named).collect()
+    }
+
     /// Reads every pattern; all mistakes at once.
     pub fn parse(block: &GrantBlock) -> Result<Self, Vec<PatternError>> {
         let mut rules = Self::default();
@@ -108,7 +120,7 @@ impl Rules {
 
     /// Returns whether some pattern meets the requirement. `places` are what the requirement's node is
     /// called in patterns: its name, its role, its groups.
-    pub(super) fn allow(&self, requirement: &Requirement, places: &[String]) -> bool {
+    pub fn allow(&self, requirement: &Requirement, places: &[String]) -> bool {
         let here = |place: &Place| match place {
             Place::Anywhere => true,
             Place::Named(name) => places.contains(name),

@@ -186,6 +186,9 @@ fn row_line(stored: &StoredRow, child: Option<&NodeName>) -> Option<String> {
             (Ok(_), None) => return None,
         },
         Row::Denied { fault, .. } => format!("  denied: {} ({})", fault.message, fault.hint),
+        Row::OutsideEnvelope { effect, entry, .. } => {
+            format!("  outside of what was certified: {effect} ({entry})")
+        }
         Row::CallEnded { call, result: Ok(()) } => format!("{call}: done"),
         Row::CallEnded { call, result: Err(fault) } => format!("{call}: failed: {}", fault.message),
         Row::HookWarned { hook, text, .. } => format!("  {hook} warns: {text}"),

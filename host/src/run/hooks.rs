@@ -141,7 +141,7 @@ impl Machine {
                 format!("it vetoed, which it can only before something happens: {reason}"),
             ),
             Err(CallError::Fault(fault)) => fault,
-            Err(CallError::Broken(why)) => Fault::new(code::FAILED, why),
+            Err(CallError::Broken(_, why)) => Fault::new(code::FAILED, why),
             Err(CallError::Stop(stop)) => return Err(self.halt(&self.position.now(), Halt::Stop(stop))),
         };
         self.hook_failed(hook, call, moment, fault)

@@ -393,7 +393,7 @@ impl Machine {
         let fault = match error {
             CallError::Stop(stop) => return Ok(self.halt(&self.position.now(), Halt::Stop(stop))),
             CallError::Fault(fault) => fault,
-            CallError::Broken(why) => Fault::new(code::FAILED, why),
+            CallError::Broken(_, why) => Fault::new(code::FAILED, why),
         };
         self.journal.commit(&Row::CallEnded { call: call.clone(), result: Err(fault.clone()) })?;
         let position = self.position.now();
@@ -426,6 +426,10 @@ impl Machine {
                 PauseReason::Interrupted => Ending::Declined,
                 PauseReason::NotApproved => {
                     let hint = "make a new plan with `windlass plan`, and have it approved";
+                    Ending::Denied { fault: Fault::new(code::REFUSED, stop.message).hint(hint) }
+                }
+                PauseReason::OutsideEnvelope => {
+                    let hint = "audit the plugin on a scenario in which it does this, and certify it anew";
                     Ending::Denied { fault: Fault::new(code::REFUSED, stop.message).hint(hint) }
                 }
                 PauseReason::RolesChanged

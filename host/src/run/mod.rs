@@ -29,4 +29,4 @@ pub use hooks::{Hook, HookCalls, MOST_EFFECTS};
 pub use machine::{Asker, GoAhead, Machine, Settings};
 pub use plugin::{PluginHook, PluginProcedure};
 pub use position::{Position, Tracked};
-pub use procedure::{CallError, Procedure};
+pub use procedure::{Breakage, CallError, Procedure};

@@ -1,7 +1,7 @@
 //! A wasm procedure and a wasm hook as the machine sees them.
 
 use super::hooks::HookCalls;
-use super::procedure::{CallError, Procedure};
+use super::procedure::{Breakage, CallError, Procedure};
 use crate::effect::CallPath;
 use crate::model::{Check, PlannedStep, StepId};
 use crate::plugin::{HookAnswer, HookEvent, Performed, Plugin, PluginError};
@@ -69,6 +69,14 @@ fn flat<T>(called: Result<Result<T, crate::model::Fault>, PluginError>) -> Resul
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(fault)) => Err(CallError::Fault(fault)),
         Err(PluginError::Stopped(stop)) => Err(CallError::Stop(stop)),
-        Err(error) => Err(CallError::Broken(error.to_string())),
+        Err(error) => {
+            let how = match &error {
+                PluginError::OutOfTime { .. } | PluginError::OutOfFuel { .. } => Breakage::Time,
+                PluginError::OutOfMemory { .. } => Breakage::Memory,
+                PluginError::TooMuch { .. } => Breakage::Output,
+                _ => Breakage::Trap,
+            };
+            Err(CallError::Broken(how, error.to_string()))
+        }
     }
 }

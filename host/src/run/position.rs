@@ -95,6 +95,7 @@ impl Position {
             | Row::Child { .. }
             | Row::Outcome { .. }
             | Row::Denied { .. }
+            | Row::OutsideEnvelope { .. }
             | Row::HookWarned { .. }
             | Row::CallEnded { .. } => {}
         }

@@ -11,8 +11,20 @@ pub enum CallError {
     Fault(Fault),
     /// The host stopped it: the run pauses.
     Stop(Stop),
-    /// The plugin broke: it trapped, ran out of time or memory, or answered garbage.
-    Broken(String),
+    /// The plugin broke, and why.
+    Broken(Breakage, String),
+}
+
+/// How a plugin broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breakage {
+    /// It trapped, or answered with what the contract does not allow.
+    Trap,
+    /// It did not come to an end in its time.
+    Time,
+    Memory,
+    /// It handed over more at once than it may.
+    Output,
 }
 
 /// The exported calls of a procedure. Each runs in a fresh instance, with a call path of its own.

@@ -8,16 +8,15 @@ use crate::capability::crypto::{PrivateKey, read_certificate};
 use crate::capability::files::ResolvedFile;
 use crate::capability::nodes::NodeContext;
 use crate::capability::secrets::Secret;
-use crate::model::{CommandName, EndpointName, Fault, NodeName};
+use crate::model::{Answer, CommandName, EndpointName, Fault, NodeName, hex};
 use crate::site::{FileDeclaration, Holds, SimulatedCluster, SimulatedFile, Site};
+use aws_lc_rs::digest::{SHA256, digest};
 use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// How long the cluster has stood when a rehearsal begins, in seconds: thirty days.
 const AGE: i64 = 30 * 86_400;
-/// The secrets of a rehearsal, and what opens the keys that are there at first. It meets every policy.
-pub(super) const PASSPHRASE: &str = "Rehearsal-1";
 
 /// What a file holds.
 #[derive(Debug, Clone)]
@@ -30,13 +29,26 @@ pub(super) enum Held {
     },
 }
 
+/// Keys are the same where they are the very same: each is drawn once.
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bytes(one), Self::Bytes(two)) => one == two,
+            (Self::Key { key, passphrase }, Self::Key { key: other, passphrase: by }) => {
+                Arc::ptr_eq(key, other) && Arc::ptr_eq(passphrase, by)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Held {
     pub fn text(text: String) -> Self {
         Self::Bytes(Arc::new(text.into_bytes()))
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct File {
     pub held: Held,
     pub mode: String,
@@ -48,6 +60,7 @@ pub(super) struct File {
 
 type At = (NodeName, String);
 
+#[derive(Clone)]
 pub(super) struct Cluster {
     /// Milliseconds since 1970 UTC.
     pub now: i64,
@@ -67,6 +80,29 @@ pub(super) struct Cluster {
     pub quarantined: IndexMap<NodeName, String>,
     pub pool: Pool,
     pub names: Names,
+    /// Changes that happened, by the number of their intent, with what was answered.
+    pub done: HashMap<i64, Answer>,
+    /// Commands that took something down on a node, and nothing has looked since.
+    pub down: Vec<Down>,
+    /// Something proved what the run has put in place.
+    pub proven: bool,
+    /// The operator was told what stands still, and agreed.
+    pub acknowledged: bool,
+    pub at_first: Arc<AtFirst>,
+}
+
+/// A node that is down for all that is known.
+#[derive(Debug, Clone)]
+pub(super) struct Down {
+    pub node: NodeName,
+    pub command: CommandName,
+}
+
+/// The cluster as it was furnished.
+#[derive(Debug, Default)]
+pub(super) struct AtFirst {
+    files: HashMap<At, File>,
+    pub happened: HashSet<(NodeName, CommandName)>,
 }
 
 impl Cluster {
@@ -90,6 +126,11 @@ impl Cluster {
             quarantined: IndexMap::new(),
             pool: Pool::new(scenario.seed),
             names: Names::default(),
+            done: HashMap::new(),
+            down: Vec::new(),
+            proven: false,
+            acknowledged: false,
+            at_first: Arc::default(),
         };
         let mut files: Vec<&FileDeclaration> = site.profile.files.values().collect();
         files.sort_by_key(|file| super::content::rank(&file.holds));
@@ -104,7 +145,33 @@ impl Cluster {
                 cluster.happened.insert((node.clone(), command.clone()));
             }
         }
+        cluster.at_first =
+            Arc::new(AtFirst { files: cluster.files.clone(), happened: cluster.happened.clone() });
         Ok(cluster)
+    }
+
+    /// Whether something was at a path when the rehearsal began.
+    pub fn was_there(&self, node: &NodeName, path: &str) -> bool {
+        self.at_first.files.contains_key(&(node.clone(), path.to_owned()))
+    }
+
+    /// Whether a path holds what it held when the rehearsal began, as it was.
+    pub fn is_as_it_was(&self, node: &NodeName, path: &str) -> bool {
+        let at = (node.clone(), path.to_owned());
+        match (self.files.get(&at), self.at_first.files.get(&at)) {
+            (Some(now), Some(then)) => now == then,
+            (now, then) => now.is_none() && then.is_none(),
+        }
+    }
+
+    /// What bytes of a plugin or a command are called where two rehearsals are compared.
+    pub fn words_of(&self, bytes: &[u8]) -> String {
+        let text = String::from_utf8_lossy(bytes);
+        // What a simulated command wrote says how often it ran, and a command that was cut short runs twice.
+        match text.trim_end().rsplit_once(", run ") {
+            Some((before, _)) if before.contains(", as ") => before.to_owned(),
+            _ => format!("bytes {}", hex(&digest(&SHA256, bytes).as_ref()[..8])),
+        }
     }
 
     fn furnish(
@@ -123,7 +190,7 @@ impl Cluster {
             let Ok(resolved) = context.resolve_file(file) else { continue };
             let held = match (scenario.files.get(&file.name), &made) {
                 (Some(SimulatedFile::Absent), _) => continue,
-                (Some(SimulatedFile::Text(text)), _) => Held::text(text.clone()),
+                (Some(SimulatedFile::Text(text)), _) => Held::text(scenario.with_secrets(text)),
                 (None, Some(made)) if shared => made.clone(),
                 (None, _) => {
                     let name = if shared { file.name.to_string() } else { format!("{}@{node}", file.name) };
@@ -131,7 +198,7 @@ impl Cluster {
                         site,
                         context,
                         name,
-                        passphrase: Arc::new(Secret::from_text(PASSPHRASE.into())),
+                        passphrase: Arc::new(Secret::from_text(scenario.passphrase().to_owned())),
                         command: None,
                         beside: &[],
                         at: self.seconds() - AGE,

@@ -1,7 +1,7 @@
 //! What files hold, as the profile says: certificates and the keys they belong to, key sets, bytes.
 
 use super::cluster::{Cluster, Held};
-use super::pool::key_of_version;
+use super::pool::{key_of_version, made_once};
 use crate::backend::fault;
 use crate::capability::crypto::{self, KeyAlgorithm, LeafRequest, PrivateKey};
 use crate::capability::keyring::Keyset;
@@ -144,8 +144,7 @@ impl Cluster {
         let subject = [Entry { name: "common-name".into(), value: common_name.into() }];
         let serial = self.pool.serial();
         let Some(ca) = issuer else {
-            let made = crypto::self_sign_numbered(key, &subject, ROOT_DAYS, at, serial);
-            return made.map(|der| der.to_vec()).map_err(fault(code::FAILED));
+            return self_signed(key, &subject, ROOT_DAYS, at, serial).map_err(fault(code::FAILED));
         };
         let says = crypto::inspect(ca).map_err(fault(code::FAILED))?;
         let ca_key = self.pool.key_of(ca).ok_or_else(|| {
@@ -154,10 +153,39 @@ impl Cluster {
         let days = ((says.not_after - at) / DAY).clamp(1, LEAF_DAYS);
         let days = u32::try_from(days).unwrap_or(1);
         let request = LeafRequest { key, subject: &subject, names: &[], days };
-        crypto::issue_numbered(ca, &ca_key, request, at, serial)
-            .map(|der| der.to_vec())
-            .map_err(fault(code::FAILED))
+        issued(ca, &ca_key, request, at, serial).map_err(fault(code::FAILED))
     }
+}
+
+/// As [`crypto::self_sign_numbered`], once for the same.
+pub(super) fn self_signed(
+    key: &PrivateKey,
+    subject: &[Entry],
+    days: u32,
+    at: i64,
+    serial: crypto::Serial,
+) -> Result<Vec<u8>, crypto::CryptoError> {
+    let asked = format!("{subject:?} {days} {at}");
+    let made = made_once(&[b"self-sign", &key.public_key_der(), asked.as_bytes(), &serial], || {
+        crypto::self_sign_numbered(key, subject, days, at, serial).map(|der| der.to_vec())
+    });
+    made.map(|der| der.to_vec())
+}
+
+/// As [`crypto::issue_numbered`], once for the same.
+pub(super) fn issued(
+    ca: &[u8],
+    ca_key: &PrivateKey,
+    request: LeafRequest<'_>,
+    at: i64,
+    serial: crypto::Serial,
+) -> Result<Vec<u8>, crypto::CryptoError> {
+    let asked = format!("{:?} {:?} {} {at}", request.subject, request.names, request.days);
+    let keys = [ca_key.public_key_der(), request.key.public_key_der()];
+    let parts: [&[u8]; 6] = [b"issue", ca, &keys[0], &keys[1], asked.as_bytes(), &serial];
+    let made =
+        made_once(&parts, || crypto::issue_numbered(ca, ca_key, request, at, serial).map(|der| der.to_vec()));
+    made.map(|der| der.to_vec())
 }
 
 fn first_set() -> Result<Keyset, Fault> {

@@ -1,6 +1,7 @@
 //! Keys and certificates: real ones, of the fixed pool and with serial numbers that are the same each time.
 
 use super::Rehearsal;
+use super::content::{issued, self_signed};
 use crate::backend::fault;
 use crate::backend::file_faults::missing;
 use crate::capability::crypto::{self, KeyAlgorithm, LeafRequest, key_fit};
@@ -30,8 +31,7 @@ impl Rehearsal {
                 self.free(plugin, name)?;
                 let key = objects.key(plugin, key)?;
                 let (serial, now) = self.serial_now();
-                let der = crypto::self_sign_numbered(&key, subject, *days, now, serial)
-                    .map_err(fault(code::INVALID))?;
+                let der = self_signed(&key, subject, *days, now, serial).map_err(fault(code::INVALID))?;
                 self.keep(plugin, name, der.to_vec())
             }
             Effect::CryptoIssue { name, ca, ca_key, key, subject, names, days } => {
@@ -40,8 +40,7 @@ impl Rehearsal {
                 let key = objects.key(plugin, key)?;
                 let request = LeafRequest { key: &key, subject, names, days: *days };
                 let (serial, now) = self.serial_now();
-                let der = crypto::issue_numbered(&ca, &ca_key, request, now, serial)
-                    .map_err(fault(code::REFUSED))?;
+                let der = issued(&ca, &ca_key, request, now, serial).map_err(fault(code::REFUSED))?;
                 self.keep(plugin, name, der.to_vec())
             }
             Effect::CryptoSuppliedCa { name, key, passphrase } => {
@@ -85,8 +84,7 @@ impl Rehearsal {
         let key = self.cluster().pool.draw(KeyAlgorithm::default())?;
         let subject = [Entry { name: "common-name".into(), value: "supplied-ca".into() }];
         let (serial, now) = self.serial_now();
-        let der = crypto::self_sign_numbered(&key, &subject, SUPPLIED_DAYS, now, serial)
-            .map_err(fault(code::FAILED))?;
+        let der = self_signed(&key, &subject, SUPPLIED_DAYS, now, serial).map_err(fault(code::FAILED))?;
         self.objects.add(plugin, key_name, Object::Key(key))?;
         self.keep(plugin, name, der.to_vec())
     }

@@ -1,7 +1,6 @@
 //! What needs no node: secrets that are none, the operator's word as the scenario has it, values, a simulated clock.
 
 use super::Rehearsal;
-use super::cluster::PASSPHRASE;
 use crate::capability::objects::Object;
 use crate::capability::secrets::Secret;
 use crate::model::{Answer, Effect, Fault, ObjectName, PluginName, code};
@@ -17,8 +16,7 @@ impl Rehearsal {
         match effect {
             Effect::SecretsAsk { name, .. } => {
                 if !self.objects.has(plugin, name) {
-                    let text = self.scenario.secrets.get(name.as_str());
-                    let text = text.cloned().unwrap_or_else(|| PASSPHRASE.into());
+                    let text = self.scenario.secret(name.as_str()).to_owned();
                     self.objects.add(plugin, name, Object::Secret(Arc::new(Secret::from_text(text))))?;
                 }
                 Ok(Answer::Done)
@@ -64,9 +62,10 @@ impl Rehearsal {
                 format!("a secret of {length} characters: it has {least} to {LONGEST_SECRET}"),
             ));
         }
-        let text: String = PASSPHRASE.chars().cycle().take(length).collect();
+        let passphrase = self.scenario.passphrase();
+        let text: String = passphrase.chars().cycle().take(length).collect();
         // Too short for the digit that ends the words of it.
-        let text = if length < PASSPHRASE.len() { format!("{}1-", &text[..length - 2]) } else { text };
+        let text = if length < passphrase.len() { format!("{}1-", &text[..length - 2]) } else { text };
         self.objects.add(plugin, name, Object::Secret(Arc::new(Secret::from_text(text))))?;
         Ok(Answer::Done)
     }

@@ -14,13 +14,20 @@ mod content;
 mod crypto;
 mod files;
 mod keyring;
+mod life;
 mod local;
 mod names;
 mod nodes;
 mod pool;
+mod state;
+mod watch;
 
 #[cfg(test)]
 mod tests;
+
+pub use life::{Interference, Meddling, Seen};
+pub use state::Standing;
+pub use watch::Breach;
 
 use super::{Acted, Backend, Ready, class_of, declared};
 use crate::capability::nodes::NodeContext;
@@ -37,7 +44,9 @@ use cluster::Cluster;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use indexmap::IndexMap;
+use life::Death;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// The rehearsal backend of one rehearsal.
@@ -50,7 +59,13 @@ pub struct Rehearsal {
     contexts: HashMap<NodeName, NodeContext>,
     roles: RwLock<Option<Roles>>,
     objects: Objects,
+    /// What a life that was cut short leaves to the next one.
+    left: Mutex<Option<Objects>>,
     cluster: Mutex<Cluster>,
+    interference: Option<Interference>,
+    acted: AtomicU32,
+    seen: Mutex<Vec<Seen>>,
+    death: Mutex<Death>,
 }
 
 impl Rehearsal {
@@ -73,7 +88,12 @@ impl Rehearsal {
             contexts,
             roles: RwLock::default(),
             objects: Objects::default(),
+            left: Mutex::default(),
             cluster: Mutex::new(cluster),
+            interference: None,
+            acted: AtomicU32::default(),
+            seen: Mutex::default(),
+            death: Mutex::default(),
         }))
     }
 
@@ -154,7 +174,7 @@ impl Rehearsal {
         declared::command(&self.site.profile, name)
     }
 
-    fn act_on(&self, plugin: &PluginName, effect: &Effect) -> Acted {
+    fn act_on(&self, plugin: &PluginName, effect: &Effect) -> Result<Answer, Fault> {
         match effect.interface() {
             "nodes" => self.nodes(plugin, effect),
             "files" => self.files(plugin, effect),
@@ -163,7 +183,11 @@ impl Rehearsal {
             "keyring" => self.keyring(plugin, effect),
             _ => self.local(plugin, effect),
         }
-        .into()
+    }
+
+    /// Milliseconds since 1970 UTC, of the simulated clock.
+    pub(crate) fn now(&self) -> i64 {
+        self.cluster().now
     }
 }
 
@@ -210,22 +234,22 @@ impl Backend for Rehearsal {
         &'a self,
         plugin: &'a PluginName,
         permit: Permit,
-        _: i64,
+        sequence: i64,
         _: Ready,
     ) -> BoxFuture<'a, Result<Acted, Stop>> {
-        async move { Ok(self.act_on(plugin, permit.effect())) }.boxed()
+        self.live_through(plugin, permit, sequence).boxed()
     }
 
-    /// Nothing is ever cut short here yet, so nothing is found half done.
     fn settle<'a>(
         &'a self,
         plugin: &'a PluginName,
         permit: Permit,
-        _: i64,
+        sequence: i64,
     ) -> BoxFuture<'a, Result<(Acted, Settlement), Stop>> {
-        async move { Ok((self.act_on(plugin, permit.effect()), Settlement::ActsAgain)) }.boxed()
+        self.live_on(plugin, permit, sequence).boxed()
     }
 
+    /// The next life is handed what this one's journal knows.
     fn recall(
         &self,
         _: &PluginName,

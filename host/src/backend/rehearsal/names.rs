@@ -8,7 +8,7 @@ use std::collections::HashSet;
 /// What is shorter is no hash, and might stand in a text by chance.
 const SHORTEST: usize = 16;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     /// Values and what they are called.
     known: Vec<(String, String)>,

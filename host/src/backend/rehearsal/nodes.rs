@@ -1,7 +1,6 @@
 //! Named commands, which do what their declarations say; and what the cluster says of itself.
 
 use super::Rehearsal;
-use super::cluster::PASSPHRASE;
 use super::content::{Making, rank};
 use crate::backend::declared::{self, as_declared, written_files};
 use crate::backend::fault;
@@ -86,8 +85,8 @@ impl Rehearsal {
             .map_err(|error| error.to_fault())?;
         let outcome = match (self.answer_of(node, command), declaration.kind) {
             (Some(answer), _) => {
-                let output = answer.output.iter().flat_map(|line| [line.as_bytes(), b"\n"]).flatten();
-                ended(&resolved, answer.exit, output.copied().collect())
+                let lines = answer.output.iter().map(|line| self.scenario.with_secrets(line) + "\n");
+                ended(&resolved, answer.exit, lines.collect::<String>().into_bytes())
             }
             (None, CommandKind::Observe) => self.observed(node, declaration, &resolved),
             (None, CommandKind::Change) => succeeded(&resolved),
@@ -95,7 +94,8 @@ impl Rehearsal {
             (None, CommandKind::Manual) => self.by_hand(node, declaration)?,
         };
         if declaration.kind != CommandKind::Observe && outcome.succeeded {
-            let passphrase = passphrase.unwrap_or_else(|| Arc::new(Secret::from_text(PASSPHRASE.to_owned())));
+            let passphrase = passphrase
+                .unwrap_or_else(|| Arc::new(Secret::from_text(self.scenario.passphrase().to_owned())));
             if let Err(fault) = self.change(node, declaration, passphrase) {
                 let reason = format!("a simulated command cannot do it: {}", fault.message);
                 return Ok(Outcome { succeeded: false, reason, ..outcome });

@@ -9,7 +9,7 @@ use crate::capability::secrets::Secret;
 use crate::model::{Fault, code};
 use aws_lc_rs::digest::{SHA256, digest};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 macro_rules! keys {
@@ -27,22 +27,48 @@ const KEYS: &[(&str, &[&[u8]])] = keys! {
     "ecdsa-p384": 1 2 3;
 };
 
-/// A public key and a passphrase.
-type UnderPassphrase = (Vec<u8>, Vec<u8>);
-
 /// What was drawn so far.
+#[derive(Clone)]
 pub(super) struct Pool {
     seed: u32,
     drawn: HashMap<String, usize>,
     serials: u32,
     known: Vec<Arc<PrivateKey>>,
-    /// Encrypting takes long on purpose.
-    sealed: HashMap<UnderPassphrase, Arc<Vec<u8>>>,
+}
+
+/// What was made in this process, by all that decides it: encrypting takes long on purpose and signing long enough, and
+/// an audit's rehearsals make the same things a thousand times.
+static MADE: LazyLock<Mutex<HashMap<[u8; 32], Arc<Vec<u8>>>>> = LazyLock::new(Mutex::default);
+/// As many as are kept.
+const MOST_MADE: usize = 10_000;
+
+/// Returns what was made of the same parts before, or makes it.
+pub(super) fn made_once<E>(
+    parts: &[&[u8]],
+    make: impl FnOnce() -> Result<Vec<u8>, E>,
+) -> Result<Arc<Vec<u8>>, E> {
+    let mut whole = aws_lc_rs::digest::Context::new(&SHA256);
+    for part in parts {
+        whole.update(&part.len().to_le_bytes());
+        whole.update(part);
+    }
+    let mut name = [0; 32];
+    name.copy_from_slice(whole.finish().as_ref());
+    let known = || MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(made) = known().get(&name) {
+        return Ok(made.clone());
+    }
+    let made = Arc::new(make()?);
+    let mut known = known();
+    if known.len() < MOST_MADE {
+        known.insert(name, made.clone());
+    }
+    Ok(made)
 }
 
 impl Pool {
     pub fn new(seed: u32) -> Self {
-        Self { seed, drawn: HashMap::new(), serials: 0, known: Vec::new(), sealed: HashMap::new() }
+        Self { seed, drawn: HashMap::new(), serials: 0, known: Vec::new() }
     }
 
     /// Returns the next key of an algorithm. Where all of it are drawn, one is made, which is another each time.
@@ -85,14 +111,10 @@ impl Pool {
     }
 
     fn sealed(&mut self, key: &PrivateKey, passphrase: &Secret) -> Result<Arc<Vec<u8>>, Fault> {
-        let by = (key.public_key_der(), passphrase.expose().to_vec());
-        if let Some(made) = self.sealed.get(&by) {
-            return Ok(made.clone());
-        }
-        let pem = key.to_encrypted_pem(passphrase).map_err(fault(code::FAILED))?;
-        let made = Arc::new(pem.as_bytes().to_vec());
-        self.sealed.insert(by, made.clone());
-        Ok(made)
+        made_once(&[b"key", &key.public_key_der(), passphrase.expose()], || {
+            let pem = key.to_encrypted_pem(passphrase).map_err(fault(code::FAILED))?;
+            Ok(pem.as_bytes().to_vec())
+        })
     }
 }
 

@@ -14,16 +14,13 @@ use crate::cli::error::{Error, Exit, Result};
 use crate::effect::{Events, Interrupt};
 use crate::journal::sealed::{self, Identity};
 use crate::journal::{Accepted, Journal, Row, StoredRow};
-use crate::model::{Event, NodeName};
+use crate::model::{Event, NodeName, code};
 use crate::plugin::Plugin;
 use crate::run::{Machine, PluginProcedure, Settings, Tracked};
 use crate::site::{OnFailure, ProcedureSettings, SecretSource, Site};
 use crate::transport::Transports;
 use indexmap::IndexMap;
 use std::sync::Arc;
-
-/// The code of a fault that a procedure's preflight answers with.
-pub(super) const PREFLIGHT: &str = "preflight";
 
 /// Everything a run needs, opened.
 pub(super) struct Opened {
@@ -149,7 +146,7 @@ pub(super) async fn drive(
             told_run: journal.run().to_string(),
             planning: false,
             roll_back_on_failure: settings.on_failure == OnFailure::Rollback,
-            preflight_code: PREFLIGHT,
+            preflight_code: code::PREFLIGHT,
         },
         gate,
         procedure: Arc::new(PluginProcedure::new(Arc::new(plugin))),

@@ -2,7 +2,6 @@
 
 use super::approve::{sign, signer};
 use super::controller::controller;
-use super::drive::PREFLIGHT;
 use super::ending::{approval_error, fault_error, journal_error};
 use super::hooks::{Hooks, load_hooks};
 use super::network::enter;
@@ -17,7 +16,7 @@ use crate::cli::error::{Error, Exit, Result};
 use crate::effect::Interrupt;
 use crate::journal::{CallName, Journal, Row, StoredRow};
 use crate::model::{
-    BoundHook, Check, HookPlan, PLAN_FORMAT, Plan, PlannedEffect, PlannedStep, Roles, RunId, StepPlan,
+    BoundHook, Check, HookPlan, PLAN_FORMAT, Plan, PlannedEffect, PlannedStep, Roles, RunId, StepPlan, code,
 };
 use crate::plugin::{Description, Plugin};
 use crate::report;
@@ -137,7 +136,7 @@ async fn planned(
             told_run: if hooks.bound.is_empty() { String::new() } else { planning.run_to_be() },
             planning: true,
             roll_back_on_failure: false,
-            preflight_code: PREFLIGHT,
+            preflight_code: code::PREFLIGHT,
         },
         gate,
         procedure: Arc::new(PluginProcedure::new(Arc::new(plugin))),

@@ -38,7 +38,7 @@ impl HookCalls for Played {
             match says {
                 Says::Answer(answer) => return Ok(answer),
                 Says::Fault(code) => return Err(CallError::Fault(Fault::new(code, "it does not work"))),
-                Says::Breaks => return Err(CallError::Broken("played trapped".into())),
+                Says::Breaks => return Err(CallError::Broken(Breakage::Trap, "played trapped".into())),
                 Says::Runs(command) => drop(ask(&mut path, execute(command, "a")).await?),
                 Says::Sleeps(milliseconds) => {
                     drop(ask(&mut path, Effect::ClockSleep { milliseconds }).await?);

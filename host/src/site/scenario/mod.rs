@@ -43,11 +43,48 @@ pub struct SimulatedCluster {
     pub happened: Vec<CommandName>,
     pub answers: Vec<SimulatedAnswer>,
     pub secrets: IndexMap<String, String>,
+    /// What a secret is that `secrets` does not name; none: [`SimulatedCluster::PASSPHRASE`].
+    pub passphrase: Option<String>,
     pub operator: SimulatedOperator,
     /// What the manager's page answers with; none: it cannot be reached.
     pub manager: Option<u16>,
     /// Commands that may move the active role do.
     pub roles_move: bool,
+}
+
+impl SimulatedCluster {
+    /// It meets every policy.
+    pub const PASSPHRASE: &str = "Rehearsal-1";
+
+    pub fn passphrase(&self) -> &str {
+        self.passphrase.as_deref().unwrap_or(Self::PASSPHRASE)
+    }
+
+    /// A secret, by the name that it is asked for.
+    pub fn secret(&self, name: &str) -> &str {
+        self.secrets.get(name).map_or(self.passphrase(), String::as_str)
+    }
+
+    /// Writes secrets into a text that names them, as `${secret:ha-key}`: what a node should not show, and does.
+    pub fn with_secrets(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("${secret:") {
+            out.push_str(before);
+            match behind.split_once('}') {
+                Some((name, after)) => {
+                    out.push_str(self.secret(name));
+                    rest = after;
+                }
+                None => {
+                    out.push_str("${secret:");
+                    rest = behind;
+                }
+            }
+        }
+        out.push_str(rest);
+        out
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

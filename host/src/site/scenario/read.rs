@@ -142,6 +142,7 @@ fn read(mut top: Table<'_>) -> Read {
             .collect(),
         answers: read_answers(&mut top, &mut declared),
         secrets: texts(&mut top, "secrets"),
+        passphrase: None,
         operator: top
             .field("operator")
             .and_then(|field| field.table())

@@ -1,0 +1,236 @@
+//! What is wrong about a rehearsal: what must never be, and what must be the same as where nothing was done to it.
+
+use super::injury::InjuryKind;
+use super::leak::Leaks;
+use super::stage::{End, Played, Way};
+use crate::backend::rehearsal::{Breach, Standing};
+use crate::journal::{CallName, Row, StoredRow};
+use crate::model::audit::{Level, Rule};
+use crate::model::{EffectClass, PauseReason, code};
+use crate::run::Breakage;
+
+/// One thing found in one rehearsal.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Found {
+    pub rule: Rule,
+    pub level: Level,
+    /// What it is about, the same in every rehearsal; empty: there is one of this rule at most.
+    pub about: String,
+    pub message: String,
+    pub effect: Option<String>,
+    pub call: Option<String>,
+    pub evidence: Vec<String>,
+}
+
+impl Found {
+    pub fn new(rule: Rule, about: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            rule,
+            level: rule.level(),
+            about: about.into(),
+            message: message.into(),
+            effect: None,
+            call: None,
+            evidence: Vec::new(),
+        }
+    }
+
+    pub fn at(mut self, call: Option<String>, effect: Option<String>) -> Self {
+        (self.call, self.effect) = (call, effect);
+        self
+    }
+
+    pub fn evidence(mut self, lines: Vec<String>) -> Self {
+        self.evidence = lines;
+        self
+    }
+}
+
+/// A rehearsal to which nothing was done, as others are held against it.
+pub(super) struct Plain {
+    pub end: End,
+    pub standing: Standing,
+}
+
+impl Plain {
+    pub fn of(played: &Played) -> Self {
+        Self { end: played.end.clone(), standing: played.life.standing() }
+    }
+}
+
+/// The call in which a row stands.
+pub(super) fn call_of(rows: &[StoredRow], sequence: i64) -> Option<&CallName> {
+    let mut calls = rows.iter().rev().skip_while(|stored| stored.sequence > sequence);
+    calls.find_map(|stored| match &stored.row {
+        Row::CallBegan { call } => Some(call),
+        _ => None,
+    })
+}
+
+/// What must not be in any rehearsal, whatever was done to it.
+pub(super) fn always(played: &Played, leaks: &Leaks) -> Vec<Found> {
+    let mut found = Vec::new();
+    let named = |sequence| call_of(&played.rows, sequence).map(ToString::to_string);
+    for seen in played.life.seen() {
+        for Breach { rule, about, message } in seen.breaches {
+            found.push(
+                Found::new(rule, about, message).at(named(seen.sequence), Some(seen.effect.to_string())),
+            );
+        }
+    }
+    for broke in &played.broke {
+        let rule = match broke.how {
+            Breakage::Trap => Rule::BreaksOff,
+            Breakage::Time => Rule::NoEnd,
+            Breakage::Memory => Rule::TooMuchMemory,
+            Breakage::Output => Rule::Floods,
+        };
+        found.push(Found::new(rule, "", broke.why.clone()).at(Some(broke.call.to_string()), None));
+    }
+    denials(played, &mut found);
+    found.extend(leaks.in_rows(&played.rows, played.earlier));
+    match &played.end {
+        End::Unchanged(_) | End::NothingToDo => {
+            let standing = played.life.standing();
+            if !standing.is_as_it_was() {
+                let message = "it ends as if nothing had been changed, and something is";
+                found.push(Found::new(Rule::NoWayBack, "", message).evidence(lines(&standing)));
+            }
+        }
+        End::RolledBack => {
+            let standing = played.life.standing();
+            if !standing.is_as_it_was() {
+                let message = "it was rolled back, and the cluster is not as it was";
+                found.push(Found::new(Rule::NoWayBack, "", message).evidence(lines(&standing)));
+            }
+        }
+        End::Paused(PauseReason::Divergence, why) => {
+            found.push(Found::new(Rule::Diverges, "", why.clone()));
+        }
+        _ => {}
+    }
+    found
+}
+
+fn denials(played: &Played, found: &mut Vec<Found>) {
+    for (at, stored) in played.rows.iter().enumerate().skip(played.earlier) {
+        let Row::Denied { effect, fault, .. } = &stored.row else { continue };
+        let call = call_of(&played.rows, stored.sequence);
+        let named = call.map(ToString::to_string);
+        if fault.code == code::NOT_ASKED {
+            let said = Found::new(Rule::Denied, effect.function(), fault.message.clone());
+            found.push(said.at(named.clone(), Some(effect.to_string())));
+        }
+        // What a plugin does in the same call behind a denial, if it is more than looking and telling.
+        let behind =
+            played.rows[at + 1..].iter().take_while(|later| !matches!(later.row, Row::CallEnded { .. }));
+        let next = behind.filter_map(|later| match &later.row {
+            Row::Denied { effect: other, .. } if other != effect => Some(other),
+            Row::Intent { effect: other, class: EffectClass::Change, .. } => Some(other),
+            _ => None,
+        });
+        if let Some(other) = next.into_iter().next() {
+            let message = format!("it was denied \"{effect}\", and went on to \"{other}\"");
+            let about = format!("{} then {}", effect.function(), other.function());
+            found.push(Found::new(Rule::TriesElsewhere, about, message).at(named, Some(other.to_string())));
+        }
+    }
+}
+
+/// What must be so where one effect was injured. `is_change`: the injured one was to change something.
+pub(super) fn injured(
+    played: &Played,
+    plain: &Plain,
+    kind: InjuryKind,
+    is_change: bool,
+    injured: &str,
+) -> Vec<Found> {
+    if played.end != End::Done {
+        return Vec::new();
+    }
+    ended_done(played, plain, || match (kind, is_change) {
+        (InjuryKind::Fault, true) => {
+            (Rule::FaultIgnored, format!("\"{injured}\" failed, and it ends as if it had not"))
+        }
+        (InjuryKind::Lie, _) => (
+            Rule::FalseSuccess,
+            format!(
+                "\"{injured}\" was said to have succeeded and did nothing, and it believes that to the end"
+            ),
+        ),
+        _ => (Rule::FalseSuccess, "it says that it is done, and the cluster says otherwise".into()),
+    })
+}
+
+/// What must be so where a rehearsal was cut short and went on.
+pub(super) fn gone_on(played: &Played, plain: &Plain, way: Way, was_injured: bool) -> Vec<Found> {
+    match (way, &played.end) {
+        (Way::On, End::Done) => ended_done(played, plain, || {
+            (
+                Rule::CutShort,
+                "cut short and resumed, it is done, and the cluster stands otherwise than without".into(),
+            )
+        }),
+        // Nothing is in its way any more.
+        (Way::On, end) if !was_injured && !ends_alike(end, &plain.end) => {
+            let message = format!(
+                "cut short and resumed, it ends so: {}; without, so: {}",
+                end.words(),
+                plain.end.words()
+            );
+            vec![Found::new(Rule::CutShort, "", message)]
+        }
+        (Way::Back, End::Paused(reason, why)) if *reason != PauseReason::NoWayBack => {
+            let message = format!("cut short and rolled back, it pauses ({reason}): {why}");
+            vec![Found::new(Rule::NoWayBack, "pauses", message)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn ended_done(played: &Played, plain: &Plain, what: impl Fn() -> (Rule, String)) -> Vec<Found> {
+    let standing = played.life.standing();
+    let mut evidence = standing.differences(&plain.standing);
+    let new = |line: &&String| !plain.standing.contradictions.contains(line);
+    evidence.extend(standing.contradictions.iter().filter(new).cloned());
+    if plain.end != End::Done || evidence.is_empty() {
+        return Vec::new();
+    }
+    let (rule, message) = what();
+    vec![Found::new(rule, "", message).evidence(evidence)]
+}
+
+/// Of a rehearsal to which nothing was done: a procedure that is done has done something, and it fits together.
+pub(super) fn plain(plain: &Plain, steps: usize) -> Vec<Found> {
+    if plain.end != End::Done {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    if !plain.standing.contradictions.is_empty() {
+        let message = "it says that it is done, and what it leaves does not fit together";
+        found.push(
+            Found::new(Rule::FalseSuccess, "", message).evidence(plain.standing.contradictions.clone()),
+        );
+    }
+    if plain.standing.is_as_it_was() && steps > 0 {
+        let message = format!("it says that {steps} steps are done, and nothing of the cluster is another");
+        found.push(Found::new(Rule::FalseSuccess, "nothing changed", message));
+    }
+    found
+}
+
+pub(super) fn ends_alike(one: &End, two: &End) -> bool {
+    match (one, two) {
+        (End::Unchanged(one), End::Unchanged(two)) => one.code == two.code,
+        (End::Paused(one, _), End::Paused(two, _)) => one == two,
+        (End::Answered(one), End::Answered(two)) => {
+            one.len() == two.len() && one.iter().zip(two).all(|(one, two)| one.is_ok() == two.is_ok())
+        }
+        (one, two) => one == two,
+    }
+}
+
+fn lines(standing: &Standing) -> Vec<String> {
+    let changed = standing.changed.iter().map(|(about, what)| format!("{about}: {what}"));
+    changed.chain(standing.contradictions.iter().cloned()).collect()
+}

@@ -1,0 +1,369 @@
+//! All rehearsals of an audit: the plain one of each scenario, and what becomes of it where one thing is otherwise.
+//!
+//! They are short and many, and each is by itself: threads take them from a list, and what is found does not depend on
+//! which thread took which.
+
+use super::injury::{InjuryKind, injuries};
+use super::judge::{self, Found, Plain, call_of};
+use super::leak::Leaks;
+use super::stage::{End, Played, Setting, Stage, Way};
+use super::vary::{Variation, timeless};
+use crate::backend::rehearsal::{Interference, Meddling, Seen};
+use crate::journal::Row;
+use crate::model::audit::{RehearsalName, RehearsedScenario, Rule, SeenEffect};
+use crate::model::{EffectClass, Fault, code};
+use crate::policy::{Claim, Collecting, Names, Requirement};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// What the rehearsals of one scenario came to.
+pub(super) struct Rehearsed {
+    pub scenario: RehearsedScenario,
+    pub found: Vec<(RehearsalName, Found)>,
+    pub envelope: Collecting,
+    /// What was taken of the grants in any of them.
+    pub took: Vec<Claim>,
+    pub count: u32,
+}
+
+/// One rehearsal that is to be done.
+#[derive(Clone)]
+enum Case {
+    Varied(Variation),
+    Injured { at: u32, kind: InjuryKind, label: String, what: Meddling, is_change: bool, effect: String },
+    Dies { at: u32, what: Meddling, label: String },
+}
+
+impl Case {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Varied(variation) => variation.word(),
+            Self::Injured { kind, .. } => kind.word(),
+            Self::Dies { .. } => "crash, resume and rollback",
+        }
+    }
+
+    fn label(&self) -> String {
+        match self {
+            Self::Varied(variation) => variation.label(),
+            Self::Injured { at, label, effect, .. } => format!("#{at} {effect}: {label}"),
+            Self::Dies { label, .. } => label.clone(),
+        }
+    }
+}
+
+/// What is known of the plain rehearsal, for those that are held against it.
+struct Known {
+    plain: Plain,
+    transcript: Vec<String>,
+    seen: Vec<Seen>,
+    leaks: Leaks,
+    entries: BTreeSet<String>,
+}
+
+/// What one case came to.
+#[derive(Default)]
+struct CaseResult {
+    found: Vec<Found>,
+    envelope: Collecting,
+    took: Vec<Claim>,
+    runs: u32,
+}
+
+/// What is told while it goes on: how many of how many.
+pub type Progress<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
+
+/// Rehearses one scenario in every way. `only`: the label of one case, to be repeated alone.
+///
+/// # Errors
+/// The scenario's cluster cannot be set up.
+pub(super) fn rehearse(
+    name: &str,
+    setting: &Setting,
+    threads: usize,
+    progress: Progress<'_>,
+) -> Result<Rehearsed, Fault> {
+    let stage = Stage::set(setting.clone())?;
+    let played = block(stage.play(None))?;
+    let leaks = Leaks::of(&setting.scenario.cluster);
+    let start = setting.scenario.cluster.start;
+    let transcript = Stage::transcript(&played);
+    let seen = played.life.seen();
+    let mut first = CaseResult { runs: 1, ..CaseResult::default() };
+    first.note(&played, setting);
+    let known = Known {
+        plain: Plain::of(&played),
+        transcript: transcript.iter().map(|line| timeless(line, start)).collect(),
+        leaks,
+        entries: first.envelope.clone().finish().0.into_values().flatten().collect(),
+        seen,
+    };
+    let steps = planned(&played);
+    first.found = judge::always(&played, &known.leaks);
+    first.found.extend(judge::plain(&known.plain, steps));
+    // The same once more, on a cluster of its own.
+    let again = block(Stage::set(setting.clone())?.play(None))?;
+    first.runs += 1;
+    let difference = first_difference(&transcript, &Stage::transcript(&again));
+    if let Some(lines) = difference {
+        let message = "played twice, it has two transcripts";
+        first.found.push(Found::new(Rule::NotDeterministic, "", message).evidence(lines));
+    }
+    // One that does not come to its end would not come to it a thousand times.
+    let broken = !played.broke.is_empty();
+    let cases = if broken { Vec::new() } else { cases(&played, &known) };
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+    counts.insert("plain".into(), first.runs);
+
+    let done: Mutex<Vec<(usize, Result<CaseResult, Fault>)>> = Mutex::default();
+    let (next, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..threads.max(1).min(cases.len()) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(case) = cases.get(at) else { break };
+                    let result = block(one(&stage, case, &known));
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
+                    progress(name, finished.fetch_add(1, Ordering::SeqCst) + 1, cases.len());
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(at, _)| *at);
+
+    let named =
+        |case: String| RehearsalName { scenario: name.to_owned(), seed: setting.scenario.cluster.seed, case };
+    let mut found: Vec<_> = first.found.into_iter().map(|found| (named("plain".into()), found)).collect();
+    let (mut envelope, mut took, mut count) = (first.envelope, first.took, first.runs);
+    for (at, result) in done {
+        let result = result?;
+        let case = &cases[at];
+        *counts.entry(case.kind().to_owned()).or_default() += result.runs;
+        count += result.runs;
+        found.extend(result.found.into_iter().map(|found| (named(case.label()), found)));
+        envelope.merge(result.envelope);
+        took.extend(result.took);
+    }
+    let effects = timeline(&played, start);
+    let scenario = RehearsedScenario {
+        name: name.to_owned(),
+        ended: played.end.words(),
+        transcript,
+        effects,
+        cases: counts,
+    };
+    Ok(Rehearsed { scenario, found, envelope, took, count })
+}
+
+/// Everything that is done to a rehearsal.
+fn cases(played: &Played, known: &Known) -> Vec<Case> {
+    let mut all: Vec<Case> = Variation::all().into_iter().map(Case::Varied).collect();
+    let mut looked_since = true;
+    for (at, seen) in (0..).zip(&known.seen) {
+        let effect = seen.effect.to_string();
+        let is_change = seen.class == EffectClass::Change;
+        for injury in injuries(seen) {
+            all.push(Case::Injured {
+                at,
+                kind: injury.kind,
+                label: injury.label,
+                what: injury.what,
+                is_change,
+                effect: effect.clone(),
+            });
+        }
+        // Outcomes of looks are on disk with the next change: a crash at one of them is a crash at the first of them.
+        let stands_out = seen.class != EffectClass::Observe;
+        if stands_out || looked_since {
+            let call = call_of(&played.rows, seen.sequence).map(ToString::to_string).unwrap_or_default();
+            let dies = |when: &str| format!("#{at} the controller dies {when} \"{effect}\" in {call}");
+            all.push(Case::Dies { at, what: Meddling::DiesBefore, label: dies("before") });
+            if stands_out {
+                all.push(Case::Dies { at, what: Meddling::DiesAfter, label: dies("behind") });
+            }
+        }
+        looked_since = stands_out;
+    }
+    all
+}
+
+async fn one(stage: &Stage, case: &Case, known: &Known) -> Result<CaseResult, Fault> {
+    let mut result = CaseResult::default();
+    let setting = stage.setting();
+    match case {
+        Case::Varied(variation) => {
+            let Some(other) = variation.of(setting) else { return Ok(result) };
+            let stage = Stage::set(other)?;
+            let played = stage.play(None).await?;
+            result.take(&played, stage.setting(), known);
+            varied(variation, &played, stage.setting(), known, &mut result.found);
+        }
+        Case::Injured { at, kind, what, is_change, effect, .. } => {
+            let interference = Interference { at: *at, what: what.clone() };
+            let played = stage.play(Some(interference)).await?;
+            result.take(&played, setting, known);
+            result.found.extend(judge::injured(&played, &known.plain, *kind, *is_change, effect));
+            if *is_change && matches!(played.end, End::Paused(..)) {
+                for way in [Way::On, Way::Back] {
+                    let on = stage.go_on(&played, way, None).await?;
+                    result.take(&on, setting, known);
+                    result.found.extend(judge::gone_on(&on, &known.plain, way, true));
+                }
+            }
+        }
+        Case::Dies { at, what, .. } => {
+            let interference = Interference { at: *at, what: what.clone() };
+            let played = stage.play(Some(interference)).await?;
+            result.take(&played, setting, known);
+            if played.end != End::Died {
+                let message = "played again, it did not come to an effect that it came to before";
+                result.found.push(Found::new(Rule::NotDeterministic, "", message));
+                return Ok(result);
+            }
+            let ways: &[Way] = match known.plain.end {
+                End::Answered(_) => &[Way::On],
+                _ => &[Way::On, Way::Back],
+            };
+            for way in ways {
+                let on = stage.go_on(&played, *way, None).await?;
+                result.take(&on, setting, known);
+                result.found.extend(judge::gone_on(&on, &known.plain, *way, false));
+            }
+        }
+    }
+    Ok(result)
+}
+
+/// Holds a rehearsal in another world against the plain one.
+fn varied(variation: &Variation, played: &Played, setting: &Setting, known: &Known, found: &mut Vec<Found>) {
+    if *variation == Variation::Size {
+        let mut here = Collecting::default();
+        note(&mut here, &mut Vec::new(), played, setting);
+        let entries: BTreeSet<String> = here.finish().0.into_values().flatten().collect();
+        let lines: Vec<String> = entries.symmetric_difference(&known.entries).cloned().collect();
+        if !lines.is_empty() {
+            let message = "with three nodes more it takes other things of its grants";
+            found.push(Found::new(Rule::DependsOnSize, "", message).evidence(lines));
+        }
+        return;
+    }
+    let start = setting.scenario.cluster.start;
+    let there: Vec<String> =
+        Stage::transcript(played).iter().map(|line| timeless(&variation.written_back(line), start)).collect();
+    let Some(lines) = first_difference(&known.transcript, &there) else { return };
+    let label = variation.label();
+    let (rule, message) = match variation {
+        Variation::Clock(..) => {
+            if only_vetoes(played, known, setting) {
+                let message =
+                    format!("it reads the clock, and at another time ({label}) its answer is another");
+                found.push(Found::new(Rule::VetoesByClock, "", message).evidence(lines));
+                return;
+            }
+            (Rule::DependsOnClock, format!("at another time ({label}) it does otherwise"))
+        }
+        Variation::Names => (Rule::DependsOnNames, "where nodes have other names it does otherwise".into()),
+        Variation::Run => (Rule::DependsOnRun, "in a run of another name it does otherwise".into()),
+        Variation::Secrets => {
+            (Rule::Leak, "where secrets are other ones it does otherwise: what it does tells of them".into())
+        }
+        Variation::Size => return,
+    };
+    let about = if rule == Rule::Leak { "what it does" } else { "" };
+    found.push(Found::new(rule, about, message).evidence(lines));
+}
+
+/// Whether a plugin that says that it reads the clock does nothing else by it than stop.
+fn only_vetoes(played: &Played, known: &Known, setting: &Setting) -> bool {
+    let declared = setting.needs.allow(&Requirement::General("clock"), &[]);
+    let stops = |end: &End| match end {
+        End::Unchanged(_) => true,
+        End::Answered(answers) => {
+            answers.iter().any(|answer| matches!(answer, Err(fault) if fault.code == code::VETO))
+        }
+        _ => false,
+    };
+    let changes = |seen: &[Seen]| -> Vec<String> {
+        let changes = seen.iter().filter(|seen| seen.class == EffectClass::Change);
+        changes.map(|seen| seen.effect.to_string()).collect()
+    };
+    let (here, there) = (changes(&played.life.seen()), changes(&known.seen));
+    let part = |one: &[String], all: &[String]| all.len() >= one.len() && all[..one.len()] == *one;
+    declared
+        && ((stops(&played.end) && part(&here, &there)) || (stops(&known.plain.end) && part(&there, &here)))
+}
+
+impl CaseResult {
+    /// Takes in what was seen, and what must not be in any rehearsal.
+    fn take(&mut self, played: &Played, setting: &Setting, known: &Known) {
+        self.runs += 1;
+        self.found.extend(judge::always(played, &known.leaks));
+        self.note(played, setting);
+    }
+
+    fn note(&mut self, played: &Played, setting: &Setting) {
+        note(&mut self.envelope, &mut self.took, played, setting);
+    }
+}
+
+fn note(envelope: &mut Collecting, took: &mut Vec<Claim>, played: &Played, setting: &Setting) {
+    let nodes = setting.scenario.site.nodes.keys();
+    let names = Names::of(nodes, setting.parameters.iter(), &*played.life);
+    for seen in played.life.seen() {
+        let Some(call) = call_of(&played.rows, seen.sequence) else { continue };
+        let call = call.in_envelope();
+        for claim in seen.took {
+            envelope.add(&call, &claim, &names);
+            if !took.contains(&claim) {
+                took.push(claim);
+            }
+        }
+    }
+}
+
+fn planned(played: &Played) -> usize {
+    let steps = played.rows.iter().filter_map(|stored| match &stored.row {
+        Row::Planned { steps } => Some(steps.len()),
+        _ => None,
+    });
+    steps.sum()
+}
+
+fn timeline(played: &Played, start: i64) -> Vec<SeenEffect> {
+    let one = |seen: Seen| SeenEffect {
+        call: call_of(&played.rows, seen.sequence).map(ToString::to_string).unwrap_or_default(),
+        effect: played.life.shown(&seen.effect.to_string()),
+        is_change: seen.class == EffectClass::Change,
+        nodes: seen.effect.nodes().into_iter().map(ToString::to_string).collect(),
+        at: seen.at - start,
+        fault: seen.answer.err().map(|fault| fault.code).unwrap_or_default(),
+    };
+    played.life.seen().into_iter().map(one).collect()
+}
+
+/// Where two transcripts first differ, with what stands around that; none: they are the same.
+fn first_difference(one: &[String], two: &[String]) -> Option<Vec<String>> {
+    let at = one.iter().zip(two).position(|(one, two)| one != two);
+    let at = match at {
+        Some(at) => at,
+        None if one.len() == two.len() => return None,
+        None => one.len().min(two.len()),
+    };
+    let mut lines: Vec<String> =
+        one[at.saturating_sub(2)..at].iter().map(|line| format!("  {line}")).collect();
+    lines.extend(one[at..].iter().take(3).map(|line| format!("- {line}")));
+    lines.extend(two[at..].iter().take(3).map(|line| format!("+ {line}")));
+    Some(lines)
+}
+
+/// Drives what never waits for anything but itself.
+fn block<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => Err(Fault::new(code::FAILED, format!("a rehearsal cannot be begun: {error}"))),
+    }
+}

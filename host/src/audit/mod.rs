@@ -1,0 +1,97 @@
+//! Auditing: a plugin in isolation, before it is let near a node.
+//!
+//! `stage` plays a plugin on a simulated cluster, with something done to it on purpose or not; what is done is in
+//! `matrix`. Nothing here reaches a node. Neighbours: `cli` asks for an audit, `run` drives its rehearsals,
+//! `backend::rehearsal` is their cluster, `report` shows what came of it.
+
+mod events;
+mod injury;
+mod judge;
+mod leak;
+mod matrix;
+mod stage;
+mod vary;
+
+use crate::model::Fault;
+use crate::model::audit::{Envelope, Finding, Rehearsals};
+use crate::policy::{Claim, Collecting};
+use judge::Found;
+use std::collections::BTreeMap;
+
+pub use matrix::Progress;
+pub use stage::{Broke, End, Played, Setting, Stage, Way};
+
+/// What the rehearsals of a plugin showed.
+pub struct Shown {
+    pub rehearsals: Rehearsals,
+    /// The gravest first.
+    pub findings: Vec<Finding>,
+    pub envelope: Envelope,
+    /// What was taken of the grants.
+    pub took: Vec<Claim>,
+}
+
+/// Rehearses a plugin on scenarios, by name, in every way.
+///
+/// # Errors
+/// A scenario's cluster cannot be set up: the scenario is named.
+pub fn rehearse(
+    scenarios: &[(String, Setting)],
+    threads: usize,
+    progress: Progress<'_>,
+) -> Result<Shown, Fault> {
+    let mut rehearsals = Rehearsals::default();
+    let mut found = Vec::new();
+    let mut envelope = Collecting::default();
+    let mut took: Vec<Claim> = Vec::new();
+    for (name, setting) in scenarios {
+        let rehearsed = matrix::rehearse(name, setting, threads, progress)
+            .map_err(|fault| Fault { message: format!("scenario {name}: {}", fault.message), ..fault })?;
+        rehearsals.count += rehearsed.count;
+        rehearsals.seed = setting.scenario.cluster.seed;
+        rehearsals.scenarios.push(rehearsed.scenario);
+        found.extend(rehearsed.found);
+        envelope.merge(rehearsed.envelope);
+        for one in rehearsed.took {
+            if !took.contains(&one) {
+                took.push(one);
+            }
+        }
+    }
+    Ok(Shown { rehearsals, findings: findings(found), envelope: envelope.finish(), took })
+}
+
+/// One finding for each thing found, the gravest first, however often it was seen.
+fn findings(found: Vec<(crate::model::audit::RehearsalName, Found)>) -> Vec<Finding> {
+    let mut by_id: BTreeMap<String, Finding> = BTreeMap::new();
+    let mut order = Vec::new();
+    for (rehearsal, one) in found {
+        let id = match one.about.as_str() {
+            "" => one.rule.code().to_owned(),
+            about => format!("{}:{about}", one.rule.code()),
+        };
+        if let Some(known) = by_id.get_mut(&id) {
+            known.seen += 1;
+            continue;
+        }
+        order.push(id.clone());
+        let Found { rule, level, about: _, message, effect, call, evidence } = one;
+        let rehearsal = Some(rehearsal);
+        let finding = Finding {
+            rule,
+            level,
+            id: id.clone(),
+            message,
+            effect,
+            call,
+            rehearsal,
+            place: None,
+            evidence,
+            seen: 1,
+        };
+        by_id.insert(id, finding);
+    }
+    let mut findings: Vec<_> = order.into_iter().filter_map(|id| by_id.remove(&id)).collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    findings
+}

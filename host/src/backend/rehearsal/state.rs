@@ -1,0 +1,165 @@
+//! How a simulated cluster stands: against how it stood at first, and against itself.
+
+use super::Rehearsal;
+use super::cluster::Held;
+use crate::capability::crypto;
+use crate::capability::keyring::Keyset;
+use crate::model::{CommandName, FileName, NodeName};
+use crate::site::Holds;
+use std::collections::BTreeMap;
+
+/// How a cluster stands, in words that two rehearsals have in common: no hash, no serial number, no time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// By what it is about, as `ha-root-cert on master1`: only what is not as it was at first.
+    pub changed: BTreeMap<String, String>,
+    /// What does not fit together: a certificate whose issuer is another, a key of another certificate, an endpoint
+    /// that presents what its file does not hold.
+    pub contradictions: Vec<String>,
+}
+
+impl Standing {
+    pub fn is_as_it_was(&self) -> bool {
+        self.changed.is_empty()
+    }
+
+    /// What is in one and not in the other, as lines.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for about in
+            self.changed.keys().chain(other.changed.keys().filter(|key| !self.changed.contains_key(*key)))
+        {
+            let word = |standing: &Self| {
+                standing.changed.get(about).cloned().unwrap_or_else(|| "as it was at first".into())
+            };
+            let (here, there) = (word(self), word(other));
+            if here != there {
+                lines.push(format!("{about}: {here}, and not: {there}"));
+            }
+        }
+        lines
+    }
+}
+
+impl Rehearsal {
+    /// How the cluster stands now.
+    pub fn standing(&self) -> Standing {
+        let mut standing = Standing { contradictions: self.contradictions(), ..Standing::default() };
+        let names: Vec<(NodeName, FileName)> = self
+            .site
+            .nodes
+            .keys()
+            .flat_map(|node| self.site.profile.files.keys().map(move |file| (node.clone(), file.clone())))
+            .collect();
+        for (node, name) in names {
+            let Ok(file) = self.file(&node, &name) else { continue };
+            let cluster = self.cluster();
+            if cluster.is_as_it_was(&node, &file.path) {
+                continue;
+            }
+            let Some(there) = cluster.at(&node, &file.path).cloned() else {
+                standing.changed.insert(format!("{name} on {node}"), "gone".into());
+                continue;
+            };
+            let what = match &there.held {
+                Held::Key { .. } => "another key".to_owned(),
+                Held::Bytes(bytes) => match crypto::inspect(bytes) {
+                    Ok(says) => format!("a certificate of {} by {}", says.subject, says.issuer),
+                    Err(_) => match Keyset::parse(bytes) {
+                        Ok(set) => format!("a key set of {} versions", set.versions().len()),
+                        Err(_) => cluster.words_of(bytes),
+                    },
+                },
+            };
+            let said = format!("{what}, {} {}:{}", there.mode, there.owner, there.group);
+            standing.changed.insert(format!("{name} on {node}"), said);
+        }
+        let cluster = self.cluster();
+        for (node, reason) in &cluster.quarantined {
+            standing.changed.insert(format!("quarantine of {node}"), reason.clone());
+        }
+        let takes_back = |command: &CommandName| {
+            let undo = |one: &CommandName| self.site.profile.commands.get(one)?.consequences.undo.clone();
+            undo(command).is_some()
+                || self.site.profile.commands.keys().any(|other| undo(other).as_ref() == Some(command))
+        };
+        for (node, command) in cluster.happened.symmetric_difference(&cluster.at_first.happened) {
+            // That something was restarted is no state that anybody could bring back.
+            if !takes_back(command) {
+                continue;
+            }
+            let is_so = cluster.happened.contains(&(node.clone(), command.clone()));
+            let word = if is_so { "in force" } else { "taken back" };
+            standing.changed.insert(format!("{command} on {node}"), word.into());
+        }
+        standing
+    }
+
+    fn contradictions(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for node in self.site.nodes.keys() {
+            for file in self.site.profile.files.values() {
+                match &file.holds {
+                    Holds::Certificate { issuer: Some(issuer) } => {
+                        let (Some(leaf), Some(root)) =
+                            (self.certificate_at(node, &file.name), self.certificate_at(node, issuer))
+                        else {
+                            continue;
+                        };
+                        let now = self.cluster().seconds();
+                        if crypto::verify_chain(&leaf, &root, now).is_err() {
+                            found.push(format!("{} on {node} does not chain to {issuer} there", file.name));
+                        }
+                    }
+                    Holds::Key { of } => {
+                        let (Some(key), Some(certificate)) =
+                            (self.key_at(node, &file.name), self.certificate_at(node, of))
+                        else {
+                            continue;
+                        };
+                        if !key.matches(&certificate).unwrap_or(true) {
+                            found.push(format!("{} on {node} is not the key of {of} there", file.name));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            for (name, endpoint) in &self.site.profile.endpoints {
+                let Some(file) = &endpoint.file else { continue };
+                let served = self.cluster().served(node, name);
+                let (Some(served), Some(held)) = (served, self.certificate_at(node, file)) else { continue };
+                if *served != held {
+                    found.push(format!("{name} on {node} presents another certificate than {file} holds"));
+                }
+            }
+        }
+        for file in self.site.profile.files.values().filter(|file| file.holds == Holds::KeySet) {
+            let sets: std::collections::BTreeSet<String> =
+                self.site.nodes.keys().filter_map(|node| self.key_set_at(node, &file.name)).collect();
+            if sets.len() > 1 {
+                found.push(format!("{} is not the same on every node", file.name));
+            }
+        }
+        found
+    }
+
+    fn certificate_at(&self, node: &NodeName, name: &FileName) -> Option<Vec<u8>> {
+        let file = self.file(node, name).ok()?;
+        let bytes = self.bytes(node, &file).ok()??;
+        crypto::read_certificate(&bytes).ok().map(|der| der.to_vec())
+    }
+
+    fn key_at(&self, node: &NodeName, name: &FileName) -> Option<std::sync::Arc<crypto::PrivateKey>> {
+        let file = self.file(node, name).ok()?;
+        match &self.cluster().at(node, &file.path)?.held {
+            Held::Key { key, .. } => Some(key.clone()),
+            Held::Bytes(_) => None,
+        }
+    }
+
+    fn key_set_at(&self, node: &NodeName, name: &FileName) -> Option<String> {
+        let file = self.file(node, name).ok()?;
+        let bytes = self.bytes(node, &file).ok()??;
+        Keyset::parse(&bytes).ok().map(|set| set.fingerprint())
+    }
+}
