@@ -1,6 +1,7 @@
 //! One file a subcommand: `Args`, and `run(args, &Context) -> Result<Exit>`.
 
 pub mod approve;
+pub mod certify;
 pub mod completions;
 pub mod demo;
 pub mod gen_cert;

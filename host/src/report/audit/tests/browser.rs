@@ -1,0 +1,100 @@
+//! The page in a real browser: it draws, runs nothing, reaches for nothing, and its policy forbids nothing that it has.
+
+use super::*;
+use std::process::{Command, Output, Stdio};
+
+/// None, having said why, where there is none or where it does not run.
+fn chromium(arguments: &[&str], page: &Path) -> Option<Output> {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = Command::new("timeout")
+        .args([
+            "--kill-after=5",
+            "60",
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+        ])
+        .args([
+            "--no-first-run",
+            "--disable-extensions",
+            "--disable-background-networking",
+            "--enable-logging=stderr",
+            "--v=0",
+        ])
+        .arg(format!("--user-data-dir={}", folder.path().display()))
+        .args(arguments)
+        .arg(format!("file://{}", page.display()))
+        .env("HOME", folder.path())
+        .env("XDG_RUNTIME_DIR", folder.path())
+        .stdin(Stdio::null())
+        .output();
+    match ran {
+        Ok(output) if output.status.code() == Some(127) => {
+            println!("skipped: there is no chromium to look at the page of an audit with");
+            None
+        }
+        Ok(output) => Some(output),
+        Err(error) => {
+            println!("skipped: chromium cannot be started here: {error}");
+            None
+        }
+    }
+}
+
+/// What the browser has to say of the page; its own troubles on a machine without a desktop are not the page's.
+fn complaints(output: &Output) -> Vec<String> {
+    let log = String::from_utf8_lossy(&output.stderr);
+    log.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_browser_shows_the_page_and_runs_nothing_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, audit) in samples() {
+        for (kind, audit) in [("plain", audit.clone()), ("hostile", hostile(&audit))] {
+            let page = folder.path().join(format!("{name}-{kind}.html"));
+            std::fs::write(&page, html(&audit)).unwrap();
+            let Some(output) = chromium(&["--dump-dom"], &page) else { return };
+            assert!(output.status.success(), "{name} {kind}: {output:?}");
+            assert_eq!(complaints(&output), [] as [&str; 0], "{name} {kind}");
+            let shown = String::from_utf8(output.stdout).unwrap();
+            for text in ["Content-Security-Policy", "Audit of ", "Can do", "Least grants", "Made of"] {
+                assert!(shown.contains(text), "{name} {kind}: no {text:?}");
+            }
+            // A script would have changed the title; an image, or what broke out of the style, would be an element.
+            assert!(
+                !shown.contains("<title>owned") && !shown.contains("<script") && !shown.contains("<img"),
+                "{name} {kind}"
+            );
+            assert_eq!(shown.matches("<style>").count(), 1, "{name} {kind}");
+            // Its style is in force only if the policy lets it.
+            let picture = folder.path().join("page.png");
+            let screenshot = format!("--screenshot={}", picture.display());
+            let Some(output) = chromium(&[&screenshot, "--window-size=1000,900"], &page) else { return };
+            assert_eq!(complaints(&output), [] as [&str; 0], "{name} {kind}");
+            assert!(
+                std::fs::metadata(&picture).is_ok_and(|picture| picture.len() > 10_000),
+                "{name} {kind}: {output:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_page_that_is_not_ours_is_complained_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    for (from, to) in [
+        ("</body>", "<script>1</script></body>"),
+        ("<body>", "<body style=\"color:red\">"),
+        ("<main>", "<main><img src=\"x.png\">"),
+    ] {
+        let text = html(&bare()).replacen(from, to, 1);
+        assert!(text.contains(to));
+        std::fs::write(&page, text).unwrap();
+        let Some(output) = chromium(&["--dump-dom"], &page) else { return };
+        assert_ne!(complaints(&output), [] as [&str; 0], "{to}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
