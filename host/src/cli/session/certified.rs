@@ -119,7 +119,7 @@ pub(super) fn place_of_bundled(site: &Utf8Path, name: &PluginName) -> Utf8PathBu
 ///
 /// A record that does not count is told, and holds nothing: where the site demands one, the plugin was refused before.
 /// A bundled procedure needs none, and one that is there holds it all the same.
-#[cfg_attr(not(test), expect(dead_code, reason = "the live gate asks"))]
+#[expect(dead_code, reason = "the live gate asks")]
 pub(super) fn certified_envelope(
     context: &Context,
     site: &Site,
@@ -134,17 +134,29 @@ pub(super) fn certified_envelope(
             None => place_of_bundled(&site.dir, name),
         },
     };
-    let record = record_of(&file).map_err(approval_error)?;
     let demand = Demand::of(context, site.trust)?;
     let asked = Asked { kind: kind.as_str(), name, file: &file, sha256: plugin.digest() };
-    match demand.vouched(&asked, record.as_ref()) {
+    envelope(context, &demand, &site.dir, &asked)
+}
+
+pub(super) fn envelope(
+    context: &Context,
+    demand: &Demand,
+    dir: &Utf8Path,
+    asked: &Asked<'_>,
+) -> Result<Option<Envelope>> {
+    let Asked { kind, name, file, .. } = *asked;
+    let record = record_of(file).map_err(approval_error)?;
+    match demand.vouched(asked, record.as_ref()) {
         Vouched::Of(certified) => Ok(Some(certified.record.envelope)),
         Vouched::None => Ok(None),
         Vouched::Not(why) => {
-            let error = demand.uncertified(kind.as_str(), name, &shown(&site.dir, &file), &why, None);
+            let error = demand.uncertified(kind, name, &shown(dir, file), &why, None);
             // Somebody put it there to hold the plugin to it: where certification is demanded, that is no warning.
             if demand.trust == Trust::Certified {
-                return Err(error.hint(format!("windlass certify {name}   makes it anew")));
+                return Err(error.hint(format!("windlass certify {name}   makes it anew")).hint(
+                    "a bundled procedure needs none: without the record it runs, held to its grants alone",
+                ));
             }
             context.ui.warn(format!("{}: {why}", error.message));
             Ok(None)

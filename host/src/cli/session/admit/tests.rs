@@ -1,6 +1,6 @@
 //! What is let through, and every flaw of a file, a lock and a signature that is not.
 
-use super::super::certified::{Asked, Vouched};
+use super::super::certified::{Asked, Vouched, envelope, place_of_bundled};
 use super::*;
 use crate::approval::RecordFile;
 use crate::cli::ui::{Format, Loudness, Ui};
@@ -454,4 +454,42 @@ fn the_record_of_a_script_holds_for_the_engine_that_it_was_audited_with() {
     );
     assert!(judged(same, "hooks/window.js").contains("built without script-js"));
     assert!(judged(same, "hooks/window.wasm").contains("runs on none"));
+}
+
+#[test]
+fn the_envelope_is_that_of_a_record_which_counts() {
+    let Some(desk) = desk() else { return };
+    let (trusted, record) = certified(&desk);
+    let digest = sha256(BYTES);
+    let envelope = |trust, sha256: &str, path: &str| {
+        let (dir, file) = (desk.root.join("site"), desk.root.join("site").join(path));
+        let asked = Asked { kind: "hook", name: &desk.name, file: &file, sha256 };
+        envelope(&desk.context, &Demand::of(&desk.context, trust).unwrap(), &dir, &asked)
+    };
+    let expected = desk.record(&digest).envelope;
+    for trust in [Trust::Dev, Trust::Locked, Trust::Signed, Trust::Certified] {
+        assert_eq!(
+            envelope(trust, &digest, "hooks/window.wasm").unwrap(),
+            Some(expected.clone()),
+            "{trust:?}"
+        );
+        assert_eq!(envelope(trust, &digest, "plugins/window.wasm").unwrap(), None, "{trust:?}");
+    }
+    // Of other bytes, or by nobody who is trusted, it holds nothing; where one is demanded, that is refused.
+    desk.trusts(&trusted.replace("windlass-audit", "windlass-plan"));
+    assert_eq!(envelope(Trust::Signed, &digest, "hooks/window.wasm").unwrap(), None);
+    assert_eq!(envelope(Trust::Certified, &digest, "hooks/window.wasm").unwrap_err().exit, Exit::Refused);
+    desk.trusts(&trusted);
+    let other = sha256(b"other");
+    assert_eq!(envelope(Trust::Locked, &other, "hooks/window.wasm").unwrap(), None);
+    let error = envelope(Trust::Certified, &other, "hooks/window.wasm").unwrap_err();
+    assert!(error.render().contains("does not carry over"), "{}", error.render());
+    // The place of a bundled procedure's, which is no file of the site.
+    let place = place_of_bundled(&desk.root.join("site"), &desk.name);
+    assert_eq!(place, desk.root.join("site/plugins/window.wasm"));
+    std::fs::create_dir(desk.root.join("site/plugins")).unwrap();
+    let signature = desk.read("site/hooks/window.wasm.audit.sig");
+    desk.write("site/plugins/window.wasm.audit", &record);
+    desk.write("site/plugins/window.wasm.audit.sig", signature);
+    assert_eq!(envelope(Trust::Certified, &digest, "plugins/window.wasm").unwrap(), Some(expected));
 }
