@@ -4,8 +4,8 @@
 mod timeline;
 
 use super::{
-    CAN_DO, COULD_DO, COVERAGE, DID, ENVELOPE, again, by_call, counted, counted_in, coverage, file, granted,
-    harmless, has_site, imported, ranges, signed, tally, verdict, went, whereabouts,
+    CAN_DO, COULD_DO, COVERAGE, DID, ENVELOPE, Row, again, by_call, counted, counted_in, coverage, file,
+    granted, harmless, has_site, imported, ranges, signed, tally, verdict, went, whereabouts,
 };
 use crate::model::audit::{
     Audit, Capability, Comparison, Conformance, Coverage, Difference, Finding, Form, RehearsedScenario,
@@ -185,7 +185,7 @@ fn one_scenario(scenario: &RehearsedScenario) -> Markup {
                     thead { tr { th scope="col" { "Step" } th scope="col" { "Effect" } th scope="col" { "On" } th.number scope="col" { "Times" } th scope="col" { "Came to" } } }
                     tbody {
                         @for (call, effects) in by_call(scenario) {
-                            @for ((effect, is_change, nodes, fault), count) in effects {
+                            @for (Row { effect, is_change, nodes, fault }, count) in effects {
                                 tr {
                                     td { (harmless(call)) }
                                     td { (harmless(effect)) @if is_change { " (a change)" } }

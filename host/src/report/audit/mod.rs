@@ -174,12 +174,21 @@ fn ranges(lines: &[u32]) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
+/// An effect as a table has it.
+#[derive(PartialEq, Eq, Hash)]
+struct Row<'a> {
+    effect: &'a str,
+    is_change: bool,
+    nodes: String,
+    fault: &'a str,
+}
+
 /// Effects by call, in the order in which calls began; of the same on the same nodes one, and how often.
-fn by_call(scenario: &RehearsedScenario) -> IndexMap<&str, IndexMap<(&str, bool, String, &str), u32>> {
-    let mut calls: IndexMap<&str, IndexMap<_, u32>> = IndexMap::new();
+fn by_call(scenario: &RehearsedScenario) -> IndexMap<&str, IndexMap<Row<'_>, u32>> {
+    let mut calls: IndexMap<&str, IndexMap<Row<'_>, u32>> = IndexMap::new();
     for SeenEffect { call, effect, is_change, nodes, fault, .. } in &scenario.effects {
-        let key = (effect.as_str(), *is_change, nodes.join(", "), fault.as_str());
-        *calls.entry(call.as_str()).or_default().entry(key).or_default() += 1;
+        let row = Row { effect, is_change: *is_change, nodes: nodes.join(", "), fault };
+        *calls.entry(call.as_str()).or_default().entry(row).or_default() += 1;
     }
     calls
 }

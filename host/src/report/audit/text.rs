@@ -1,8 +1,8 @@
 //! An audit as a reviewer reads it: the verdict first, on one screen, then the details.
 
 use super::{
-    CAN_DO, COULD_DO, COVERAGE, DID, ENVELOPE, again, by_call, counted, counted_in, coverage, file, granted,
-    has_site, imported, ranges, signed, verdict, went, whereabouts,
+    CAN_DO, COULD_DO, COVERAGE, DID, ENVELOPE, Row, again, by_call, counted, counted_in, coverage, file,
+    granted, has_site, imported, ranges, signed, verdict, went, whereabouts,
 };
 use crate::model::audit::{
     Audit, Comparison, Conformance, Coverage, Difference, Finding, Form, Granted, Level, Subject, Unreached,
@@ -200,7 +200,7 @@ fn did(audit: &Audit, lines: &mut Vec<String>) {
         lines.push(format!("  {}: {}", harmless(&scenario.name), went(scenario)));
         for (call, effects) in by_call(scenario) {
             lines.push(format!("    {}", harmless(call)));
-            for ((effect, is_change, nodes, fault), count) in effects {
+            for (Row { effect, is_change, nodes, fault }, count) in effects {
                 let mark = if is_change { "* " } else { "  " };
                 let nodes = if nodes.is_empty() { String::new() } else { format!(" [{}]", harmless(&nodes)) };
                 let fault = if fault.is_empty() { String::new() } else { format!(": {}", harmless(fault)) };
