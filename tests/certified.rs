@@ -186,7 +186,11 @@ fn who_is_trusted_certifies_with_either_tool_and_it_loads() {
     review
         .plan()
         .check(3, &["hooks/quiet.wasm.audit", "nobody with the key", "namespaces=\"windlass-audit\""]);
-    practice.windlass(&["plugin", "remove", "quiet"]).check(2, &["site.toml still uses quiet"]);
+    // What is removed leaves nothing behind.
+    let site = practice.read("site.toml");
+    practice.write("site.toml", site.split("[[hooks]]").next().unwrap());
+    practice.windlass(&["plugin", "remove", "quiet"]).check(0, &["removed hook quiet"]);
+    assert_eq!(practice.dir.join("hooks").read_dir_utf8().unwrap().count(), 0);
 }
 
 #[test]
