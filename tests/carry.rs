@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 use windlass::plugin::{Kind, Need, manifest};
 
 /// A hook that does nothing, of a version, and what it asks for.
-fn quiet(name: &str, version: &str, words: &[&str]) -> Vec<u8> {
+pub fn quiet(name: &str, version: &str, words: &[&str]) -> Vec<u8> {
     let mut made = a_manifest(name, Kind::Hook);
     made.version = version.into();
     let general: Vec<String> = words.iter().map(ToString::to_string).collect();

@@ -143,6 +143,29 @@ fn every_command_that_it_stopped_names_is_one() {
     assert!(seen > 20, "{seen} commands");
 }
 
+/// A threat whose test is gone is guarded by nobody knows what.
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = page("threat-model.md");
+    // The last column of those tables that have one of tests.
+    let tables =
+        text.split("\n### ").skip(1).flat_map(|part| part.lines().filter(|line| line.starts_with("| ")));
+    let mut seen = 0;
+    for line in tables.filter(|line| !line.ends_with("| tests |")) {
+        let tests = line.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        for name in tests.split('`').skip(1).step_by(2).filter(|name| !name.starts_with("cargo ")) {
+            let place = match name.strip_prefix("host/") {
+                Some(below) => root.join("host/src").join(below),
+                None => root.join("tests").join(name),
+            };
+            assert!(place.exists(), "{name} is no test, in: {line}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "{seen} tests are named");
+}
+
 /// The shell lines of a page, in order.
 fn typed(page: &str) -> String {
     let blocks = page.split("\n```sh\n").skip(1);

@@ -3,6 +3,7 @@
 mod approval;
 mod architecture;
 mod carry;
+mod certified;
 mod contract;
 mod documented;
 mod hooks;

@@ -28,7 +28,7 @@ pub fn desk() -> Option<Desk> {
 }
 
 impl Desk {
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.folder.join(name).into_string()
     }
 
@@ -57,7 +57,7 @@ impl Desk {
     }
 
     /// `ssh-keygen -Y verify`.
-    fn keygen_verifies(&self, who: &str, namespace: &str, file: &Utf8Path) -> bool {
+    pub fn keygen_verifies(&self, who: &str, namespace: &str, file: &Utf8Path) -> bool {
         Command::new("ssh-keygen")
             .args(["-Y", "verify", "-n", namespace, "-I", &format!("{who}@example.com"), "-f"])
             .arg(self.config.join("allowed_signers"))
@@ -178,7 +178,7 @@ fn a_signature_that_does_not_count_is_refused_before_a_node_is_asked() {
         refused(&["not a lock that windlass wrote"])
     });
     practice.with("site.toml", "trust = \"signed\"", "trust = \"certified\"", || {
-        refused(&["certified", "cannot check yet", "trust = \"signed\""]);
+        refused(&["the hook window is not certified", "windlass certify"]);
     });
     desk.trusts(&["alice", "bob"], "namespaces=\"windlass-plan\"");
     refused(&["other namespaces than windlass-plugin"]);

@@ -23,7 +23,7 @@ const CARGO_DENY: &str = "0.20.2";
 const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
 
 /// What the tests of nodes use, and the Debian package that brings it.
-const TEST_TOOLS: [(&str, &str, &str); 14] = [
+const TEST_TOOLS: [(&str, &str, &str); 15] = [
     ("sshd", "openssh-server", "nodes over ssh"),
     ("ssh", "openssh-client", "nodes over ssh"),
     ("sudo", "sudo", "the service user's login"),
@@ -37,6 +37,7 @@ const TEST_TOOLS: [(&str, &str, &str); 14] = [
     ("promtool", "prometheus", "metrics read by Prometheus itself"),
     ("haproxy", "haproxy", "a node drained and taken in again by an example"),
     ("socat", "socat", "the same, through HAProxy's runtime socket"),
+    ("chromium", "chromium", "the page of an audit in a browser"),
     ("pdsh", "pdsh", "a peer of the benchmarks"),
 ];
 

@@ -3,11 +3,13 @@
 //! `covers` gathers what a plan was made from, and says what differs when it is to run; `ack` makes the
 //! impact's token. `signature` makes and checks SSH signatures, with a `key` from a file or an `agent`; `signers`
 //! and `trust` say whose count; `file` is a plan with the signatures beside it, and `judge` says whether enough
-//! have signed; `detached` is one signature beside any other file, as a plugin's. Neighbours: `cli` makes, signs and
+//! have signed; `detached` is one signature beside any other file, as a plugin's, and `certified` the record of a
+//! plugin's audit. Neighbours: `cli` makes, signs and
 //! follows plans with it, and loads plugins. Nothing here reaches a node.
 
 mod ack;
 mod agent;
+mod certified;
 mod covers;
 mod detached;
 mod error;
@@ -22,6 +24,7 @@ mod trust;
 mod tests;
 
 pub use ack::ack;
+pub use certified::{Certified, OfPlugin, RecordFile, Uncertified, record_beside, record_of};
 pub use covers::{Difference, covers, differences};
 pub use detached::{Uncounted, beside, signature_of, signer_of, write_signature};
 pub use error::{ApprovalError, SignatureError};

@@ -128,6 +128,8 @@ enum Command {
     Keyring(commands::keyring::Args),
     /// Say which plugins a site has, what each may do, and when it is called
     Plugin(commands::plugin::Args),
+    /// Sign what an audit says of a plugin, so that hosts which ask for it load the plugin
+    Certify(commands::certify::Args),
     /// Run a practice cluster
     Lab(commands::lab::Args),
     /// Make a root CA and its key, as the product's gen-cert.sh does
@@ -139,6 +141,19 @@ enum Command {
     /// A service of the practice cluster
     #[command(hide = true)]
     LabService(commands::lab::ServiceArgs),
+}
+
+impl Command {
+    /// Says what alone is written in a format, where that is not this command.
+    fn misses(&self, format: ui::Format) -> Option<&'static str> {
+        match format {
+            ui::Format::Text | ui::Format::Json => None,
+            ui::Format::Prometheus => {
+                (!matches!(self, Self::Status(_))).then_some("only status is written for Prometheus")
+            }
+            ui::Format::Sarif | ui::Format::Html => Some("only an audit is written as SARIF or HTML"),
+        }
+    }
 }
 
 /// Runs the command line; `bundle` and `engines` are what `cargo xtask` put into the binary.
@@ -168,10 +183,8 @@ pub fn main(bundle: Option<Embedded>, engines: Option<&'static str>) -> ExitCode
         _ => ui::Loudness::Normal,
     };
     let ui = ui::Ui::new(format, loudness, arguments.no_input);
-    if format == ui::Format::Prometheus && !matches!(arguments.command, Command::Status(_)) {
-        ui.error(
-            &Error::new(Exit::Usage, "only status is written for Prometheus").hint("--format text or json"),
-        );
+    if let Some(only) = arguments.command.misses(format) {
+        ui.error(&Error::new(Exit::Usage, only).hint("--format text or json"));
         return ExitCode::from(Exit::Usage as u8);
     }
     let ended =
@@ -190,6 +203,7 @@ pub fn main(bundle: Option<Embedded>, engines: Option<&'static str>) -> ExitCode
             Command::Secret(args) => commands::secret::run(args, &context),
             Command::Keyring(args) => commands::keyring::run(&args, &context),
             Command::Plugin(args) => commands::plugin::run(&args, &context),
+            Command::Certify(args) => commands::certify::run(args, &context),
             Command::Lab(args) => commands::lab::run(&args, &context),
             Command::GenCert(args) => commands::gen_cert::run(args, &context),
             Command::Completions(args) => commands::completions::run(args, &context),

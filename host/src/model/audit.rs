@@ -13,6 +13,8 @@ pub const AUDIT_FORMAT: u32 = 1;
 
 /// A whole report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Audit {
     pub format: u32,
     /// The version of windlass that audited.
@@ -33,6 +35,7 @@ pub struct Audit {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// No finding above a note.
@@ -42,6 +45,7 @@ pub enum Verdict {
 
 /// How much a finding weighs; as SARIF has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// Worth knowing; it decides nothing.
@@ -62,6 +66,8 @@ impl Level {
 
 /// One thing found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Finding {
     pub rule: Rule,
     pub level: Level,
@@ -86,6 +92,8 @@ pub struct Finding {
 
 /// What names one rehearsal: `windlass audit PLUGIN --only SCENARIO --seed SEED` repeats it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct RehearsalName {
     pub scenario: String,
     pub seed: u32,
@@ -94,6 +102,8 @@ pub struct RehearsalName {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Place {
     pub file: String,
     /// From 1.
@@ -102,7 +112,10 @@ pub struct Place {
 
 /// What is audited, as its bytes tell it. Nothing of it is run for this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Subject {
+    #[cfg_attr(test, schemars(with = "String"))]
     pub name: PluginName,
     pub version: String,
     /// `procedure` or `hook`.
@@ -126,7 +139,8 @@ pub struct Subject {
 
 /// What a plugin is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "form", rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "form", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Form {
     Component {
         /// As its producers say: `Rust`, `Python`; empty where they do not.
@@ -152,6 +166,8 @@ pub enum Form {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Producer {
     /// `language`, `processed-by`, `sdk` or `engine`.
     pub role: String,
@@ -160,12 +176,16 @@ pub struct Producer {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Dependency {
     pub name: String,
     pub version: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct CustomSection {
     pub name: String,
     pub bytes: u64,
@@ -175,6 +195,8 @@ pub struct CustomSection {
 
 /// A memory in pages of 64 KiB, or a table in elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Extent {
     pub minimum: u64,
     pub maximum: Option<u64>,
@@ -183,6 +205,8 @@ pub struct Extent {
 /// One line of what a plugin can do under the grants it has: a pattern of its needs, or something that it imports and
 /// asks for nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Capability {
     /// The key that it stands under in `grants.toml`: `commands`, `files`, `secrets` …
     pub list: String,
@@ -201,6 +225,7 @@ pub struct Capability {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Granted {
     Yes,
@@ -211,6 +236,8 @@ pub enum Granted {
 
 /// What was rehearsed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Rehearsals {
     /// In all.
     pub count: u32,
@@ -219,6 +246,8 @@ pub struct Rehearsals {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct RehearsedScenario {
     pub name: String,
     /// How the plain rehearsal ended.
@@ -233,6 +262,8 @@ pub struct RehearsedScenario {
 
 /// One effect of a plain rehearsal, for a timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct SeenEffect {
     pub call: String,
     pub effect: String,
@@ -247,12 +278,14 @@ pub struct SeenEffect {
 
 /// The effects that rehearsals produced: by call, what each takes of the grants, with roles in place of nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Envelope(pub BTreeMap<String, BTreeSet<String>>);
 
 /// How much of its code the rehearsals reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "coverage", rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "coverage", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Coverage {
     Functions {
         functions: u32,
@@ -274,6 +307,8 @@ pub enum Coverage {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Unreached {
     pub function: String,
     pub instructions: u32,
@@ -283,6 +318,8 @@ pub struct Unreached {
 
 /// The smallest grants under which every rehearsal goes as it did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct LeastGrants {
     /// Lines of `grants.toml`, ready to be pasted.
     pub block: Vec<String>,
@@ -292,6 +329,8 @@ pub struct LeastGrants {
 
 /// What changed since another version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Comparison {
     pub version: String,
     pub digest: String,
@@ -305,6 +344,8 @@ pub struct Comparison {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Difference {
     pub more: Vec<String>,
     pub less: Vec<String>,
@@ -312,13 +353,18 @@ pub struct Difference {
 
 /// How a replacement stands to the procedure that it replaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Conformance {
+    #[cfg_attr(test, schemars(with = "String"))]
     pub procedure: PluginName,
     pub digest: String,
     pub scenarios: Vec<Conforms>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Conforms {
     pub scenario: String,
     /// What differs in the end state; empty: nothing.
@@ -327,6 +373,7 @@ pub struct Conforms {
 
 /// What an audit can find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// A byte of a secret, or of a common encoding of one, in something that a plugin makes.

@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod audit;
+mod certification;
 mod effect;
 mod event;
 mod fault;
@@ -19,6 +20,7 @@ pub use answer::{
     Answer, Certificate, Check, Entry, FileStat, Health, KeySet, KeyVersion, Member, MemberAnswer, Outcome,
     Quarantine,
 };
+pub use certification::{Accepted, CERTIFICATION_FORMAT, Certification};
 pub use effect::{Argument, CertificateSource, Content, Effect, EffectClass, Value};
 pub use event::{Event, PlannedStep, Roles, RunState};
 pub use fault::{Fault, code};

@@ -1,5 +1,7 @@
 //! A plan with nothing in it, for the tests that fill in what they are about.
 
+pub(crate) mod audit;
+
 use super::{Covers, Digested, PLAN_FORMAT, Plan, PlannedStep, PluginName, StepId};
 
 pub(crate) fn covers() -> Covers {

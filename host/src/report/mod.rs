@@ -1,5 +1,6 @@
 //! Views of a run's events and journal, and of plans: lines for people. JSON is the events themselves.
 
+pub mod audit;
 mod plan;
 mod status;
 mod text;

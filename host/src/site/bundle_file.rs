@@ -1,4 +1,4 @@
-//! A bundle: one file that carries plugins, profiles, their signatures and their entries of the lock, for a site that
+//! A bundle: one file that carries plugins, profiles, their signatures, the records of their audits and their entries of the lock, for a site that
 //! reaches no network.
 //!
 //! It is a tar archive of plain files, so that `tar tf` shows what is in it: `bundle.toml` first, which has the digest
@@ -25,7 +25,7 @@ const MAGIC: (usize, &[u8]) = (257, b"ustar");
 pub struct BundleFile {
     /// An entry for each file.
     pub lock: Lock,
-    /// By their places in a site; signatures too.
+    /// By their places in a site; signatures and records of audits too.
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
@@ -139,7 +139,7 @@ impl BundleFile {
         archive.into_inner().map_err(|error| failed(INDEX, error))
     }
 
-    /// Each entry of the lock has its file, of its bytes, and no other file is there but a signature of one.
+    /// Each entry of the lock has its file, of its bytes, and no other file is there but a signature or a record of one.
     fn check(&self) -> Result<(), BundleFileError> {
         let mut known = Vec::new();
         for entry in self.lock.files() {
@@ -150,9 +150,12 @@ impl BundleFile {
             }
             known.push(file);
         }
+        let is_plugin = |file: &str| self.lock.plugins.iter().any(|locked| locked.file == file);
         let lost = self.files.keys().find(|path| {
             let of = path.strip_suffix(".sig").unwrap_or(path);
-            !known.contains(&of)
+            // The record of a plugin's audit is signed as its file is, and no signature is of nothing.
+            let is_record = of.strip_suffix(".audit").is_some_and(is_plugin) && self.files.contains_key(of);
+            !known.contains(&of) && !is_record
         });
         match (lost, known.is_empty()) {
             (Some(path), _) => Err(not(format!("{path:?} is no file of its lock"))),
@@ -242,6 +245,8 @@ mod tests {
         let files = [
             ("hooks/window.py", hook),
             ("hooks/window.py.sig", b"a signature".to_vec()),
+            ("hooks/window.py.audit", b"a record".to_vec()),
+            ("hooks/window.py.audit.sig", b"its signature".to_vec()),
             ("profiles/own.toml", profile),
         ];
         BundleFile { lock, files: files.map(|(path, bytes)| (path.to_owned(), bytes)).into() }
@@ -327,6 +332,9 @@ mod tests {
             ("hooks/other.wasm", "no file of its lock"),
             ("hooks/other.wasm.sig", "no file of its lock"),
             ("hooks/window.py.sig.sig", "no file of its lock"),
+            ("hooks/window.py.audit.audit", "no file of its lock"),
+            ("hooks/window.py.sig.audit", "no file of its lock"),
+            ("profiles/own.toml.audit", "no file of its lock"),
             ("site.toml", "no file of its lock"),
         ] {
             let mut more = bundle();
@@ -334,6 +342,9 @@ mod tests {
             let error = more.encode().unwrap_err().to_string();
             assert!(error.contains(says), "{path}: {error}");
         }
+        let mut unsigned = bundle();
+        unsigned.files.remove("hooks/window.py.audit");
+        assert!(unsigned.encode().unwrap_err().to_string().contains("window.py.audit.sig\" is no file"));
         let mut other = bundle();
         other.files.insert("hooks/window.py".into(), b"other".to_vec());
         assert_eq!(other.encode(), Err(BundleFileError::Differs("hooks/window.py".into())));

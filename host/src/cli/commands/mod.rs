@@ -2,6 +2,7 @@
 
 pub mod approve;
 pub mod audit;
+pub mod certify;
 pub mod completions;
 pub mod demo;
 pub mod gen_cert;

@@ -7,10 +7,10 @@ mod test;
 use crate::cli::Context;
 use crate::cli::commands::site::site_error;
 use crate::cli::error::{Error, Exit, Result};
-use crate::cli::session::{self, Known, Origin, Signed, Standing, known};
-use crate::model::PluginName;
+use crate::cli::session::{self, Known, Origin, Reviewed, Signed, Standing, known};
+use crate::model::{Accepted, PluginName};
 use crate::policy::Met;
-use crate::report::harmless;
+use crate::report::{harmless, moment};
 use crate::site::Outline;
 use camino::Utf8PathBuf;
 
@@ -179,6 +179,10 @@ fn remark(known: &Known) -> String {
         Signed::By(signer) => format!("signed by {}", harmless(&signer.principal)),
         Signed::DoesNotCount(_) => "its signature does not count".to_owned(),
     }));
+    remarks.extend(known.certified.as_ref().map(|reviewed| match reviewed {
+        Reviewed::By { signer, .. } => format!("certified by {}", harmless(&signer.principal)),
+        Reviewed::DoesNotCount(_) => "its certification does not count".to_owned(),
+    }));
     if known.shadows.is_some() {
         remarks.push("takes the place of the bundled one".into());
     }
@@ -242,6 +246,17 @@ fn explain(context: &Context, known: &Known) {
             fact("signed by", format!("{} ({})", harmless(&signer.principal), harmless(&signer.key)));
         }
         Some(Signed::DoesNotCount(why)) => fact("signature", format!("does not count: {}", harmless(why))),
+        None => {}
+    }
+    match &known.certified {
+        Some(Reviewed::By { signer, at, accepted }) => {
+            let by = format!("{} ({})", harmless(&signer.principal), harmless(&signer.key));
+            fact("certified", format!("by {by}, {}", moment(at.saturating_mul(1_000))));
+            for Accepted { id, reason, .. } in accepted {
+                fact("", format!("  accepted {}: {}", harmless(id), harmless(reason)));
+            }
+        }
+        Some(Reviewed::DoesNotCount(why)) => fact("certified", format!("does not count: {}", harmless(why))),
         None => {}
     }
     if let Some(problem) = &known.problem {

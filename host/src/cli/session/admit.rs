@@ -1,8 +1,10 @@
 //! Whether a file of the site's own may be loaded, by what the site trusts: its bytes must be those that were locked,
-//! and, where signatures are asked for, somebody who is trusted must have signed them.
+//! and, where signatures are asked for, somebody who is trusted must have signed them. Whether somebody must have
+//! audited them is judged in `certified`.
 
 use super::authority::trust;
 use super::ending::approval_error;
+use super::engines::own as own_engines;
 use super::install::lock_error;
 use crate::approval::{self, Namespace, Uncounted, beside, signature_of, signer_of};
 use crate::cli::Context;
@@ -11,12 +13,15 @@ use crate::model::{PluginName, Signer};
 use crate::plugin::{Manifest, sha256};
 use crate::site::{LOCK_FILE, Lock, Locked, Trust};
 use camino::Utf8Path;
+use std::collections::BTreeMap;
 
 /// What a site's own files must have to be loaded, and who says so.
 pub(super) struct Demand {
     pub trust: Trust,
     says: String,
     pub roots: approval::Trust,
+    /// The digests of the script engines that belong to this binary, by their names.
+    pub engines: BTreeMap<String, String>,
 }
 
 /// A file of the site's own, as it was read.
@@ -42,12 +47,12 @@ impl Demand {
             _ => (site, "the site says".to_owned()),
         };
         let says = format!("{says} trust = {:?}", trust.as_str());
-        Ok(Self { trust, says, roots })
+        Ok(Self { trust, says, roots, engines: own_engines(context)? })
     }
 
     /// Lets a file of the site in `dir` through, or says what is in its way.
     pub fn admit(&self, dir: &Utf8Path, own: &OwnFile<'_>) -> Result<Admitted> {
-        let OwnFile { kind, name, path, .. } = *own;
+        let path = own.path;
         if self.trust == Trust::Dev {
             return Ok(Admitted(None));
         }
@@ -56,12 +61,8 @@ impl Demand {
             Trust::Dev | Trust::Locked => {}
             Trust::Signed => self.signed(dir, own)?,
             Trust::Certified => {
-                return Err(self
-                    .refused(format!(
-                        "the {kind} {name} is a file of the site, and {}, which this windlass cannot check yet",
-                        self.says
-                    ))
-                    .hint("with trust = \"signed\" it loads what is locked and carries a trusted signature"));
+                self.signed(dir, own)?;
+                self.certified(dir, own)?;
             }
         }
         tracing::debug!(%path, trust = self.trust.as_str(), "admitted");
@@ -73,7 +74,7 @@ impl Demand {
         &self.says
     }
 
-    fn refused(&self, what: String) -> Error {
+    pub(super) fn refused(&self, what: String) -> Error {
         Error::new(Exit::Refused, what)
     }
 
@@ -125,20 +126,19 @@ impl Demand {
                 ));
                 error.causes.push(why.to_string());
                 Err(self
-                    .hint_of(&why, error)
+                    .hint_of(&why, Namespace::Plugin, error)
                     .hint(format!("windlass plugin sign {}   signs it anew", own.path)))
             }
         }
     }
 
     /// What can be done where somebody signed who does not count.
-    pub fn hint_of(&self, why: &Uncounted, error: Error) -> Error {
+    pub fn hint_of(&self, why: &Uncounted, namespace: Namespace, error: Error) -> Error {
         match why {
             Uncounted::Bad(_) => error,
             Uncounted::Nobody(_) => error.hint(format!(
-                "whom to trust stands in {}: PRINCIPAL namespaces=\"{}\" KEY",
-                self.roots.path,
-                Namespace::Plugin
+                "whom to trust stands in {}: PRINCIPAL namespaces=\"{namespace}\" KEY",
+                self.roots.path
             )),
         }
     }
@@ -188,7 +188,7 @@ pub(super) fn judged(roots: &approval::Trust, bytes: &[u8], signature: &[u8]) ->
     }
 }
 
-fn shown(dir: &Utf8Path, path: &Utf8Path) -> camino::Utf8PathBuf {
+pub(super) fn shown(dir: &Utf8Path, path: &Utf8Path) -> camino::Utf8PathBuf {
     path.strip_prefix(dir).unwrap_or(path).to_owned()
 }
 

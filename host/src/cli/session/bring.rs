@@ -1,16 +1,17 @@
 //! What comes into a site is judged, shown, asked about and put in place: one file, or all of a bundle.
 
 use super::admit::{Demand, Signature, judged};
+use super::certified::{Asked, Vouched};
 use super::incoming::{BundleSigned, Incoming, What};
 use super::install::lock_error;
-use crate::approval::{Uncounted, beside};
+use crate::approval::{Certified, Namespace, Uncounted, beside, record_beside};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
-use crate::model::Signer;
+use crate::model::{Accepted, Signer};
 use crate::plugin::{Kind, sha256};
-use crate::report::harmless;
+use crate::report::{harmless, moment};
 use crate::site::{LOCK_FILE, Lock, Locked, LockedNeeds, Outline, Together, Trust};
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 /// What the operator has said beforehand.
 pub(super) struct Terms {
@@ -19,11 +20,14 @@ pub(super) struct Terms {
 }
 
 /// Puts files into the site and into its lock, all or none, after showing what they are and what they ask for.
-pub(super) fn bring(context: &Context, site: &Outline, files: Vec<Incoming>, terms: &Terms) -> Result {
+pub(super) fn bring(context: &Context, site: &Outline, mut files: Vec<Incoming>, terms: &Terms) -> Result {
     let ui = &context.ui;
     let mut lock = Lock::read(&site.dir).map_err(lock_error)?;
     let before = lock.clone();
     let demand = Demand::of(context, site.trust)?;
+    for file in &mut files {
+        file.keep_record(&site.dir)?;
+    }
     let (there, coming): (Vec<_>, Vec<_>) =
         files.into_iter().partition(|file| file.is_there(&site.dir, &before));
     for file in there.iter().filter(|_| !ui.is_json()) {
@@ -36,8 +40,9 @@ pub(super) fn bring(context: &Context, site: &Outline, files: Vec<Incoming>, ter
     let (mut signers, mut more) = (Vec::with_capacity(coming.len()), Vec::new());
     for file in &coming {
         let signer = signer(context, &demand, file)?;
+        let certified = certified(context, &demand, file)?;
         let old = before.find(file.kind(), &file.name);
-        show(context, &before, file, signer.as_ref());
+        show(context, &before, file, signer.as_ref(), certified.as_deref());
         let added = old.map(|old| added(&old.needs, &file.needs())).unwrap_or_default();
         if !added.is_empty() {
             more.push(format!(
@@ -71,14 +76,22 @@ pub(super) fn bring(context: &Context, site: &Outline, files: Vec<Incoming>, ter
     for (file, signer) in coming.iter().zip(&signers) {
         let old = before.file(file.kind(), &file.name).map(|old| old.file.to_owned());
         if let Some(old) = old.filter(|old| *old != file.file) {
-            together.remove(site.dir.join(beside(&old)));
-            together.remove(site.dir.join(old));
+            all_beside(&site.dir.join(old)).into_iter().for_each(|path| together.remove(path));
         }
         let target = site.dir.join(&file.file);
         match &file.signature {
             Some(signature) => together.write(beside(&target), signature).map_err(lock_error)?,
             // One that is there is of other bytes.
             None => together.remove(beside(&target)),
+        }
+        let place = record_beside(&target);
+        match file.record.as_ref().and_then(|record| record.signature.as_ref()) {
+            Some(signature) => together.write(beside(&place), signature).map_err(lock_error)?,
+            None => together.remove(beside(&place)),
+        }
+        match &file.record {
+            Some(record) => together.write(place, &record.bytes).map_err(lock_error)?,
+            None => together.remove(place),
         }
         together.write(target, &file.bytes).map_err(lock_error)?;
         file.lock_into(&mut lock, signer.as_ref());
@@ -94,6 +107,12 @@ pub(super) fn bring(context: &Context, site: &Outline, files: Vec<Incoming>, ter
         next(context, site, file);
     }
     Ok(Exit::Done)
+}
+
+/// A file of a site and all that stands beside it, the file last.
+pub(super) fn all_beside(file: &Utf8Path) -> [Utf8PathBuf; 4] {
+    let record = record_beside(file);
+    [beside(file), beside(&record), record, file.to_owned()]
 }
 
 /// The same for programs.
@@ -146,6 +165,29 @@ fn signer(context: &Context, demand: &Demand, file: &Incoming) -> Result<Option<
     counted(context, demand, &file.file, judged(&demand.roots, &file.bytes, signature))
 }
 
+/// Who has audited a plugin; an error where the site wants somebody, or where a record is none of this file.
+fn certified(context: &Context, demand: &Demand, file: &Incoming) -> Result<Option<Box<Certified>>> {
+    let What::Plugin(_) = &file.what else { return Ok(None) };
+    let digest = sha256(&file.bytes);
+    let asked = Asked { kind: file.kind(), name: &file.name, file: &file.file, sha256: &digest };
+    let vouched = demand.vouched(&asked, file.record.as_ref());
+    if demand.trust >= Trust::Certified {
+        return demand.demanded(&asked, &file.file, &file.source, vouched).map(Some);
+    }
+    match vouched {
+        Vouched::None => Ok(None),
+        Vouched::Of(certified) => Ok(Some(certified)),
+        Vouched::Not(why) => {
+            let error = demand.uncertified(file.kind(), &file.name, &file.file, &why, None);
+            if why.is_bad() {
+                return Err(error.hint("ask for the file and its record again, or leave the record out"));
+            }
+            context.ui.warn(format!("{}: {why}", error.message));
+            Ok(None)
+        }
+    }
+}
+
 fn counted(
     context: &Context,
     demand: &Demand,
@@ -162,17 +204,35 @@ fn counted(
         Signature::Not(why) => {
             let mut error = Error::new(Exit::Refused, format!("the signature of {file} does not count"));
             error.causes.push(why.to_string());
-            Err(demand.hint_of(&why, error).hint("ask for the file and its signature again"))
+            Err(demand
+                .hint_of(&why, Namespace::Plugin, error)
+                .hint("ask for the file and its signature again"))
         }
     }
 }
 
-fn show(context: &Context, before: &Lock, file: &Incoming, signer: Option<&Signer>) {
+fn show(
+    context: &Context,
+    before: &Lock,
+    file: &Incoming,
+    signer: Option<&Signer>,
+    certified: Option<&Certified>,
+) {
     let say = |line: String| context.ui.say(line);
     say(file.line());
     say(format!("  sha256  {}", sha256(&file.bytes)));
     if let Some(Signer { principal, key }) = signer {
         say(format!("  signed by {} ({key})", harmless(principal)));
+    }
+    if let Some(Certified { record, signer }) = certified {
+        say(format!(
+            "  certified by {} on {}",
+            harmless(&signer.principal),
+            moment(record.at.saturating_mul(1_000))
+        ));
+        for Accepted { id, reason, .. } in &record.accepted {
+            say(format!("    accepted: {}, because: {}", harmless(id), harmless(reason)));
+        }
     }
     let old = before.find(file.kind(), &file.name);
     match (old, before.file(file.kind(), &file.name)) {

@@ -1,14 +1,15 @@
 //! `windlass plugin bundle`: what is installed in a site, as one file for another one.
 
 use super::admit::{Demand, Signature, signature};
+use super::certified::{Asked, Vouched};
 use super::ending::approval_error;
 use super::install::{lock_error, not_installed};
-use crate::approval::{Uncounted, signature_of};
+use crate::approval::{RecordFile, Uncounted, beside, record_beside, record_of, signature_of};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::model::PluginName;
 use crate::plugin::sha256;
-use crate::site::{BundleFile, LOCK_FILE, Lock, Outline, Together};
+use crate::site::{BundleFile, LOCK_FILE, Lock, Outline, PROFILE, Together};
 use camino::Utf8PathBuf;
 
 /// `windlass plugin bundle`.
@@ -52,6 +53,22 @@ pub fn carry(context: &Context, site: &Outline, carry: &Carry) -> Result {
                 bundle.files.extend(signature.map(|signature| (format!("{file}.sig"), signature)));
             }
             Signature::None => context.ui.detail(format!("{file} has no signature")),
+        }
+        let record = match kind {
+            PROFILE => None,
+            _ => record_of(&path).map_err(approval_error)?,
+        };
+        let asked = Asked { kind, name, file, sha256: locked.sha256 };
+        if let Vouched::Not(why) = demand.vouched(&asked, record.as_ref())
+            && why.is_bad()
+        {
+            let error = demand.uncertified(kind, name, file, &why, None);
+            return Err(error.hint(format!("windlass certify {name}   makes it anew")));
+        }
+        if let Some(RecordFile { bytes, signature }) = record {
+            let place = record_beside(file);
+            bundle.files.extend(signature.map(|signature| (beside(&place).into_string(), signature)));
+            bundle.files.insert(place.into_string(), bytes);
         }
         bundle.files.insert(file.to_string(), bytes);
     }

@@ -57,7 +57,7 @@ fn folder() -> Result<Utf8PathBuf> {
 }
 
 /// The digests that this binary was built with, by the names of the engines.
-fn own(context: &Context) -> Result<BTreeMap<String, String>> {
+pub(super) fn own(context: &Context) -> Result<BTreeMap<String, String>> {
     let index = context.engines.unwrap_or("{}");
     serde_json::from_str(index).map_err(|error| {
         Error::new(Exit::Fault, format!("the index of this binary's engines is damaged: {error}"))

@@ -1,7 +1,7 @@
 //! Files before they are part of a site: read whole, checked as loading them would check them, and what they are.
 
 use super::ending::{approval_error, plugin_error};
-use crate::approval::signature_of;
+use crate::approval::{RecordFile, beside, record_beside, record_of, signature_of};
 use crate::cli::error::{Error, Exit};
 use crate::model::{PluginName, Signer};
 use crate::plugin::manifest::LARGEST_COMPONENT;
@@ -24,6 +24,8 @@ pub(super) struct Incoming {
     pub file: Utf8PathBuf,
     pub bytes: Vec<u8>,
     pub signature: Option<Vec<u8>>,
+    /// Of its audit; none of a profile.
+    pub record: Option<RecordFile>,
     /// Where it was read from.
     pub source: String,
 }
@@ -65,7 +67,11 @@ pub(super) fn open(site: &Utf8Path, file: &Utf8Path) -> Result<Opened> {
         let why = format!("it has {} bytes, and a component at most {LARGEST_COMPONENT}", bytes.len());
         return Err(unusable(why));
     }
-    Ok(Opened::One(Box::new(one(file, bytes, signature, source)?)))
+    let mut incoming = one(file, bytes, signature, source)?;
+    if let What::Plugin(_) = incoming.what {
+        incoming.record = record_of(file).map_err(approval_error)?;
+    }
+    Ok(Opened::One(Box::new(incoming)))
 }
 
 /// A file's bytes, of a length that is read, or why there are none.
@@ -91,7 +97,15 @@ fn one(file: &Utf8Path, bytes: Vec<u8>, signature: Option<Vec<u8>>, source: Stri
     }
     let manifest = checked(file, &bytes)?;
     let (name, place) = (manifest.name.clone(), place(&manifest, file));
-    Ok(Incoming { name, what: What::Plugin(Box::new(manifest)), file: place, bytes, signature, source })
+    Ok(Incoming {
+        name,
+        what: What::Plugin(Box::new(manifest)),
+        file: place,
+        bytes,
+        signature,
+        record: None,
+        source,
+    })
 }
 
 fn profile(file: &Utf8Path, bytes: Vec<u8>, signature: Option<Vec<u8>>, source: String) -> Result<Incoming> {
@@ -109,7 +123,7 @@ fn profile(file: &Utf8Path, bytes: Vec<u8>, signature: Option<Vec<u8>>, source: 
         error
     })?;
     let place = Utf8PathBuf::from(format!("profiles/{name}.toml"));
-    Ok(Incoming { name, what: What::Profile(head), file: place, bytes, signature, source })
+    Ok(Incoming { name, what: What::Profile(head), file: place, bytes, signature, record: None, source })
 }
 
 fn from_bundle(file: &Utf8Path, mut bundle: BundleFile, source: &str) -> Result<Vec<Incoming>> {
@@ -121,7 +135,11 @@ fn from_bundle(file: &Utf8Path, mut bundle: BundleFile, source: &str) -> Result<
         let bytes =
             bundle.files.remove(place.as_str()).ok_or_else(|| refused(format!("{place} is not in it")))?;
         let signature = bundle.files.remove(&format!("{place}.sig"));
-        let incoming = one(&place, bytes, signature, source.to_owned())?;
+        let record = record_beside(&place);
+        let signed = bundle.files.remove(beside(&record).as_str());
+        let record =
+            bundle.files.remove(record.as_str()).map(|bytes| RecordFile { bytes, signature: signed });
+        let incoming = Incoming { record, ..one(&place, bytes, signature, source.to_owned())? };
         let locked = bundle.lock.find(incoming.kind(), &incoming.name);
         let differs = match &incoming.what {
             What::Plugin(manifest) => locked.map_or(Some("name"), |locked| entry_differs(locked, manifest)),
@@ -174,12 +192,23 @@ impl Incoming {
         }
     }
 
+    /// The record that the site has of these very bytes stays, where none comes with them.
+    pub fn keep_record(&mut self, site: &Utf8Path) -> Result<()> {
+        let place = site.join(&self.file);
+        if self.record.is_none() && std::fs::read(&place).is_ok_and(|there| there == self.bytes) {
+            self.record = record_of(&place).map_err(approval_error)?;
+        }
+        Ok(())
+    }
+
     /// Whether the lock and the site's folder have exactly this already.
     pub fn is_there(&self, site: &Utf8Path, lock: &Lock) -> bool {
         let holds = |path: Utf8PathBuf, wanted: Option<&[u8]>| match std::fs::read(path) {
             Ok(found) => wanted.is_some_and(|wanted| found == wanted),
             Err(_) => wanted.is_none(),
         };
+        let record = self.record.as_ref();
+        let place = record_beside(&site.join(&self.file));
         let entry = match &self.what {
             What::Plugin(manifest) => lock
                 .find(self.kind(), &self.name)
@@ -190,7 +219,9 @@ impl Incoming {
         entry
             && locked.is_some_and(|locked| locked.sha256 == sha256(&self.bytes) && locked.file == self.file)
             && holds(site.join(&self.file), Some(&self.bytes))
-            && holds(site.join(format!("{}.sig", self.file)), self.signature.as_deref())
+            && holds(site.join(beside(&self.file)), self.signature.as_deref())
+            && holds(beside(&place), record.and_then(|record| record.signature.as_deref()))
+            && holds(place, record.map(|record| record.bytes.as_slice()))
     }
 
     /// Says what it is in a line.

@@ -1,6 +1,6 @@
 //! `windlass plugin install`, `update` and `remove`: files that become part of a site, by their digests.
 
-use super::bring::{Terms, bring, judge_bundle};
+use super::bring::{Terms, all_beside, bring, judge_bundle};
 use super::incoming::{Incoming, Opened, open};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
@@ -106,8 +106,7 @@ pub fn remove(context: &Context, site: &Outline, name: &PluginName) -> Result {
     let text = lock.text().map_err(lock_error)?;
     files.write(site.dir.join(LOCK_FILE), text.as_bytes()).map_err(lock_error)?;
     for (_, file) in &known {
-        files.remove(site.dir.join(file));
-        files.remove(site.dir.join(format!("{file}.sig")));
+        all_beside(&site.dir.join(file)).into_iter().for_each(|path| files.remove(path));
     }
     files.commit().map_err(lock_error)?;
     for (kind, _) in &known {

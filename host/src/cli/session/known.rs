@@ -2,10 +2,13 @@
 //! profiles. Their files are read and nothing of them is run.
 
 use super::admit::{Demand, Signature, signature};
+use super::certified::{Asked, Vouched, place_of_bundled};
+use super::ending::approval_error;
 use super::plugins::rules;
+use crate::approval::{Certified, record_of};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
-use crate::model::{PluginName, Signer};
+use crate::model::{Accepted, PluginName, Signer};
 use crate::plugin::bundle::Bundle;
 use crate::plugin::{Kind, Manifest, PluginError, manifest_of, sha256};
 use crate::policy::{Met, Rules};
@@ -49,6 +52,8 @@ pub struct Known {
     pub lock: Option<Standing>,
     /// The signature beside a file of the site's.
     pub signature: Option<Signed>,
+    /// The record of its audit in the site; never of a profile.
+    pub certified: Option<Reviewed>,
     /// Why it cannot be loaded.
     pub problem: Option<String>,
 }
@@ -58,6 +63,20 @@ pub struct Known {
 #[serde(rename_all = "kebab-case")]
 pub enum Signed {
     By(Signer),
+    /// Why not.
+    DoesNotCount(String),
+}
+
+/// Whether the record of an audit counts here and now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reviewed {
+    By {
+        signer: Signer,
+        /// When the record was made, in seconds since 1970.
+        at: i64,
+        accepted: Vec<Accepted>,
+    },
     /// Why not.
     DoesNotCount(String),
 }
@@ -134,6 +153,9 @@ pub fn known(context: &Context, site: &Outline) -> Result<Vec<Known>> {
     }
     all.extend(profiles(site));
     let demand = Demand::of(context, site.trust)?;
+    for one in all.iter_mut().filter(|one| one.kind != PROFILE) {
+        one.certified = reviewed(&demand, site, one)?;
+    }
     for one in all.iter_mut().filter(|one| one.origin == Origin::Site && one.digest.is_some()) {
         if let Some(path) = one.file.as_ref().map(|file| site.dir.join(file)) {
             // What could not be read again has another digest now, and no signature of it counts.
@@ -157,6 +179,25 @@ pub fn known(context: &Context, site: &Outline) -> Result<Vec<Known>> {
         key(one).cmp(&key(other))
     });
     Ok(all)
+}
+
+fn reviewed(demand: &Demand, site: &Outline, one: &Known) -> Result<Option<Reviewed>> {
+    // A bundled one whose place another takes has no record: that there is the other's.
+    let Some(digest) = one.digest.as_deref().filter(|_| !one.shadowed) else { return Ok(None) };
+    let file = match &one.file {
+        Some(file) => site.dir.join(file),
+        None => place_of_bundled(&site.dir, &one.name),
+    };
+    let record = record_of(&file).map_err(approval_error)?;
+    let asked = Asked { kind: one.kind, name: &one.name, file: &file, sha256: digest };
+    Ok(match demand.vouched(&asked, record.as_ref()) {
+        Vouched::None => None,
+        Vouched::Of(certified) => {
+            let Certified { record, signer } = *certified;
+            Some(Reviewed::By { signer, at: record.at, accepted: record.accepted })
+        }
+        Vouched::Not(why) => Some(Reviewed::DoesNotCount(why.to_string())),
+    })
 }
 
 /// The site's own.
@@ -271,6 +312,7 @@ impl Known {
             needs: Vec::new(),
             lock: None,
             signature: None,
+            certified: None,
             problem: None,
         }
     }

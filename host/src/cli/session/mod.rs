@@ -4,7 +4,7 @@
 //! and hands it to the machine of `run`; `plan` does the same
 //! with a ground that only looks; `ending` says how that came out.
 //! `approve` signs a plan, `authority` says whether a run may begin, and `follow` holds it to its plan. `plugins` finds the plugin and its
-//! gate, `hooks` those of the site, `engines` what runs scripts, `known` tells of all of them, `admit` says which may be loaded; `install` names what is to come into a site, `incoming` reads it, `bring` puts it there, `carry` takes it along, `sign` signs it; `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
+//! gate, `hooks` those of the site, `engines` what runs scripts, `known` tells of all of them, `admit` says which may be loaded, `certified` which somebody has audited, `certify` writes that down; `install` names what is to come into a site, `incoming` reads it, `bring` puts it there, `carry` takes it along, `sign` signs it; `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
 //! the key set of nodes, `status` looks at all of them, `rehearse` has a plugin act on a simulated cluster, `project` finds an author's plugin and scenarios, `build` makes the plugin, `compare` shows what differs, `standing` says what earlier runs have left, `runs` finds runs by the beginning of their ids.
 
 mod admit;
@@ -17,6 +17,8 @@ mod authority;
 mod bring;
 mod build;
 mod carry;
+mod certified;
+mod certify;
 mod close;
 mod compare;
 mod controller;
@@ -52,6 +54,7 @@ pub use approve::{Approve, approve};
 pub use audit::{audited, rehearse_all};
 pub use build::build;
 pub use carry::{Carry, carry};
+pub use certify::{Certify, certify, read_report};
 pub use close::close;
 pub use compare::compare;
 pub use differences::Difference;
@@ -60,7 +63,7 @@ pub use ending::journal_error;
 pub use hooks::check_bindings;
 pub use install::{Install, Update, install, remove, update};
 pub use keyring::{OnNode, keyring_of, on_managers, on_nodes};
-pub use known::{Known, Origin, Signed, Standing, known};
+pub use known::{Known, Origin, Reviewed, Signed, Standing, known};
 pub use network::{one_thread, site};
 pub use plan::{Make, plan};
 pub use profile::{Found, candidates, load};
