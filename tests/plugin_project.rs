@@ -6,10 +6,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The scenarios of this repository's own plugins and examples, by component.
-const REHEARSED: [(&str, &str); 5] = [
+const REHEARSED: [(&str, &str); 6] = [
     ("window", "examples/hooks/window"),
     ("health-gate", "examples/hooks/health-gate"),
     ("cmdb", "examples/hooks/cmdb"),
+    ("ha-cert-csr", "examples/procedures/ha-cert-csr"),
     ("ha-cert", "plugins/ha-cert"),
     ("root-key", "plugins/root-key"),
 ];
