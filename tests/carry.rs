@@ -2,7 +2,7 @@
 //! `plugin install` of a bundle and of a profile.
 
 use crate::refuse::plugin::{a_manifest, component};
-use crate::refuse::{Practice, Said, local, locked};
+use crate::refuse::{Practice, Said, built, local, locked};
 use crate::signed::desk;
 use camino::Utf8PathBuf;
 use windlass::plugin::{Kind, Need, manifest};
@@ -142,6 +142,29 @@ fn a_sites_own_profile_is_locked_and_what_was_not_installed_does_not_load() {
         plugin(&practice, &["install", &path(&practice, &format!("elsewhere/{file}.toml")), "--yes"])
             .check(2, &["cannot be installed", says]);
     }
+}
+
+#[test]
+fn only_one_at_a_time_changes_what_is_installed() {
+    let Some(practice) = locked() else { return };
+    let Some(window) = built("window") else { return };
+    practice.write("elsewhere/window.wasm", window);
+    let file = path(&practice, "elsewhere/window.wasm");
+    let before = practice.read("windlass.lock");
+    let other = std::fs::File::open(&practice.dir).unwrap();
+    other.lock().unwrap();
+    for command in
+        [&["install", &file, "--yes"][..], &["update", "practice", "--yes"], &["remove", "practice"]]
+    {
+        plugin(&practice, command).check(4, &["another windlass is changing what is installed", "try again"]);
+    }
+    assert_eq!(practice.read("windlass.lock"), before);
+    assert!(!practice.dir.join("hooks/window.wasm").exists());
+    // Who only looks waits for nobody.
+    plugin(&practice, &["list"]).check(0, &["practice"]);
+    practice.windlass(&["site", "check"]).check(0, &[]);
+    drop(other);
+    plugin(&practice, &["install", &file, "--yes"]).check(0, &["installed hook window"]);
 }
 
 /// A site with two hooks and its profile installed and signed, bundled.

@@ -6,10 +6,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The scenarios of this repository's own plugins and examples, by component.
-const REHEARSED: [(&str, &str); 5] = [
+const REHEARSED: [(&str, &str); 6] = [
     ("window", "examples/hooks/window"),
     ("health-gate", "examples/hooks/health-gate"),
     ("cmdb", "examples/hooks/cmdb"),
+    ("ha-cert-csr", "examples/procedures/ha-cert-csr"),
     ("ha-cert", "plugins/ha-cert"),
     ("root-key", "plugins/root-key"),
 ];
@@ -311,7 +312,7 @@ fn a_hook_that_is_begun_builds_goes_as_recorded_and_says_what_its_author_got_wro
     windlass(&["test", project.dir.as_str()])
         .check(0, &["well.toml: as recorded", "unwell.toml: as recorded"]);
     let world = std::fs::read_to_string(project.dir.join("world.wit")).unwrap();
-    assert!(world.contains("import windlass:plugin/cluster@0.1.0;"), "{world}");
+    assert!(world.contains("import windlass:plugin/cluster@0.1.1;"), "{world}");
     assert!(!world.contains("windlass:plugin/files"), "{world}");
 
     // A call that no need is for.

@@ -1,14 +1,14 @@
 // The engine of JavaScript scripts: runs a site's script as a hook. Built by componentize-qjs for the world `script`.
 
-import * as nodes from "windlass:plugin/nodes@0.1.0";
-import * as files from "windlass:plugin/files@0.1.0";
-import * as cluster from "windlass:plugin/cluster@0.1.0";
-import * as crypto from "windlass:plugin/crypto@0.1.0";
-import * as keyring from "windlass:plugin/keyring@0.1.0";
-import * as secrets from "windlass:plugin/secrets@0.1.0";
-import * as operator from "windlass:plugin/operator@0.1.0";
-import * as state from "windlass:plugin/state@0.1.0";
-import * as clock from "windlass:plugin/clock@0.1.0";
+import * as nodes from "windlass:plugin/nodes@0.1.1";
+import * as files from "windlass:plugin/files@0.1.1";
+import * as cluster from "windlass:plugin/cluster@0.1.1";
+import * as crypto from "windlass:plugin/crypto@0.1.1";
+import * as keyring from "windlass:plugin/keyring@0.1.1";
+import * as secrets from "windlass:plugin/secrets@0.1.1";
+import * as operator from "windlass:plugin/operator@0.1.1";
+import * as state from "windlass:plugin/state@0.1.1";
+import * as clock from "windlass:plugin/clock@0.1.1";
 import { bind, faultFrom } from "../../sdk/js/windlass.js";
 
 const { globals, answered } = bind({ nodes, files, cluster, crypto, keyring, secrets, operator, state, clock });

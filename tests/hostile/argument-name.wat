@@ -1,5 +1,5 @@
 ;; Asks for the clock of a node whose name would be an option of ssh; hands on what it is answered.
-(import "windlass:plugin/nodes@0.1.0" "clock-offset" (func $clock_offset (param i32 i32 i32)))
+(import "windlass:plugin/nodes@0.1.1" "clock-offset" (func $clock_offset (param i32 i32 i32)))
 (data (i32.const 2176) "-oProxyCommand=x")
 (func $apply (param i32 i32) (result i32)
   (call $clock_offset (i32.const 2176) (i32.const 16) (i32.const 3072))

@@ -48,7 +48,7 @@ pub fn component(text: &str, kind: Kind) -> Vec<u8> {
         if !text.contains(&format!("(func ${name} ")) {
             module += &format!("(func ${name} {signature} (i32.const 1024))\n");
         }
-        module += &format!("(export \"windlass:plugin/{kind}-api@0.1.0#{name}\" (func ${name}))\n");
+        module += &format!("(export \"windlass:plugin/{kind}-api@0.1.1#{name}\" (func ${name}))\n");
     }
     if !text.contains("(memory ") {
         module += "(memory (export \"memory\") 1)\n";

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod bare;
+mod corporate;
 mod crash;
 pub(crate) mod e2e;
 mod faults;

@@ -99,7 +99,7 @@ fn openssl(arguments: &[&str]) -> String {
 
 /// The certificate that the HA port shows is the one on disk.
 #[track_caller]
-fn serves_what_it_holds(pair: &Pair, node: &str) {
+pub fn serves_what_it_holds(pair: &Pair, node: &str) {
     let mut command = pair.lab.command("openssl").unwrap();
     // Not asked for its own verdict: without a client certificate the far side ends the session.
     command.args(["s_client", "-connect", &format!("{}:20012", pair.address(node))]);
@@ -114,7 +114,7 @@ fn serves_what_it_holds(pair: &Pair, node: &str) {
 
 /// The password opens the key, nothing else does, and it is the certificate's.
 #[track_caller]
-fn opens_and_fits(pair: &Pair, key: &Utf8Path, certificate: &Utf8Path) {
+pub fn opens_and_fits(pair: &Pair, key: &Utf8Path, certificate: &Utf8Path) {
     let open = |password: &[u8]| {
         let arguments = ["pkey", "-in", key.as_str(), "-passin", "stdin", "-pubout"];
         feed(Command::new("openssl").args(arguments), password)

@@ -15,8 +15,15 @@ use std::process::{Command, Stdio};
 
 const PINS: &str = "engines.lock";
 /// What each engine is built of, besides [`PINS`].
-const SOURCES: [&str; 6] =
-    ["wit", "plugins/script-python", "plugins/script-js", "sdk/python", "sdk/js", "examples/compiled"];
+const SOURCES: [&str; 7] = [
+    "wit",
+    "plugins/script-python",
+    "plugins/script-js",
+    "sdk/python",
+    "sdk/js",
+    "examples/compiled",
+    "tests/compiled",
+];
 const PYTHON: &str = "script-python";
 const JAVASCRIPT: &str = "script-js";
 
@@ -100,7 +107,7 @@ pub fn build(tree: &Tree) -> Result<Engines, Error> {
     process::timed(&titled(JAVASCRIPT)?, || {
         tools.javascript("script", "plugins/script-js/engine.js", &out(JAVASCRIPT))
     })?;
-    process::timed("compiled examples", || examples(&tools, &engines.examples()))?;
+    process::timed("compiled hooks", || compiled(&tools, &engines.examples()))?;
     let mut index = BTreeMap::new();
     for name in [PYTHON, JAVASCRIPT] {
         let bytes = std::fs::read(out(name)).map_err(at("read", out(name)))?;
@@ -150,18 +157,22 @@ fn install_javascript(tree: &Tree, pin: &Pin) -> Result<PathBuf, Error> {
     Ok(tool)
 }
 
-/// The hooks among the examples that are compiled by the same tools.
-fn examples(tools: &Tools<'_>, folder: &Path) -> Result<(), Error> {
+/// The hooks that are compiled by the same tools: those among the examples, and hostile ones for the tests.
+fn compiled(tools: &Tools<'_>, folder: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(at("create", folder))?;
-    let (python, javascript) = (folder.join("trail-py.wasm"), folder.join("trail-js.wasm"));
-    tools.python("hook", &["examples/compiled/python", "sdk/python"], "trail_py", &python)?;
-    tools.javascript("hook", "examples/compiled/js/trail.js", &javascript)?;
-    for (language, path) in [("python", &python), ("js", &javascript)] {
-        let manifest = tools.tree.root.join("examples/compiled").join(language).join("manifest.toml");
-        let text = std::fs::read_to_string(&manifest).map_err(at("read", &manifest))?;
-        let mut bytes = std::fs::read(path).map_err(at("read", path))?;
-        component::append(&mut bytes, &component::manifest(&manifest, &text)?);
-        std::fs::write(path, bytes).map_err(at("write", path))?;
+    for (sources, python, javascript) in
+        [("examples/compiled", "trail_py", "trail"), ("tests/compiled", "hostile_py", "hostile")]
+    {
+        let made = |ending: &str| folder.join(format!("{javascript}-{ending}.wasm"));
+        tools.python("hook", &[&format!("{sources}/python"), "sdk/python"], python, &made("py"))?;
+        tools.javascript("hook", &format!("{sources}/js/{javascript}.js"), &made("js"))?;
+        for (language, path) in [("python", made("py")), ("js", made("js"))] {
+            let manifest = tools.tree.root.join(sources).join(language).join("manifest.toml");
+            let text = std::fs::read_to_string(&manifest).map_err(at("read", &manifest))?;
+            let mut bytes = std::fs::read(&path).map_err(at("read", &path))?;
+            component::append(&mut bytes, &component::manifest(&manifest, &text)?);
+            std::fs::write(&path, bytes).map_err(at("write", &path))?;
+        }
     }
     Ok(())
 }

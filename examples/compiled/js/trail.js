@@ -1,7 +1,7 @@
 // Writes into the report what each node serves after a step: `trail`, compiled from JavaScript.
 
-import * as cluster from "windlass:plugin/cluster@0.1.0";
-import * as operator from "windlass:plugin/operator@0.1.0";
+import * as cluster from "windlass:plugin/cluster@0.1.1";
+import * as operator from "windlass:plugin/operator@0.1.1";
 import { Fault, bind } from "../../../sdk/js/windlass.js";
 
 const { globals, hook } = bind({ cluster, operator });

@@ -150,6 +150,8 @@ fn class_of(effect: &Effect, profile: &Profile) -> EffectClass {
         | CryptoGenerateKey { .. }
         | CryptoSelfSign { .. }
         | CryptoIssue { .. }
+        | CryptoAccept { .. }
+        | CryptoAcceptCa { .. }
         | CryptoSuppliedCa { .. }
         | SecretsAsk { .. }
         | SecretsGenerate { .. }

@@ -72,6 +72,22 @@ pub enum Effect {
         names: Vec<String>,
         days: u32,
     },
+    #[serde(rename = "crypto.request")]
+    CryptoRequest { key: ObjectName, subject: Vec<Entry>, names: Vec<String> },
+    #[serde(rename = "crypto.accept")]
+    CryptoAccept {
+        name: ObjectName,
+        key: ObjectName,
+        // As a content's bytes are called: a plan shows a digest or a symbol in their place.
+        #[serde(rename = "bytes", with = "base64_bytes")]
+        certificate: Vec<u8>,
+    },
+    #[serde(rename = "crypto.accept-ca")]
+    CryptoAcceptCa {
+        name: ObjectName,
+        #[serde(rename = "bytes", with = "base64_bytes")]
+        certificate: Vec<u8>,
+    },
     #[serde(rename = "crypto.supplied-ca")]
     CryptoSuppliedCa { name: ObjectName, key: ObjectName, passphrase: ObjectName },
     #[serde(rename = "crypto.inspect")]
@@ -202,6 +218,9 @@ impl Effect {
             CryptoPrepareKey { .. } => "crypto.prepare-key",
             CryptoSelfSign { .. } => "crypto.self-sign",
             CryptoIssue { .. } => "crypto.issue",
+            CryptoRequest { .. } => "crypto.request",
+            CryptoAccept { .. } => "crypto.accept",
+            CryptoAcceptCa { .. } => "crypto.accept-ca",
             CryptoSuppliedCa { .. } => "crypto.supplied-ca",
             CryptoInspect { .. } => "crypto.inspect",
             CryptoVerifyChain { .. } => "crypto.verify-chain",
@@ -353,6 +372,9 @@ impl fmt::Display for Effect {
             CryptoPrepareKey { algorithm } => write!(f, "begin to make a key ({algorithm})"),
             CryptoSelfSign { name, .. } => write!(f, "self-sign the CA certificate {name}"),
             CryptoIssue { name, ca, .. } => write!(f, "issue {name} from {ca}"),
+            CryptoRequest { key, .. } => write!(f, "make a signing request for {key}"),
+            CryptoAccept { name, key, .. } => write!(f, "accept the certificate {name} for {key}"),
+            CryptoAcceptCa { name, .. } => write!(f, "accept the CA certificate {name}"),
             CryptoSuppliedCa { name, .. } => write!(f, "open the supplied CA as {name}"),
             CryptoInspect { source } => write!(f, "inspect {source}"),
             CryptoVerifyChain { leaf, root } => write!(f, "verify {leaf} against {root}"),

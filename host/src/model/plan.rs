@@ -273,7 +273,8 @@ impl Shape {
                 (1..=19).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit())
             }
             Self::Text => value.len() <= 4096 && !value.chars().any(char::is_control),
-            Self::Pem => value.trim_start().starts_with("-----BEGIN CERTIFICATE-----"),
+            // Or a request for one; some CAs write what it says before it.
+            Self::Pem => value.contains("-----BEGIN CERTIFICATE"),
         }
     }
 }

@@ -6,9 +6,9 @@ use aws_lc_rs::digest;
 use std::cmp::Ordering;
 use wasmparser::{Parser, Payload};
 
-/// The version of the contract that this host has. A contract's version is that of the Windlass which
-/// brought it, so naming the one names the other.
-pub const API_VERSION: &str = "0.1.0";
+/// The version of the contract that this host has. A contract's version is that of the first Windlass to be released
+/// with it, so naming the one names the other.
+pub const API_VERSION: &str = "0.1.1";
 
 /// The version that manifests name, as `0.1`.
 pub fn api_series() -> &'static str {
@@ -64,9 +64,13 @@ fn check_import(plugin: &str, import: &str) -> Result<(), PluginError> {
         return refuse("a plugin may import only interfaces of windlass:plugin");
     };
     let (interface, wanted) = rest.split_once('@').unwrap_or((rest, ""));
+    // What a version of the series had, every later one has.
+    let older = |wanted: &str| wanted.rsplit_once('.').is_none_or(|(series, _)| series != api_series());
     match compare(wanted, API_VERSION) {
         None => return refuse("it does not say which version of the contract it means"),
-        Some(Ordering::Less) => return refuse("that version is older than any this host has; rebuild it"),
+        Some(Ordering::Less) if older(wanted) => {
+            return refuse("that version is older than any this host has; rebuild it");
+        }
         Some(Ordering::Greater) => {
             return Err(PluginError::Version {
                 plugin: plugin.into(),
@@ -75,7 +79,7 @@ fn check_import(plugin: &str, import: &str) -> Result<(), PluginError> {
                 have: API_VERSION,
             });
         }
-        Some(Ordering::Equal) => {}
+        Some(Ordering::Less | Ordering::Equal) => {}
     }
     if !INTERFACES.contains(&interface) {
         return refuse("this version of the contract has no such interface");

@@ -48,8 +48,18 @@ pub struct Rules {
 }
 
 /// What `crypto` and `keyring` operations and `general` words there are; a typing error is an error, not a denial at night.
-pub const CRYPTO: [&str; 7] =
-    ["generate-key", "self-sign", "issue", "supplied-ca", "inspect", "verify-chain", "check-key"];
+pub const CRYPTO: [&str; 10] = [
+    "generate-key",
+    "self-sign",
+    "issue",
+    "request",
+    "accept",
+    "accept-ca",
+    "supplied-ca",
+    "inspect",
+    "verify-chain",
+    "check-key",
+];
 pub const KEYRING: [&str; 7] = ["versions", "add", "retire", "canary", "opens", "needs", "rewrap"];
 pub const GENERAL: [&str; 10] = [
     "nodes",

@@ -139,6 +139,9 @@ pub(super) fn requirements(
         CryptoGenerateKey { .. } | CryptoPrepareKey { .. } => vec![Requirement::Crypto("generate-key")],
         CryptoSelfSign { .. } => vec![Requirement::Crypto("self-sign")],
         CryptoIssue { .. } => vec![Requirement::Crypto("issue")],
+        CryptoRequest { .. } => vec![Requirement::Crypto("request")],
+        CryptoAccept { .. } => vec![Requirement::Crypto("accept")],
+        CryptoAcceptCa { .. } => vec![Requirement::Crypto("accept-ca")],
         CryptoSuppliedCa { passphrase, .. } => vec![
             Requirement::Crypto("supplied-ca"),
             Requirement::Secret { secret: passphrase.clone(), sink: Some("supplied-ca".into()) },

@@ -164,7 +164,20 @@ fn written(effect: &Effect) -> Vec<String> {
         Content::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
         _ => None,
     };
-    text.into_iter().flat_map(str::lines).map(|line| format!("| {line}")).collect()
+    let mut within = false;
+    let mut lines = Vec::new();
+    // What is signed differs each time; that it is there does not.
+    for line in text.into_iter().flat_map(str::lines) {
+        let ends = line.starts_with("-----END ");
+        if line.starts_with("-----BEGIN ") {
+            within = true;
+            lines.push(format!("| {line} …"));
+        } else if !within {
+            lines.push(format!("| {line}"));
+        }
+        within &= !ends;
+    }
+    lines
 }
 
 /// What an effect was answered; nothing where there is nothing to say.

@@ -45,15 +45,23 @@ pub enum Ending {
     },
 }
 
+/// How a run is called that did all its steps: verified only where its procedure has looked at something.
+pub fn done(checks: &[Check]) -> &'static str {
+    match checks {
+        [] => "done; its procedure verifies nothing",
+        _ => "done and verified",
+    }
+}
+
 /// In which state the run is then, why it stands if it does, and the same in words.
 pub(super) fn describe(ending: &Ending) -> (RunState, Option<&'static str>, String) {
     match ending {
-        Ending::Done { hooks_failed, .. } if hooks_failed.is_empty() => {
-            (RunState::Done, None, "done and verified".into())
+        Ending::Done { checks, hooks_failed } if hooks_failed.is_empty() => {
+            (RunState::Done, None, done(checks).into())
         }
-        Ending::Done { hooks_failed, .. } => {
+        Ending::Done { checks, hooks_failed } => {
             let failed: Vec<_> = hooks_failed.iter().map(|fault| fault.message.as_str()).collect();
-            (RunState::Done, None, format!("done and verified, but {}", failed.join("; ")))
+            (RunState::Done, None, format!("{}, but {}", done(checks), failed.join("; ")))
         }
         Ending::NothingToDo { why } => (RunState::NothingToDo, None, format!("nothing to do: {why}")),
         Ending::Declined => (RunState::Unchanged, None, "declined; the cluster is as it was".into()),
@@ -91,5 +99,20 @@ pub(super) fn next(ending: &Ending, run: &RunId) -> Vec<String> {
             vec![format!("windlass runs show {run}"), format!("windlass runs close {run}")]
         }
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_looked_at_is_called_verified() {
+        let check = Check { title: "well".into(), passed: true, evidence: Vec::new() };
+        let words = |checks: Vec<Check>, hooks_failed| describe(&Ending::Done { checks, hooks_failed }).2;
+        assert_eq!(words(vec![check], Vec::new()), "done and verified");
+        assert_eq!(words(Vec::new(), Vec::new()), "done; its procedure verifies nothing");
+        let failed = words(Vec::new(), vec![Fault::new("failed", "the hook x failed")]);
+        assert_eq!(failed, "done; its procedure verifies nothing, but the hook x failed");
     }
 }

@@ -23,7 +23,7 @@ mod rehearsing;
 mod tests;
 
 pub use adopt::{AdoptError, Adopted, Adoption, adopt};
-pub use ending::Ending;
+pub use ending::{Ending, done};
 pub use ground::{Ground, GroundError, GroundErrorKind};
 pub use hooks::{Hook, HookCalls, MOST_EFFECTS};
 pub use machine::{Asker, GoAhead, Machine, Settings};

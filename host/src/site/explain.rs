@@ -150,9 +150,13 @@ fn file(site: &Site, file: &FileDeclaration) -> Vec<Entry> {
         "holds",
         match &file.holds {
             Holds::Bytes => String::new(),
-            Holds::Certificate { issuer: None } => "a certificate that signs itself".to_owned(),
-            Holds::Certificate { issuer: Some(issuer) } => {
-                format!("a certificate issued by that of {issuer}")
+            Holds::Certificate { issuer, request } => {
+                let by = match issuer {
+                    None => "a certificate that signs itself".to_owned(),
+                    Some(issuer) => format!("a certificate issued by that of {issuer}"),
+                };
+                let on = request.as_ref().map(|request| format!(" on the request in {request}"));
+                by + &on.unwrap_or_default()
             }
             Holds::Key { of } => format!("the key of {of}"),
             Holds::KeySet => "a key set".to_owned(),

@@ -8,8 +8,18 @@ use crate::model::{NodeName, PluginName};
 use indexmap::IndexMap;
 
 /// The operations of the `crypto` interface.
-const CRYPTO: &[&str] =
-    &["generate-key", "self-sign", "issue", "supplied-ca", "inspect", "verify-chain", "check-key"];
+const CRYPTO: &[&str] = &[
+    "generate-key",
+    "self-sign",
+    "issue",
+    "request",
+    "accept",
+    "accept-ca",
+    "supplied-ca",
+    "inspect",
+    "verify-chain",
+    "check-key",
+];
 /// The operations of the `keyring` interface.
 const KEYRING: &[&str] = &["versions", "add", "retire", "canary", "opens", "needs", "rewrap"];
 /// What has no name of its own.

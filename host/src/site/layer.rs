@@ -255,9 +255,10 @@ fn read_holds(table: &mut Table<'_>) -> Holds {
         field.source.reading.refer(Target::File, file.as_str(), &field.place, format!("{key} of {by}"));
         Some((field, file))
     };
-    let (issuer, of) = (named("issuer"), named("of"));
+    let (issuer, request, of) = (named("issuer"), named("request"), named("of"));
     for (given, fits, of_what) in [
         (&issuer, matches!(word, Word::Certificate), "a certificate"),
+        (&request, matches!(word, Word::Certificate), "a certificate"),
         (&of, matches!(word, Word::Key), "a key"),
     ] {
         if let (Some((field, _)), false) = (given, fits) {
@@ -267,7 +268,10 @@ fn read_holds(table: &mut Table<'_>) -> Holds {
     match (word, of) {
         (Word::Bytes, _) => Holds::Bytes,
         (Word::KeySet, _) => Holds::KeySet,
-        (Word::Certificate, _) => Holds::Certificate { issuer: issuer.map(|(_, file)| file) },
+        (Word::Certificate, _) => Holds::Certificate {
+            issuer: issuer.map(|(_, file)| file),
+            request: request.map(|(_, file)| file),
+        },
         (Word::Key, Some((_, of))) => Holds::Key { of },
         (Word::Key, None) => {
             table

@@ -6,6 +6,7 @@ use crate::model::PluginName;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::TryLockError;
 
 pub const LOCK_FILE: &str = "windlass.lock";
 /// 1 had no profiles.
@@ -87,6 +88,28 @@ pub enum LockError {
     Damaged { path: Utf8PathBuf, why: String },
     #[error("{path} has format {found}, and this windlass reads format {FORMAT}: use a newer one")]
     Newer { path: Utf8PathBuf, found: u32 },
+    #[error("another windlass is changing what is installed in {site}")]
+    Busy { site: Utf8PathBuf },
+}
+
+/// Keeps any other windlass from changing what is installed in a site, from before the lock is read until this is
+/// dropped, or its process ends.
+#[derive(Debug)]
+pub struct Installing {
+    /// The site's folder itself: a file for it would be one that people find and wonder about.
+    _folder: std::fs::File,
+}
+
+impl Installing {
+    pub fn begin(site: &Utf8Path) -> Result<Self, LockError> {
+        let failed = |source| LockError::Io { action: "locked", path: site.to_owned(), source };
+        let folder = std::fs::File::open(site).map_err(failed)?;
+        match folder.try_lock() {
+            Ok(()) => Ok(Self { _folder: folder }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Busy { site: site.to_owned() }),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
 }
 
 impl Default for Lock {

@@ -38,7 +38,8 @@ pub use explain::{Explanation, explain};
 pub use hooks::{HOOK_FILES, HookFileError, file_of as hook_file};
 pub use load::{Outline, ProfileHead, leaves_profile_open, profile_head};
 pub use lock::{
-    LOCK_FILE, Lock, LockError, Locked, LockedFile, LockedNeeds, LockedProfile, PROFILE, folder_of,
+    Installing, LOCK_FILE, Lock, LockError, Locked, LockedFile, LockedNeeds, LockedProfile, PROFILE,
+    folder_of,
 };
 pub use login::vars_needed;
 pub use mistake::{Mistake, Place, SiteErrors};

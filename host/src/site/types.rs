@@ -432,8 +432,9 @@ pub enum Holds {
     /// Bytes that nobody reads.
     #[default]
     Bytes,
-    /// A certificate: issued by the one in another file of its node, or signed by itself.
-    Certificate { issuer: Option<FileName> },
+    /// A certificate: issued by the one in another file of its node, or signed by itself; and for the request in a
+    /// further file, or for a key of its own.
+    Certificate { issuer: Option<FileName>, request: Option<FileName> },
     /// The private key of the certificate in another file of its node.
     Key { of: FileName },
     /// A key set, the same on every node.

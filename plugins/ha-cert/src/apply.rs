@@ -1,6 +1,6 @@
 //! Does one step, and proves that it happened.
 
-use crate::evidence::{CertificateFile, new_leaf_in_place, new_root_in_place, succeeded, wait_until_served};
+use crate::evidence::{CertificateFile, new_leaf_in_place, new_root_in_place, wait_until_served};
 use crate::memory::{Known, Remembered};
 use crate::names::{
     GENERATE, GENERATED_CERT, GENERATED_KEY, KEY_PASSWORD, LEAF_CERT, LEAF_KEY, NEW_ROOT, NEW_ROOT_KEY,
@@ -11,7 +11,7 @@ use crate::parameters::{Ca, Leaf, Parameters, Strategy};
 use crate::repair::{self, Source};
 use crate::steps::Step;
 use windlass_sdk::host::{crypto, operator};
-use windlass_sdk::{Certificate, CertificateSource, Content, Entry, Fault};
+use windlass_sdk::{Certificate, Content, Entry, Fault, run};
 
 pub fn apply(step: Step) -> Result<(), Fault> {
     let parameters = Parameters::read()?;
@@ -29,11 +29,11 @@ pub fn apply(step: Step) -> Result<(), Fault> {
 fn root(pair: &Pair, parameters: &Parameters) -> Result<(), Fault> {
     let certificate = match parameters.ca {
         Ca::Host => {
-            crypto::generate_key(NEW_ROOT_KEY, &parameters.algorithm)?;
-            crypto::self_sign(NEW_ROOT, NEW_ROOT_KEY, &parameters.subject, parameters.ca_days)?
+            NEW_ROOT_KEY.generate(&parameters.algorithm)?;
+            NEW_ROOT.self_sign(NEW_ROOT_KEY, &parameters.subject, parameters.ca_days)?
         }
         // Opened and checked by preflight.
-        Ca::Supplied => crypto::inspect(&CertificateSource::object(NEW_ROOT))?,
+        Ca::Supplied => NEW_ROOT.inspect()?,
         Ca::Product => generate_by_product(pair, parameters)?,
     };
     Remembered::NewRoot.keep(&Known::from(&certificate))?;
@@ -52,7 +52,7 @@ fn generate_by_product(pair: &Pair, parameters: &Parameters) -> Result<Certifica
     for (placeholder, value) in &subject {
         command = command.text(placeholder, value);
     }
-    succeeded(&command.secret("password", PASSWORD).call()?, GENERATE, name)?;
+    command.secret("password", PASSWORD).succeed()?;
 
     if node.fingerprint(GENERATED_CERT)? == before {
         return Err(without_effect(GENERATE, name, "ha-new-root-cert is what it was"));
@@ -96,9 +96,7 @@ fn stage(pair: &Pair, parameters: &Parameters) -> Result<(), Fault> {
             let name = pair.name(role);
             (Content::file(name, ROOT_CERT), Content::file(name, ROOT_KEY))
         }
-        (_, Ca::Host | Ca::Supplied) => {
-            (Content::certificate(NEW_ROOT), Content::key(NEW_ROOT_KEY, PASSWORD))
-        }
+        (_, Ca::Host | Ca::Supplied) => (NEW_ROOT.into(), NEW_ROOT_KEY.under(PASSWORD)),
         (_, Ca::Product) => {
             let first = pair.name(Role::First);
             (Content::file(first, GENERATED_CERT), Content::file(first, GENERATED_KEY))
@@ -107,14 +105,14 @@ fn stage(pair: &Pair, parameters: &Parameters) -> Result<(), Fault> {
     let copies = |role: &Role| repair.as_ref().is_none_or(|plan| plan.of(*role).copy);
     for role in Role::BOTH.into_iter().filter(copies) {
         let node = pair.node(role);
-        node.stage(ROOT_SET, ROOT_CERT, &certificate)?;
-        node.stage(ROOT_SET, ROOT_KEY, &key)?;
+        ROOT_SET.stage(node, ROOT_CERT, certificate.clone())?;
+        ROOT_SET.stage(node, ROOT_KEY, key.clone())?;
     }
     Ok(())
 }
 
 fn copy(pair: &Pair, role: Role) -> Result<(), Fault> {
-    pair.node(role).swap(ROOT_SET)?;
+    ROOT_SET.swap(pair.node(role))?;
     new_root_in_place(pair, role).map(|_| ())
 }
 
@@ -125,8 +123,7 @@ fn replace(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault
     let before = pair.node(role).fingerprint(LEAF_CERT)?;
     let what = match parameters.leaf {
         Leaf::Product => {
-            let outcome = pair.node(role).run(REPLACE).secret("password", PASSWORD).call()?;
-            succeeded(&outcome, REPLACE, name)?;
+            pair.node(role).run(REPLACE).secret("password", PASSWORD).succeed()?;
             REPLACE
         }
         Leaf::Host => {
@@ -160,7 +157,9 @@ fn prepare_leaf_key(parameters: &Parameters) -> Result<(), Fault> {
 /// Issues a leaf in the host, and puts certificate, key and the key's password in place as one generation.
 fn issue(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault> {
     let (name, node) = (pair.name(role), pair.node(role));
-    let (leaf, key) = (leaf_set(role), format!("new-leaf-key.{role}"));
+    let (leaf_name, key_name) = (leaf_set(role), format!("new-leaf-key.{role}"));
+    let (leaf, key, set) =
+        (run::Certificate::named(&leaf_name), run::Key::named(&key_name), run::StagedSet::named(&leaf_name));
     let mut subject: Vec<Entry> =
         parameters.subject.iter().filter(|entry| entry.name != "common-name").cloned().collect();
     // In the contract's order the common name stands before the e-mail address.
@@ -169,15 +168,15 @@ fn issue(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault> 
     let mut names = vec![name.to_owned()];
     names.extend(parameters.leaf_names.iter().cloned());
 
-    crypto::generate_key(&key, &parameters.algorithm)?;
+    key.generate(&parameters.algorithm)?;
     if role == Role::First {
         prepare_leaf_key(parameters)?;
     }
-    crypto::issue(&leaf, NEW_ROOT, NEW_ROOT_KEY, &key, &subject, &names, parameters.leaf_days)?;
-    node.stage(&leaf, LEAF_CERT, &Content::certificate(&leaf))?;
-    node.stage(&leaf, LEAF_KEY, &Content::key(&key, PASSWORD))?;
-    node.stage(&leaf, KEY_PASSWORD, &Content::secret(PASSWORD))?;
-    node.swap(&leaf)
+    leaf.issue((NEW_ROOT, NEW_ROOT_KEY), key, &subject, &names, parameters.leaf_days)?;
+    set.stage(node, LEAF_CERT, leaf)?;
+    set.stage(node, LEAF_KEY, key.under(PASSWORD))?;
+    set.stage(node, KEY_PASSWORD, PASSWORD)?;
+    set.swap(node)
 }
 
 /// The name of a node's leaf and of its staged set.
@@ -195,7 +194,7 @@ fn restart(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), Fault
         let first = Remembered::NewLeaf(Role::First).expect()?;
         wait_until_served(pair, Role::First, &first, parameters.patience)?;
     }
-    succeeded(&pair.node(role).run(RESTART).call()?, RESTART, name)?;
+    pair.node(role).run(RESTART).succeed()?;
     wait_until_served(pair, role, &Remembered::NewLeaf(role).expect()?, parameters.patience)?;
     operator::note(&format!("{name}: start HA successfully."))?;
     if role == Role::First && parameters.strategy == Strategy::Sequential {

@@ -7,7 +7,7 @@ use crate::names::{ENDPOINT, LEAF_CERT, ROOT_CERT};
 use crate::pair::{Pair, Role};
 use sha2::{Digest as _, Sha256};
 use windlass_sdk::host::{clock, cluster, crypto};
-use windlass_sdk::{Certificate, CertificateSource, Fault, HealthRecord, Outcome};
+use windlass_sdk::{Certificate, CertificateSource, Fault, HealthRecord};
 use windlass_sdk::{Problems, is_about_authority};
 
 /// A certificate file: its bytes and what they say.
@@ -65,17 +65,6 @@ fn in_place(pair: &Pair, role: Role, file: &str, expected: &Known) -> Result<Cer
         expected.fingerprint
     ))
     .hint("something else writes there (the product's file synchronisation?): find out what before going on"))
-}
-
-/// Turns a command that ran and failed into a fault.
-pub fn succeeded(outcome: &Outcome, command: &str, node: &str) -> Result<(), Fault> {
-    if outcome.succeeded {
-        return Ok(());
-    }
-    Err(Fault::failed(format!(
-        "{command} on {node} failed: {} (exit status {})",
-        outcome.reason, outcome.exit
-    )))
 }
 
 /// Waits until the endpoint of a node presents a certificate. An endpoint that does not answer is still

@@ -11,7 +11,7 @@ use crate::pair::{Pair, Role};
 use crate::parameters::{Ca, Leaf, Parameters, Strategy};
 use crate::repair;
 use crate::steps::planned;
-use windlass_sdk::host::{clock, cluster, crypto, operator, secrets};
+use windlass_sdk::host::{clock, cluster, crypto, operator};
 use windlass_sdk::{CertificateSource, Fault, procedure};
 use windlass_sdk::{Problems, is_about_authority};
 
@@ -82,7 +82,7 @@ pub fn password_and_supplied(
 ) -> Result<Option<Known>, Fault> {
     let password = password(parameters, problems)?;
     Ok(match parameters.ca {
-        Ca::Supplied if password => problems.take(crypto::supplied_ca(NEW_ROOT, NEW_ROOT_KEY, PASSWORD))?,
+        Ca::Supplied if password => problems.take(NEW_ROOT.open_supplied(NEW_ROOT_KEY, PASSWORD))?,
         _ => None,
     }
     .map(|root| Known::from(&root)))
@@ -212,11 +212,11 @@ fn password(parameters: &Parameters, problems: &mut Problems) -> Result<bool, Fa
         Strategy::Repair => "Password of the HA root key that is there, or for a new one",
     };
     // A new password is asked for twice; one that opens a key proves itself.
-    let asked = secrets::ask(PASSWORD, prompt, !supplied);
+    let asked = PASSWORD.ask(prompt, !supplied);
     if problems.take(asked)?.is_none() {
         return Ok(false);
     }
-    let Some(broken) = problems.take(secrets::check(PASSWORD))? else { return Ok(false) };
+    let Some(broken) = problems.take(PASSWORD.check())? else { return Ok(false) };
     if !broken.is_empty() {
         problems.add(
             format!("the password {PASSWORD} does not meet the policy: {}", broken.join(", ")),
@@ -236,7 +236,7 @@ fn already_served<'a>(root: &str, before: impl Iterator<Item = &'a Before>) -> R
             return Ok(false);
         }
         let leaf = CertificateSource::Bytes(node.leaf.bytes.clone());
-        match crypto::verify_chain(&leaf, &CertificateSource::object(NEW_ROOT)) {
+        match crypto::verify_chain(&leaf, &NEW_ROOT.into()) {
             Ok(()) => nodes += 1,
             Err(fault) if is_about_authority(&fault) => return Err(fault),
             Err(_) => return Ok(false),

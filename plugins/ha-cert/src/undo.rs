@@ -2,7 +2,7 @@
 //! interruption: restoring what is already restored changes nothing.
 
 use crate::apply::leaf_set;
-use crate::evidence::{date, seen, succeeded, wait_until_normal, wait_until_served};
+use crate::evidence::{date, seen, wait_until_normal, wait_until_served};
 use crate::health::is_away;
 use crate::memory::{Known, Remembered, is_as_before, is_going_back, keep_going_back, was_in_date};
 use crate::names::{
@@ -14,6 +14,7 @@ use crate::parameters::{Ca, Leaf, Parameters, Strategy};
 use crate::steps::Step;
 use windlass_sdk::Fault;
 use windlass_sdk::host::{clock, operator};
+use windlass_sdk::run::StagedSet;
 
 pub fn undo(step: Step) -> Result<(), Fault> {
     let parameters = Parameters::read()?;
@@ -26,7 +27,7 @@ pub fn undo(step: Step) -> Result<(), Fault> {
         // Objects of the run go with the run; only the product's generator wrote on a node.
         Step::Root if parameters.ca == Ca::Product => pair.node(Role::First).restore(GENERATE),
         Step::Root => Ok(()),
-        Step::Stage => Role::BOTH.into_iter().try_for_each(|role| pair.node(role).discard(ROOT_SET)),
+        Step::Stage => Role::BOTH.into_iter().try_for_each(|role| ROOT_SET.discard(pair.node(role))),
         Step::Copy(role) => {
             restore_root(&pair, role)?;
             // The first step that puts anything in place is the last that takes anything back.
@@ -82,7 +83,7 @@ fn restore_leaf(pair: &Pair, role: Role, parameters: &Parameters) -> Result<(), 
     match parameters.leaf {
         Leaf::Product => node.restore(REPLACE)?,
         Leaf::Host => {
-            node.discard(&leaf_set(role))?;
+            StagedSet::named(&leaf_set(role)).discard(node)?;
             for file in [LEAF_CERT, LEAF_KEY, KEY_PASSWORD] {
                 node.restore(file)?;
             }
@@ -153,7 +154,7 @@ fn linked_again(pair: &Pair, parameters: &Parameters) -> Result<(), Fault> {
 
 fn load_old_files(pair: &Pair, role: Role, old: &Known, parameters: &Parameters) -> Result<(), Fault> {
     let name = pair.name(role);
-    succeeded(&pair.node(role).run(RESTART).call()?, RESTART, name)?;
+    pair.node(role).run(RESTART).succeed()?;
     wait_until_served(pair, role, old, parameters.patience)?;
     operator::note(&format!("{name}: start HA successfully. It presents its old certificate again."))
 }

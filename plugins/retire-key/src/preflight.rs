@@ -50,14 +50,7 @@ pub fn steps(version: u32) -> Result<Vec<Step>, Fault> {
 }
 
 fn step(id: &str, title: &str, nodes: &[String], guards: &[&str]) -> Step {
-    Step {
-        id: id.into(),
-        title: title.into(),
-        nodes: nodes.to_vec(),
-        impact: String::new(),
-        guards: guards.iter().map(|guard| (*guard).into()).collect(),
-        undoable: true,
-    }
+    nodes.iter().fold(Step::new(id, title), Step::on).guards(guards).undoable()
 }
 
 /// A node that is away would come back with the version.

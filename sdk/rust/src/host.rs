@@ -115,6 +115,12 @@ host_functions! {
         fn self_sign(name: &str, key: &str, subject: &[Entry], days: u32) -> Certificate;
         /// Issues a leaf certificate for `key`, signed by a CA of this run.
         fn issue(name: &str, ca: &str, ca_key: &str, key: &str, subject: &[Entry], names: &[String], days: u32) -> Certificate;
+        /// Makes a certificate signing request (PKCS#10, PEM) for a key of this run.
+        fn request(key: &str, subject: &[Entry], names: &[String]) -> Vec<u8>;
+        /// Takes a certificate that a CA elsewhere issued for `key` in as an object of the run, once it is checked.
+        fn accept(name: &str, key: &str, certificate: &[u8]) -> Certificate;
+        /// Takes the certificate of a CA elsewhere in as an object of the run, once it is checked.
+        fn accept_ca(name: &str, certificate: &[u8]) -> Certificate;
         /// Opens the CA that the site supplies as objects of the run.
         fn supplied_ca(name: &str, key: &str, passphrase: &str) -> Certificate;
         /// Reads a certificate.

@@ -17,6 +17,8 @@
 //! # let _ = restart;
 //! ```
 //!
+//! Keys, certificates, secrets and staged sets are objects of the [`run`], by name.
+//!
 //! A procedure implements [`Procedure`] and ends its `lib.rs` with `export_procedure!(Type)`; a hook implements
 //! [`Hook`] and ends with `export_hook!(Type)`. Both are built for `wasm32-unknown-unknown`. Built for any other
 //! target, the same functions call a [`mock`] host that a test installs, so a plugin's tests are ordinary tests.
@@ -33,6 +35,7 @@ mod parameters;
 mod problems;
 pub mod procedure;
 mod records;
+pub mod run;
 
 pub use bindings::procedure::windlass::plugin::{
     cluster::HealthRecord,
@@ -43,7 +46,7 @@ pub use bindings::procedure::windlass::plugin::{
     types::{Entry, Fault},
 };
 pub use hook::Hook;
-pub use node::{Command, Node, node};
+pub use node::{Command, Node, bound, node};
 pub use parameters::Parameters;
 pub use problems::{Problems, is_about_authority};
 pub use procedure::Procedure;

@@ -80,6 +80,36 @@ mod tests {
         );
     }
 
+    /// Two that are first and one that is second; commands fail.
+    struct Odd;
+
+    impl MockHost for Odd {
+        fn members(&mut self) -> Result<Vec<crate::Member>, Fault> {
+            let member = |name: &str, role: &str| crate::Member {
+                name: name.into(),
+                role: role.into(),
+                groups: Vec::new(),
+            };
+            Ok(vec![member("a", "first"), member("b", "first"), member("c", "second")])
+        }
+        fn run(&mut self, _: &str, _: &str, _: &[Argument]) -> Result<Outcome, Fault> {
+            Ok(Outcome { succeeded: false, exit: 3, reason: "it said no".into(), output: Vec::new() })
+        }
+    }
+
+    #[test]
+    fn a_role_is_bound_to_one_node_and_a_command_that_must_succeed_and_does_not_is_a_fault() {
+        let _installed = install(Rc::new(RefCell::new(Odd)));
+        assert_eq!(crate::bound("second"), Ok("c".into()));
+        assert!(crate::bound("first").is_err() && crate::bound("third").is_err());
+        let fault = node("a").run("x").succeed().unwrap_err();
+        assert_eq!(
+            (fault.code.as_str(), fault.message.as_str()),
+            ("failed", "x on a failed: it said no (exit status 3)")
+        );
+        assert!(node("a").run("x").call().is_ok());
+    }
+
     #[test]
     fn what_a_mock_does_not_implement_is_a_fault_that_names_the_function() {
         let _installed = install(Rc::new(RefCell::new(Recorder::default())));

@@ -8,6 +8,15 @@ pub fn node(name: &str) -> Node<'_> {
     Node { name }
 }
 
+/// Returns the name of the node that this run has bound as `first` (active when it began) or `second` (standby then).
+pub fn bound(role: &str) -> Result<String, Fault> {
+    let mut members = nodes::members()?.into_iter().filter(|member| member.role == role);
+    match (members.next(), members.next()) {
+        (Some(member), None) => Ok(member.name),
+        _ => Err(Fault::failed(format!("this run has not bound one node as {role}"))),
+    }
+}
+
 /// A node, by its name in the inventory.
 #[derive(Debug, Clone, Copy)]
 pub struct Node<'a> {
@@ -97,14 +106,27 @@ impl Command<'_> {
     }
 
     /// Gives a placeholder a secret of the run, by the secret's name.
-    pub fn secret(self, name: &str, secret: &str) -> Self {
-        self.argument(name, Value::Secret(secret.into()))
+    pub fn secret(self, name: &str, secret: impl AsRef<str>) -> Self {
+        self.argument(name, Value::Secret(secret.as_ref().into()))
     }
 
     /// Runs the command and waits for it. That it ran and failed is no fault: look at
     /// [`Outcome::succeeded`].
     pub fn call(self) -> Result<Outcome, Fault> {
         nodes::run(self.node, self.command, &self.arguments)
+    }
+
+    /// As [`call`](Self::call), where it is of no use that the command ran and failed: that is a fault too.
+    pub fn succeed(self) -> Result<Outcome, Fault> {
+        let (node, command) = (self.node, self.command);
+        let outcome = self.call()?;
+        match outcome.succeeded {
+            true => Ok(outcome),
+            false => Err(Fault::failed(format!(
+                "{command} on {node} failed: {} (exit status {})",
+                outcome.reason, outcome.exit
+            ))),
+        }
     }
 
     fn argument(mut self, name: &str, value: Value) -> Self {

@@ -22,7 +22,7 @@ pub trait Procedure {
         Err(Fault::new("refused", format!("the step {step} cannot be taken back by this procedure")))
     }
 
-    /// Proves the result on the live cluster. Without this, nothing is claimed.
+    /// Proves the result on the live cluster. Without this nothing is proved, and the run says so.
     fn verify() -> Result<Vec<Check>, Fault> {
         Ok(Vec::new())
     }
@@ -43,6 +43,48 @@ impl<P: Procedure> Guest for P {
     }
     fn verify() -> Result<Vec<Check>, Fault> {
         P::verify()
+    }
+}
+
+impl Step {
+    /// Returns a step that has no impact and, as [`Procedure::undo`] is by default, cannot be taken back.
+    pub fn new(id: impl Into<String>, title: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            title: title.into(),
+            nodes: Vec::new(),
+            impact: String::new(),
+            guards: Vec::new(),
+            undoable: false,
+        }
+    }
+
+    /// Names a node that it touches.
+    #[must_use]
+    pub fn on(mut self, node: impl Into<String>) -> Self {
+        self.nodes.push(node.into());
+        self
+    }
+
+    /// Says what people notice of it.
+    #[must_use]
+    pub fn impact(mut self, impact: impl Into<String>) -> Self {
+        self.impact = impact.into();
+        self
+    }
+
+    /// Adds what must still be true before it: `roles`, `clocks`, `reachable`.
+    #[must_use]
+    pub fn guards(mut self, guards: &[&str]) -> Self {
+        self.guards.extend(guards.iter().map(|guard| (*guard).to_owned()));
+        self
+    }
+
+    /// Says that [`Procedure::undo`] takes it back.
+    #[must_use]
+    pub fn undoable(mut self) -> Self {
+        self.undoable = true;
+        self
     }
 }
 
@@ -92,4 +134,37 @@ macro_rules! export_procedure {
         #[cfg(target_arch = "wasm32")]
         $crate::bindings::procedure::export!($type with_types_in $crate::bindings::procedure);
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Description, Procedure, Step};
+    use crate::Fault;
+
+    struct Short;
+
+    impl Procedure for Short {
+        fn describe() -> Description {
+            Description { title: "Do it".into(), impact: String::new(), parameters: Vec::new() }
+        }
+        fn steps() -> Result<Vec<Step>, Fault> {
+            Ok(vec![Step::new("do", "Do it").on("a").on("b").impact("none").guards(&["roles"])])
+        }
+        fn apply(_: &str) -> Result<(), Fault> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_procedure_leaves_out_is_not_taken_for_done() {
+        let step = Short::steps().unwrap().remove(0);
+        assert!(!step.undoable && step.clone().undoable().undoable);
+        assert_eq!((step.nodes.len(), step.guards.len(), step.impact.as_str()), (2, 1, "none"));
+        let fault = Short::undo(&step.id).unwrap_err();
+        assert!(
+            fault.is("refused") && fault.message.contains("the step do cannot be taken back"),
+            "{fault:?}"
+        );
+        assert!(Short::verify().unwrap().is_empty());
+    }
 }

@@ -49,6 +49,24 @@ impl Live {
                 let der = crypto::issue(&ca, &ca_key, request, self.now()).map_err(fault(code::REFUSED))?;
                 self.keep_certificate(plugin, name, der.to_vec())
             }
+            Effect::CryptoRequest { key, subject, names } => {
+                let key = objects.key(plugin, key)?;
+                let made = crypto::request(&key, subject, names).map_err(fault(code::INVALID))?;
+                Ok(Ok(Answer::Bytes(made.into_bytes())).into())
+            }
+            Effect::CryptoAccept { name, key, certificate } => {
+                self.free(plugin, name)?;
+                let key = objects.key(plugin, key)?;
+                let der = der_of(certificate)?;
+                crypto::check_issued(&der, &key, self.now()).map_err(fault(code::REFUSED))?;
+                self.keep_certificate(plugin, name, der)
+            }
+            Effect::CryptoAcceptCa { name, certificate } => {
+                self.free(plugin, name)?;
+                let der = der_of(certificate)?;
+                crypto::check_ca(&der, self.now()).map_err(fault(code::REFUSED))?;
+                self.keep_certificate(plugin, name, der)
+            }
             Effect::CryptoSuppliedCa { name, key, passphrase } => {
                 self.free(plugin, name)?;
                 self.free(plugin, key)?;

@@ -2,6 +2,7 @@
 
 use super::Planning;
 use super::imagined::{BornCertificate, Made, Origin, Paper};
+use super::symbols::is_request;
 use crate::backend::fault;
 use crate::backend::file_faults::missing;
 use crate::capability::crypto::{self, KeyAlgorithm, KeyFit};
@@ -47,6 +48,16 @@ impl Planning {
                 }
                 self.born(plugin, name, Asked { algorithm, days: *days, names, ca: Some(ca) })
             }
+            Effect::CryptoRequest { key, subject, names } => {
+                let (key, _) = self.imagined().key(plugin, key)?;
+                crypto::check_signing_request(subject, names).map_err(fault(code::INVALID))?;
+                let mut imagined = self.imagined();
+                let born = imagined.symbols.name(&format!("{key}.request"));
+                imagined.born.push(born.clone());
+                Ok(Answer::Bytes(imagined.symbols.request(&born)))
+            }
+            Effect::CryptoAccept { name, key, certificate } => self.accept(plugin, name, key, certificate),
+            Effect::CryptoAcceptCa { name, certificate } => self.accept_ca(plugin, name, certificate),
             Effect::CryptoSuppliedCa { name, key, passphrase } => {
                 self.supplied_ca(plugin, name, key, passphrase)
             }
@@ -131,6 +142,61 @@ impl Planning {
         Ok(Answer::Certificate(Box::new(says)))
     }
 
+    /// A certificate of a key that is born in the run can only be one that a command of the run makes, and is taken to
+    /// be what was asked for.
+    fn accept(
+        &self,
+        plugin: &PluginName,
+        name: &ObjectName,
+        key: &ObjectName,
+        certificate: &[u8],
+    ) -> Result<Answer, Fault> {
+        self.imagined().free(plugin, name)?;
+        let (key, algorithm) = self.imagined().key(plugin, key)?;
+        let now = self.now();
+        match self.paper_of(certificate) {
+            Paper::Born(born) => {
+                let mut imagined = self.imagined();
+                let made = imagined.says(&born, now);
+                imagined.assumed.insert(format!("{born} will be a certificate of {key}"));
+                let says = Certificate { key_algorithm: algorithm, can_issue: false, ..made.says };
+                imagined.certificates.insert(born.clone(), BornCertificate { says: says.clone(), ..made });
+                imagined.make(plugin, name, Made::Certificate(Paper::Born(born)))?;
+                Ok(Answer::Certificate(Box::new(says)))
+            }
+            Paper::Known(bytes) => {
+                let says = crypto::inspect(&bytes).map_err(fault(code::INVALID))?;
+                Err(Fault::new(
+                    code::REFUSED,
+                    format!(
+                        "{} is there already, and {key} is born in the run: it is no certificate of it",
+                        says.subject
+                    ),
+                ))
+            }
+        }
+    }
+
+    fn accept_ca(&self, plugin: &PluginName, name: &ObjectName, certificate: &[u8]) -> Result<Answer, Fault> {
+        self.imagined().free(plugin, name)?;
+        let now = self.now();
+        let paper = self.paper_of(certificate);
+        let says = match &paper {
+            Paper::Born(born) => {
+                let mut imagined = self.imagined();
+                imagined.assumed.insert(format!("{born} will be a CA that can issue"));
+                imagined.says(born, now).says
+            }
+            Paper::Known(bytes) => {
+                let says = crypto::inspect(bytes).map_err(fault(code::INVALID))?;
+                crypto::check_ca(bytes, now).map_err(fault(code::REFUSED))?;
+                says
+            }
+        };
+        self.imagined().make(plugin, name, Made::Certificate(paper))?;
+        Ok(Answer::Certificate(Box::new(says)))
+    }
+
     /// The certificate is at hand; its key stays closed, since opening it takes the secret.
     fn supplied_ca(
         &self,
@@ -157,13 +223,17 @@ impl Planning {
     }
 
     fn paper(&self, plugin: &PluginName, source: &CertificateSource) -> Result<Paper, Fault> {
-        let imagined = self.imagined();
         match source {
-            CertificateSource::Object(name) => imagined.certificate(plugin, name),
-            CertificateSource::Bytes(bytes) => Ok(match imagined.symbols.born_of(bytes) {
-                Some(born) => Paper::Born(born.to_owned()),
-                None => Paper::Known(bytes.clone()),
-            }),
+            CertificateSource::Object(name) => self.imagined().certificate(plugin, name),
+            CertificateSource::Bytes(bytes) => Ok(self.paper_of(bytes)),
+        }
+    }
+
+    /// A request that is born is no certificate, so it is known to be none.
+    fn paper_of(&self, bytes: &[u8]) -> Paper {
+        match self.imagined().symbols.born_of(bytes) {
+            Some(born) if !is_request(bytes) => Paper::Born(born.to_owned()),
+            _ => Paper::Known(bytes.to_vec()),
         }
     }
 

@@ -13,6 +13,13 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
+const REQUEST: &str = "CERTIFICATE REQUEST";
+
+/// Whether a stand-in is that of a signing request.
+pub(super) fn is_request(stand_in: &[u8]) -> bool {
+    stand_in.starts_with(format!("-----BEGIN {REQUEST}-----").as_bytes())
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Symbols {
     /// By name, in the order of their first use.
@@ -22,7 +29,7 @@ pub(super) struct Symbols {
     numbers: BTreeMap<i64, String>,
     /// Numbers that mean something already, and stand in for nothing.
     real: BTreeSet<i64>,
-    /// Files of certificates: stand-in, and the name of what is born.
+    /// Files of certificates, and requests: stand-in, and the name of what is born.
     files: Vec<(Vec<u8>, String)>,
     taken: BTreeSet<String>,
 }
@@ -81,13 +88,21 @@ impl Symbols {
 
     /// Returns the stand-in of a certificate's file.
     pub fn file(&mut self, born: &str) -> Vec<u8> {
+        self.pem(born, "CERTIFICATE")
+    }
+
+    /// Returns the stand-in of a certificate signing request.
+    pub fn request(&mut self, born: &str) -> Vec<u8> {
+        self.pem(born, REQUEST)
+    }
+
+    fn pem(&mut self, born: &str, label: &str) -> Vec<u8> {
         if let Some((stand_in, _)) = self.files.iter().find(|(_, known)| known == born) {
             return stand_in.clone();
         }
         // Base64 of a sentence, so that whoever takes it for a certificate reads why it is none.
         let body = STANDARD.encode(format!("windlass stand-in {born}: known after apply"));
-        let stand_in =
-            format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n").into_bytes();
+        let stand_in = format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n").into_bytes();
         self.shapes.insert(format!("{born}.pem"), Shape::Pem);
         self.files.push((stand_in.clone(), born.to_owned()));
         stand_in

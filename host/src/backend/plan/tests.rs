@@ -338,6 +338,58 @@ async fn a_certificate_that_is_born_chains_to_what_will_issue_it_and_to_nothing_
 }
 
 #[tokio::test]
+async fn what_is_accepted_for_a_key_of_the_run_is_what_a_command_makes_of_its_request() {
+    let place = place();
+    let root = place.root("root-1").await;
+    let key: ObjectName = name("mine");
+    place.act(Effect::CryptoGenerateKey { name: key.clone(), algorithm: "ecdsa-p256".into() }).await;
+    let subject = |name: &str| vec![Entry { name: name.into(), value: "a".into() }];
+    let request =
+        |of: &str| Effect::CryptoRequest { key: key.clone(), subject: subject(of), names: Vec::new() };
+    assert_eq!(place.try_it(request("nonsense")).await.unwrap_err().code, "invalid");
+    let Answer::Bytes(asked) = place.act(request("common-name")).await else { panic!() };
+    assert!(asked.starts_with(b"-----BEGIN CERTIFICATE REQUEST-----"), "{asked:?}");
+    let accept = |name_: &str, certificate: Vec<u8>| Effect::CryptoAccept {
+        name: name(name_),
+        key: key.clone(),
+        certificate,
+    };
+    assert_eq!(
+        place.try_it(accept("none", asked.clone())).await.unwrap_err().code,
+        "invalid",
+        "no certificate"
+    );
+    place.act(put("apart", "a", Content::Bytes(asked.clone()))).await;
+    assert_eq!(place.read("apart", "a").await, asked);
+
+    place.ask().await;
+    place.run("renew", "a").await;
+    let issued = place.read("leaf", "a").await;
+    let says = place.certificate(accept("leaf-1", issued.clone())).await;
+    assert_eq!((says.key_algorithm.as_str(), says.can_issue), ("ecdsa-p256", false));
+    assert_eq!(place.planning.assumed(), ["leaf@a will be a certificate of mine"]);
+    place.act(Effect::CryptoVerifyChain { leaf: object("leaf-1"), root: object("root-1") }).await;
+    place.act(put("leaf", "b", Content::Certificate(name("leaf-1")))).await;
+    assert_eq!(place.read("leaf", "b").await, issued);
+
+    // What is there before the run is of no key that is born in it, and of no CA where it is none.
+    let (ca, ca_key) = crate::capability::crypto::testing::root("there");
+    let there = crate::capability::crypto::to_pem(&ca).into_bytes();
+    let (leaf, _) = crate::capability::crypto::testing::leaf(&(ca, ca_key), "b");
+    let early = place.try_it(accept("early", there.clone())).await.unwrap_err();
+    assert!(early.code == "refused" && early.message.contains("CN=there"), "{early}");
+    let accept_ca = |name_: &str, certificate: &[u8]| Effect::CryptoAcceptCa {
+        name: name(name_),
+        certificate: certificate.to_vec(),
+    };
+    place.act(accept_ca("corporate", &there)).await;
+    let no_ca = place.try_it(accept_ca("no-ca", &leaf)).await.unwrap_err();
+    assert!(no_ca.code == "refused" && no_ca.message.contains("is not a CA"), "{no_ca}");
+    assert_eq!(place.try_it(accept_ca("corporate", &there)).await.unwrap_err().code, "invalid", "taken");
+    assert_ne!(root.fingerprint, says.fingerprint);
+}
+
+#[tokio::test]
 async fn an_endpoint_presents_the_file_as_it_is_when_the_command_that_serves_it_runs() {
     let place = place();
     let root = place.root("root-1").await;

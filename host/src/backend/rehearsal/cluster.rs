@@ -182,7 +182,7 @@ impl Cluster {
         file: &FileDeclaration,
     ) -> Result<(), Fault> {
         // What signs itself, and a key set, is one for the whole cluster.
-        let shared = matches!(file.holds, Holds::Certificate { issuer: None } | Holds::KeySet);
+        let shared = matches!(file.holds, Holds::Certificate { issuer: None, .. } | Holds::KeySet);
         let mut made: Option<Held> = None;
         for node in site.nodes.keys() {
             let Some(context) = contexts.get(node) else { continue };

@@ -19,8 +19,8 @@ const LEAF_DAYS: i64 = 365;
 /// What is made before what hangs on it.
 pub(super) fn rank(holds: &Holds) -> u8 {
     match holds {
-        Holds::Certificate { issuer: None } => 0,
-        Holds::Certificate { issuer: Some(_) } => 1,
+        Holds::Certificate { issuer: None, .. } => 0,
+        Holds::Certificate { issuer: Some(_), .. } => 1,
         Holds::Key { .. } => 2,
         Holds::KeySet => 3,
         Holds::Bytes => 4,
@@ -61,10 +61,12 @@ impl Cluster {
     /// Makes what a file is declared to hold.
     pub fn make(&mut self, making: &Making<'_>, file: &FileDeclaration) -> Result<Held, Fault> {
         match &file.holds {
-            Holds::Certificate { issuer } => {
+            Holds::Certificate { issuer, request } => {
                 let there = self.bytes_of(making, &file.name)?;
                 let kept = there.and_then(|bytes| self.pool.key_of(&bytes));
-                let key = match kept.filter(|_| !making.has_new_key(&file.name)) {
+                let asked = request.as_ref().map(|request| self.asked_for(making, request)).transpose()?;
+                let kept = kept.filter(|_| !making.has_new_key(&file.name));
+                let key = match asked.flatten().or(kept) {
                     Some(key) => key,
                     None => self.pool.draw(KeyAlgorithm::default())?,
                 };
@@ -113,6 +115,22 @@ impl Cluster {
                 };
                 Ok(Held::text(format!("{} of {}, {written}\n", file.name, making.node())))
             }
+        }
+    }
+
+    /// The key that a signing request is for. Before anything was asked for there is none.
+    fn asked_for(
+        &mut self,
+        making: &Making<'_>,
+        request: &FileName,
+    ) -> Result<Option<Arc<PrivateKey>>, Fault> {
+        let bytes = self.bytes_of(making, request)?.unwrap_or_default();
+        match (self.pool.key_requesting(&bytes), making.command) {
+            (None, Some(_)) => Err(Fault::new(
+                code::FAILED,
+                format!("{request} on {} holds no signing request of this rehearsal", making.node()),
+            )),
+            (key, _) => Ok(key),
         }
     }
 

@@ -43,6 +43,26 @@ impl Rehearsal {
                 let der = issued(&ca, &ca_key, request, now, serial).map_err(fault(code::REFUSED))?;
                 self.keep(plugin, name, der.to_vec())
             }
+            Effect::CryptoRequest { key, subject, names } => {
+                let key = objects.key(plugin, key)?;
+                let made = crypto::request(&key, subject, names).map_err(fault(code::INVALID))?;
+                Ok(Answer::Bytes(made.into_bytes()))
+            }
+            Effect::CryptoAccept { name, key, certificate } => {
+                self.free(plugin, name)?;
+                let key = objects.key(plugin, key)?;
+                let der = crypto::read_certificate(certificate).map_err(fault(code::INVALID))?;
+                let now = self.cluster().seconds();
+                crypto::check_issued(&der, &key, now).map_err(fault(code::REFUSED))?;
+                self.keep(plugin, name, der.to_vec())
+            }
+            Effect::CryptoAcceptCa { name, certificate } => {
+                self.free(plugin, name)?;
+                let der = crypto::read_certificate(certificate).map_err(fault(code::INVALID))?;
+                let now = self.cluster().seconds();
+                crypto::check_ca(&der, now).map_err(fault(code::REFUSED))?;
+                self.keep(plugin, name, der.to_vec())
+            }
             Effect::CryptoSuppliedCa { name, key, passphrase } => {
                 self.supplied_ca(plugin, name, key, passphrase)
             }

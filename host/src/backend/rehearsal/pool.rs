@@ -93,6 +93,11 @@ impl Pool {
         self.known.iter().find(|key| key.matches(certificate).unwrap_or(false)).cloned()
     }
 
+    /// Returns the key that a signing request is for, where it was drawn here.
+    pub fn key_requesting(&self, request: &[u8]) -> Option<Arc<PrivateKey>> {
+        self.known.iter().find(|key| key.requested(request)).cloned()
+    }
+
     pub fn serial(&mut self) -> Serial {
         self.serials += 1;
         let text = format!("windlass rehearsal {} serial {}", self.seed, self.serials);

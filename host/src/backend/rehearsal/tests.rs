@@ -35,6 +35,13 @@ secret = true
 holds = "key-set"
 [files.apart]
 path = "${home}/apart"
+[files.asked]
+path = "${home}/asked.csr"
+[files.answered]
+path = "${home}/answered.crt"
+holds = "certificate"
+issuer = "root"
+request = "asked"
 [endpoints.tls]
 port = 443
 file = "leaf"
@@ -57,6 +64,11 @@ secret = true
 [commands.is-renewed]
 kind = "observe"
 argv = ["is-renewed"]
+[commands.sign]
+kind = "change"
+argv = ["sign"]
+writes = ["answered"]
+rerun = "always"
 [commands.wipe]
 kind = "change"
 argv = ["wipe"]
@@ -118,12 +130,13 @@ fn scenario(text: &str) -> Scenario {
 fn place(text: &str) -> Place {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let mut files = Vec::new();
-    for file in ["root", "leaf", "key", "keys", "apart"] {
+    for file in ["root", "leaf", "key", "keys", "apart", "asked", "answered"] {
         files.extend(["stat", "read", "copy", "write"].map(|verb| format!("{verb} {file}@*")));
     }
     let block = GrantBlock {
         commands: words(&[
             "renew",
+            "sign",
             "wipe",
             "rekey",
             "reload",
@@ -370,6 +383,39 @@ async fn the_scenario_answers_where_it_says_so_and_for_as_long() {
     assert_eq!(active(&place.rehearsal).as_deref(), Some("master1"), "what fails has no consequences");
     assert!(place.run("reload", "master1").await.succeeded);
     assert_eq!(active(&place.rehearsal).as_deref(), Some("master2"));
+}
+
+#[tokio::test]
+async fn a_command_that_issues_on_a_request_issues_to_its_key() {
+    let place = place("");
+    let nothing = place.run("sign", "master1").await;
+    assert!(!nothing.succeeded && nothing.reason.contains("holds no signing request"), "{nothing:?}");
+    for key in ["mine", "other"] {
+        let key = Effect::CryptoGenerateKey { name: name(key), algorithm: "ecdsa-p256".into() };
+        place.act(key).await;
+    }
+    let subject = vec![Entry { name: "common-name".into(), value: "a".into() }];
+    let request = Effect::CryptoRequest { key: name("mine"), subject, names: Vec::new() };
+    let Answer::Bytes(request) = place.act(request).await else { panic!() };
+    let content = Content::Bytes(request);
+    place.act(Effect::FilesPut { node: name("master1"), file: name("asked"), content }).await;
+    assert!(place.run("sign", "master1").await.succeeded);
+
+    let CertificateSource::Bytes(certificate) = place.read("answered", "master1").await else { panic!() };
+    let accept = |name_: &str, key: &str| Effect::CryptoAccept {
+        name: name(name_),
+        key: name(key),
+        certificate: certificate.clone(),
+    };
+    let refused = place.try_it(accept("leaf", "other")).await.unwrap_err();
+    assert!(refused.code == "refused" && refused.message.contains("is not the key of"), "{refused}");
+    place.act(accept("leaf", "mine")).await;
+    let CertificateSource::Bytes(root) = place.read("root", "master1").await else { panic!() };
+    place.act(Effect::CryptoAcceptCa { name: name("corporate"), certificate: root }).await;
+    let object = |of: &str| CertificateSource::Object(name(of));
+    place.act(verify(object("leaf"), object("corporate"))).await;
+    let no_ca = Effect::CryptoAcceptCa { name: name("no-ca"), certificate };
+    assert_eq!(place.try_it(no_ca).await.unwrap_err().code, "refused");
 }
 
 /// Whatever an effect says, in the words of a transcript.

@@ -9,6 +9,9 @@ use x509_parser::prelude::FromDer as _;
 /// Most bytes of a key or a certificate that are looked at: 1 MiB.
 pub const MAX_INPUT: usize = 1 << 20;
 
+/// The label of a certificate signing request in PEM.
+pub(super) const REQUEST: &str = "CERTIFICATE REQUEST";
+
 /// Reads the first certificate of PEM text, or DER. At most 1 MiB. What is returned parses.
 pub fn read_certificate(bytes: &[u8]) -> Result<CertificateDer<'static>, CryptoError> {
     if bytes.len() > MAX_INPUT {
@@ -29,8 +32,12 @@ pub fn read_certificate(bytes: &[u8]) -> Result<CertificateDer<'static>, CryptoE
 
 /// Returns a certificate as PEM, in lines of 64 characters that end in LF.
 pub fn to_pem(certificate: &CertificateDer<'_>) -> String {
+    pem_of("CERTIFICATE", certificate)
+}
+
+pub(super) fn pem_of(label: &str, der: &[u8]) -> String {
     let lines = ::pem::EncodeConfig::new().set_line_ending(::pem::LineEnding::LF);
-    ::pem::encode_config(&::pem::Pem::new("CERTIFICATE", certificate.as_ref()), lines)
+    ::pem::encode_config(&::pem::Pem::new(label, der), lines)
 }
 
 pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, CryptoError> {

@@ -305,6 +305,57 @@ fn a_supplied_ca_that_will_not_do_is_refused_with_what_to_supply_instead() {
 }
 
 #[test]
+fn openssl_verifies_our_request_and_what_it_issues_on_it_is_accepted_for_that_key_alone() {
+    let Some(bench) = Bench::with_openssl() else { return };
+    let make_ca =
+        "openssl req -x509 -nodes -newkey rsa:2048 -days 9 -subj /CN=corporate -keyout ca.key -out ca.crt";
+    bench.run(make_ca);
+    let names = ["ha.example".to_owned(), "10.0.0.9".to_owned()];
+    for algorithm in ["rsa-2048", "ecdsa-p256", "ecdsa-p384"] {
+        let (mine, other) = (key(algorithm), key(algorithm));
+        let made = request(&mine, &page_subject(), &names).unwrap();
+        assert!(mine.requested(made.as_bytes()) && !other.requested(made.as_bytes()), "{algorithm}");
+        bench.write("my.csr", &made);
+        bench.run("openssl req -in my.csr -verify -noout");
+        let text = bench.run("openssl req -in my.csr -noout -text");
+        for part in ["CN = HADOOP.COM", "DNS:ha.example", "IP Address:10.0.0.9"] {
+            let apart = part.replace(" = ", "=");
+            assert!(text.contains(part) || text.contains(&apart), "{part} is not in {text}");
+        }
+        bench.run("openssl req -in my.csr -noout -pubkey -out my.pub");
+        bench.run("openssl pkey -pubin -in my.pub -outform DER -out my.der");
+        assert_eq!(bench.read("my.der"), mine.public_key_der());
+
+        bench.run(
+            "openssl x509 -req -in my.csr -CA ca.crt -CAkey ca.key -days 5 -copy_extensions copy -out my.crt",
+        );
+        let (issued, now) = (bench.read("my.crt"), now());
+        check_issued(&issued, &mine, now).unwrap();
+        verify_chain(&issued, &bench.read("ca.crt"), now).unwrap();
+        assert_eq!(inspect(&issued).unwrap().names, names);
+        let refusal = |key: &PrivateKey, at| check_issued(&issued, key, at).unwrap_err();
+        assert!(matches!(refusal(&other, now), CryptoError::KeyMismatch { .. }));
+        assert!(matches!(refusal(&mine, now + 6 * 86_400), CryptoError::Expired { .. }));
+        assert!(matches!(refusal(&mine, now - 86_400), CryptoError::NotYetValid { .. }));
+        bench.run("openssl x509 -req -sha1 -in my.csr -CA ca.crt -CAkey ca.key -days 5 -out weak.crt");
+        let weak = check_issued(&bench.read("weak.crt"), &mine, now).unwrap_err();
+        assert!(matches!(weak, CryptoError::Weak { .. }), "{weak}");
+    }
+
+    let now = now();
+    check_ca(&bench.read("ca.crt"), now).unwrap();
+    let leaf = check_ca(&bench.read("my.crt"), now).unwrap_err();
+    assert!(matches!(leaf, CryptoError::NotACa { .. }), "{leaf}");
+    assert!(matches!(check_ca(&bench.read("ca.crt"), now + 10 * 86_400), Err(CryptoError::Expired { .. })));
+    bench.run(&make_ca.replace("rsa:2048", "rsa:1024").replace("ca.", "short."));
+    assert!(matches!(check_ca(&bench.read("short.crt"), now), Err(CryptoError::Weak { .. })));
+    bench.run(&format!("{make_ca} -sha1").replace("ca.", "sha1."));
+    assert!(matches!(check_ca(&bench.read("sha1.crt"), now), Err(CryptoError::Weak { .. })));
+    let wrong = request(&key("ecdsa-p256"), &subject(&[("common-name", "a")]), &["-".to_owned()]);
+    assert!(matches!(wrong, Err(CryptoError::Argument { .. })), "{wrong:?}");
+}
+
+#[test]
 fn escapes_in_a_name_cannot_reach_a_terminal() {
     let Some(bench) = Bench::with_openssl() else { return };
     let names = "CN=a\u{1b}[2Jb\u{202e}c\nserialNumber=17\n0.1.2.3.4=x\n";

@@ -118,6 +118,24 @@ pub fn issue_numbered(
     sign_as(unsigned.der(), ca.subject().as_raw(), ca_key)
 }
 
+/// Makes a certificate signing request (PKCS#10) for `key`, as PEM: `subject` as [`self_sign`] takes it, `names` as
+/// [`LeafRequest`] has them.
+pub fn request(key: &PrivateKey, subject: &[Entry], names: &[String]) -> Result<String, CryptoError> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = distinguished_name(subject)?;
+    params.subject_alt_names = alternative_names(names)?;
+    let made = params
+        .serialize_request(key)
+        .map_err(|_| CryptoError::Library { what: "write a signing request" })?;
+    Ok(certificate::pem_of(certificate::REQUEST, made.der()))
+}
+
+/// Checks what a request is asked to say, as making it would.
+pub fn check_signing_request(subject: &[Entry], names: &[String]) -> Result<(), CryptoError> {
+    distinguished_name(subject)?;
+    alternative_names(names).map(drop)
+}
+
 /// Checks all that [`issue`] asks of a CA (PEM or DER) but for its key.
 pub fn check_issuer(ca: &[u8], days: u32, now: i64) -> Result<(), CryptoError> {
     let der = certificate::read_certificate(ca)?;

@@ -15,6 +15,8 @@ use pkcs8::der::{Decode as _, Tagged as _};
 use pkcs8::{ObjectIdentifier, PrivateKeyInfo};
 use rcgen::PublicKeyData as _;
 use std::fmt;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer as _;
 use zeroize::Zeroizing;
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -154,6 +156,16 @@ impl PrivateKey {
         let der = certificate::read_certificate(certificate)?;
         let parsed = certificate::parse(&der)?;
         Ok(*parsed.tbs_certificate.subject_pki.subject_public_key.data == self.public[..])
+    }
+
+    /// Returns whether a certificate signing request, PEM, is for this key.
+    pub fn requested(&self, request: &[u8]) -> bool {
+        let Ok(Some(block)) = pem::first(request, |label| label == certificate::REQUEST) else {
+            return false;
+        };
+        X509CertificationRequest::from_der(&block.der).is_ok_and(|(_, request)| {
+            *request.certification_request_info.subject_pki.subject_public_key.data == self.public[..]
+        })
     }
 
     /// Signs with SHA-256 (RSA PKCS#1, P-256) or SHA-384 (P-384).

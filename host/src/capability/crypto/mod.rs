@@ -25,10 +25,11 @@ pub use certificate::{MAX_INPUT, read_certificate, to_pem};
 pub use error::CryptoError;
 pub use inspect::inspect;
 pub use issue::{
-    LeafRequest, Serial, check_issuer, check_request, issue, issue_numbered, self_sign, self_sign_numbered,
+    LeafRequest, Serial, check_issuer, check_request, check_signing_request, issue, issue_numbered, request,
+    self_sign, self_sign_numbered,
 };
 pub use key::{KeyFit, PrivateKey, key_fit};
-pub use verify::{check_supplied_ca, check_supplied_certificate, verify_chain};
+pub use verify::{check_ca, check_issued, check_supplied_ca, check_supplied_certificate, verify_chain};
 
 pub(crate) use verify::verify_with_key_of;
 

@@ -187,6 +187,7 @@ proptest! {
         let _ = verify_chain(&LEAF.0, &bytes, now());
         let _ = LEAF.1.matches(&bytes);
         let _ = check_supplied_ca(&bytes, &LEAF.1, now());
+        let _ = (check_ca(&bytes, now()), check_issued(&bytes, &LEAF.1, now()));
         prop_assert_eq!(verify_chain(&bytes, &ROOT.0, now()).is_ok(), bytes == LEAF.0.as_ref());
     }
 
@@ -210,6 +211,8 @@ proptest! {
         let passphrase = Secret::from_text("Anchor#2026".into());
         let _ = inspect(&bytes);
         let _ = PrivateKey::from_pem(&bytes, Some(&passphrase));
+        let request = ::pem::encode(&::pem::Pem::new("CERTIFICATE REQUEST", bytes.clone()));
+        prop_assert!(!LEAF.1.requested(request.as_bytes()));
         for label in ["CERTIFICATE", "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"] {
             let text = ::pem::encode(&::pem::Pem::new(label, bytes.clone()));
             let _ = inspect(text.as_bytes());

@@ -97,6 +97,30 @@ pub fn check_supplied_certificate(ca: &[u8], now: i64) -> Result<(), CryptoError
     in_date(&parsed, now).map_err(refused("supply a CA that is valid now, or set the clock right"))
 }
 
+/// Checks that a certificate which another CA issued will do: it is of `key`, strong, and in date. Errors, in the order
+/// of the checks: [`CryptoError::KeyMismatch`], [`CryptoError::Weak`], [`CryptoError::NotYetValid`],
+/// [`CryptoError::Expired`].
+pub fn check_issued(certificate: &[u8], key: &PrivateKey, now: i64) -> Result<(), CryptoError> {
+    let der = certificate::read_certificate(certificate)?;
+    let parsed = certificate::parse(&der)?;
+    if !key.matches(&der)? {
+        return Err(CryptoError::KeyMismatch { subject: name::rfc4514(parsed.subject()) });
+    }
+    strong_key(&parsed)?;
+    strong_signature(&parsed)?;
+    in_date(&parsed, now)
+}
+
+/// Checks that the certificate of another CA will do, a root or an intermediate: it can issue, is strong, and in date.
+pub fn check_ca(certificate: &[u8], now: i64) -> Result<(), CryptoError> {
+    let der = certificate::read_certificate(certificate)?;
+    let parsed = certificate::parse(&der)?;
+    may_issue(&parsed, &Extensions::of(&parsed)?)?;
+    strong_key(&parsed)?;
+    strong_signature(&parsed)?;
+    in_date(&parsed, now)
+}
+
 fn refused(next: &'static str) -> impl Fn(CryptoError) -> CryptoError {
     move |source| CryptoError::SuppliedCa { source: Box::new(source), next }
 }

@@ -7,7 +7,7 @@ use crate::journal::JournalError;
 use crate::model::{Event, Fault, RunId};
 use crate::plugin::PluginError;
 use crate::report;
-use crate::run::Ending;
+use crate::run::{self, Ending};
 
 /// Prints how it ended; returns the exit code.
 pub(super) fn finish(context: &Context, run: &RunId, ending: Ending, broken: Option<Event>) -> Result {
@@ -23,7 +23,7 @@ pub(super) fn finish(context: &Context, run: &RunId, ending: Ending, broken: Opt
                 for line in report::report(&checks) {
                     ui.out(line);
                 }
-                ui.out(format!("run {run}: done and verified"));
+                ui.out(format!("run {run}: {}", run::done(&checks)));
                 for fault in &hooks_failed {
                     ui.warn(fault.in_full());
                 }

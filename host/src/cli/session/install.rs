@@ -5,7 +5,7 @@ use super::incoming::{Incoming, Opened, open};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::model::PluginName;
-use crate::site::{LOCK_FILE, Lock, LockError, LockedFile, Outline, PROFILE, Together};
+use crate::site::{Installing, LOCK_FILE, Lock, LockError, LockedFile, Outline, PROFILE, Together};
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// `windlass plugin install`.
@@ -27,6 +27,7 @@ pub struct Update {
 
 /// Copies plugins and profiles into the site and locks them, after showing what they are and ask for.
 pub fn install(context: &Context, site: &Outline, install: &Install) -> Result {
+    let _alone = Installing::begin(&site.dir).map_err(lock_error)?;
     let terms = Terms { yes: install.yes, accept_needs: install.accept_needs };
     let files = opened(context, site, &install.file)?;
     bring(context, site, files, &terms)
@@ -34,6 +35,7 @@ pub fn install(context: &Context, site: &Outline, install: &Install) -> Result {
 
 /// Brings what is installed already, from where it came or from a file that is named.
 pub fn update(context: &Context, site: &Outline, update: &Update) -> Result {
+    let _alone = Installing::begin(&site.dir).map_err(lock_error)?;
     let name = &update.name;
     let lock = Lock::read(&site.dir).map_err(lock_error)?;
     let known: Vec<LockedFile<'_>> = lock.files().filter(|locked| locked.name == name).collect();
@@ -79,6 +81,7 @@ fn opened(context: &Context, site: &Outline, file: &Utf8Path) -> Result<Vec<Inco
 
 /// Takes a plugin or profile out of the site.
 pub fn remove(context: &Context, site: &Outline, name: &PluginName) -> Result {
+    let _alone = Installing::begin(&site.dir).map_err(lock_error)?;
     let mut lock = Lock::read(&site.dir).map_err(lock_error)?;
     if site.hooks.iter().any(|binding| binding.plugin == *name)
         || site.procedures.get(name).is_some_and(|settings| settings.params.contains_key("plugin"))
@@ -128,8 +131,14 @@ pub(super) fn not_installed(lock: &Lock, name: &PluginName) -> Error {
 }
 
 pub(super) fn lock_error(error: LockError) -> Error {
-    let made = Error::from_error(Exit::Usage, &error);
+    let exit = match error {
+        // As with a lease that somebody else has.
+        LockError::Busy { .. } => Exit::Preflight,
+        _ => Exit::Usage,
+    };
+    let made = Error::from_error(exit, &error);
     match error {
+        LockError::Busy { .. } => made.hint("try again when it has ended; it may be waiting for an answer"),
         LockError::Damaged { .. } => {
             made.hint("put a copy of it back, or remove it and install the site's plugins anew")
         }

@@ -71,6 +71,30 @@ impl Host for Guest {
         .await
     }
 
+    async fn request(&mut self, key: String, subject: Vec<Entry>, names: Vec<String>) -> Imported<Vec<u8>> {
+        self.perform(
+            || Ok(Effect::CryptoRequest { key: name(key)?, subject: entries(subject), names }),
+            answer!(Answer::Bytes(bytes) => bytes),
+        )
+        .await
+    }
+
+    async fn accept(&mut self, object: String, key: String, certificate: Vec<u8>) -> Imported<Certificate> {
+        self.perform(
+            || Ok(Effect::CryptoAccept { name: name(object)?, key: name(key)?, certificate }),
+            answer!(Answer::Certificate(certificate) => (*certificate).into()),
+        )
+        .await
+    }
+
+    async fn accept_ca(&mut self, object: String, certificate: Vec<u8>) -> Imported<Certificate> {
+        self.perform(
+            || Ok(Effect::CryptoAcceptCa { name: name(object)?, certificate }),
+            answer!(Answer::Certificate(certificate) => (*certificate).into()),
+        )
+        .await
+    }
+
     async fn supplied_ca(
         &mut self,
         object: String,

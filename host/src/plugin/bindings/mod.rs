@@ -9,16 +9,16 @@ mod imports {
         inline: "
             package windlass:host;
             world imports {
-                import windlass:plugin/nodes@0.1.0;
-                import windlass:plugin/files@0.1.0;
-                import windlass:plugin/cluster@0.1.0;
-                import windlass:plugin/crypto@0.1.0;
-                import windlass:plugin/keyring@0.1.0;
-                import windlass:plugin/secrets@0.1.0;
-                import windlass:plugin/operator@0.1.0;
-                import windlass:plugin/state@0.1.0;
-                import windlass:plugin/clock@0.1.0;
-                import windlass:plugin/events@0.1.0;
+                import windlass:plugin/nodes@0.1.1;
+                import windlass:plugin/files@0.1.1;
+                import windlass:plugin/cluster@0.1.1;
+                import windlass:plugin/crypto@0.1.1;
+                import windlass:plugin/keyring@0.1.1;
+                import windlass:plugin/secrets@0.1.1;
+                import windlass:plugin/operator@0.1.1;
+                import windlass:plugin/state@0.1.1;
+                import windlass:plugin/clock@0.1.1;
+                import windlass:plugin/events@0.1.1;
             }
         ",
         world: "windlass:host/imports",

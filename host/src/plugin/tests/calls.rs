@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Asks the time three times, with a computation between.
 const THREE_QUESTIONS: &str = r#"
-    (import "windlass:plugin/clock@0.1.0" "now" (func $now (param i32)))
+    (import "windlass:plugin/clock@0.1.1" "now" (func $now (param i32)))
     (func $apply (param i32 i32) (result i32)
       (call $now (i32.const 3072)) (call $now (i32.const 3072)) (call $now (i32.const 3072))
       (i32.const 1024))"#;

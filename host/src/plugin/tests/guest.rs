@@ -73,7 +73,7 @@ fn component(world: &str, interface: &str, exports: &[(&str, &str)], fields: &st
         if !fields.contains(&format!("(func ${name} ")) {
             module += &format!("(func ${name} {signature} (i32.const 1024))\n");
         }
-        module += &format!("(export \"windlass:plugin/{interface}@0.1.0#{name}\" (func ${name}))\n");
+        module += &format!("(export \"windlass:plugin/{interface}@0.1.1#{name}\" (func ${name}))\n");
     }
     if !fields.contains("(memory ") {
         module += "(memory (export \"memory\") 1)\n";

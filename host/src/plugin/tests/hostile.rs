@@ -2,7 +2,7 @@
 
 use super::guest::*;
 use crate::model::{Answer, Effect, Fault};
-use crate::plugin::{Kind, ManifestError, Plugin, PluginError, Whose, manifest};
+use crate::plugin::{API_VERSION, Kind, ManifestError, Plugin, PluginError, Whose, manifest};
 use std::time::{Duration, Instant};
 
 macro_rules! hostile {
@@ -218,7 +218,7 @@ fn a_function_of_another_type_is_named() {
 #[test]
 fn a_newer_contract_is_refused_naming_interface_version_and_the_host_that_has_it() {
     let error = refusal(&procedure(hostile!("imports-newer-version"))).to_string();
-    for expected in ["windlass:plugin/nodes", "0.2.0", "0.1.0", "Windlass 0.2.0 or newer"] {
+    for expected in ["windlass:plugin/nodes", "0.2.0", API_VERSION, "Windlass 0.2.0 or newer"] {
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -228,6 +228,7 @@ fn an_import_without_a_version_or_with_an_older_one_says_so() {
     for (import, says) in [
         ("windlass:plugin/nodes", "does not say which version"),
         ("windlass:plugin/nodes@0.0.9", "older than any this host has"),
+        ("windlass:plugin/telepathy@0.1.0", "has no such interface"),
     ] {
         let text = format!("(component (import \"{import}\" (instance)))");
         let error = refusal(&procedure(&text)).to_string();

@@ -285,6 +285,25 @@ fn cases() -> Vec<Case> {
         (certificate(), CERTIFICATE.into()),
     );
     case(
+        "crypto.request",
+        Effect::CryptoRequest {
+            key: object("leaf-key"),
+            subject: vec![entry("common-name", "probe")],
+            names: vec!["probe.example".into()],
+        },
+        (Answer::Bytes(b"CSR".to_vec()), "[67, 83, 82]".into()),
+    );
+    case(
+        "crypto.accept",
+        Effect::CryptoAccept { name: object("leaf"), key: object("leaf-key"), certificate: b"PEM".to_vec() },
+        (certificate(), CERTIFICATE.into()),
+    );
+    case(
+        "crypto.accept-ca",
+        Effect::CryptoAcceptCa { name: object("ca"), certificate: b"PEM".to_vec() },
+        (certificate(), CERTIFICATE.into()),
+    );
+    case(
         "crypto.supplied-ca",
         Effect::CryptoSuppliedCa { name: object("ca"), key: object("ca-key"), passphrase: object("word") },
         (certificate(), CERTIFICATE.into()),

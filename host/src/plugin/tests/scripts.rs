@@ -317,6 +317,59 @@ fn hostile_scripts_are_contained() {
     }
 }
 
+/// The same of what was compiled from Python and JavaScript: one hook a language, which does as the event's code says.
+#[test]
+fn hostile_compiled_hooks_are_contained() {
+    let Some(folder) = std::env::var_os("WINDLASS_ENGINES").map(std::path::PathBuf::from) else {
+        println!("skipped: WINDLASS_ENGINES is not set; cargo xtask engines builds what it names");
+        return;
+    };
+    let cache = Cache::open(&folder.join("images")).unwrap();
+    let engine = engine(Profile::Run).unwrap();
+    let limits = crate::plugin::Limits { time: std::time::Duration::from_secs(2), ..Default::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (name, cases) in [
+        (
+            "hostile-py",
+            &[
+                ("loops", "computing time"),
+                ("allocates", "MemoryError"),
+                ("recurses", "RecursionError"),
+                ("answers-much", ""),
+                ("asks-much", "MiB"),
+                ("prints", "ValueError: end"),
+            ][..],
+        ),
+        (
+            "hostile-js",
+            &[
+                ("loops", "computing time"),
+                ("allocates", ""),
+                ("recurses", ""),
+                ("answers-much", ""),
+                ("asks-much", "MiB"),
+            ],
+        ),
+    ] {
+        let Some(bytes) = read(folder.join(format!("examples/{name}.wasm"))) else { return };
+        let plugin = cache.load(&engine, name, &bytes).unwrap().with_limits(limits);
+        for (what, says) in cases {
+            let ended = runtime.block_on(plugin.hook_handle(&mut Recorder::new(willing), &event(what)));
+            let told = match ended {
+                Ok(Ok(HookAnswer::Veto(reason))) => reason.chars().take(60).collect(),
+                Ok(Ok(other)) => panic!("{name} {what}: {other:?}"),
+                Ok(Err(fault)) => fault.message,
+                Err(error) => error.to_string(),
+            };
+            println!("{name} {what}: {told:.200}");
+            assert!(told.contains(says) && told.len() < 6_000, "{name} {what}: {told}");
+            // The next call is none the worse for it.
+            let fine = runtime.block_on(plugin.hook_handle(&mut Recorder::new(willing), &event("nothing")));
+            assert_eq!(fine.unwrap().unwrap(), HookAnswer::GoOn, "{name} after {what}");
+        }
+    }
+}
+
 /// A file of the repository, or one that was built.
 fn read(path: std::path::PathBuf) -> Option<Vec<u8>> {
     let bytes = std::fs::read(&path);

@@ -4,7 +4,7 @@ use super::super::field::Field;
 use super::super::grants_file;
 use super::super::inventory::node_name;
 use super::super::load::{Loading, read_text};
-use super::super::mistake::{Place, nearest, shown};
+use super::super::mistake::{Place, Reading, nearest, shown};
 use super::super::reader::{Located, Table, parse_name};
 use super::super::site_file::literal;
 use super::super::types::*;
@@ -85,6 +85,9 @@ pub(super) fn scenario(loading: &mut Loading<'_>, file: &Utf8Path) -> Option<Sce
         let ScenarioEvent { procedure, at, .. } = &event.value;
         let named = at.step().map(|step| format!("{procedure}/{step}")).unwrap_or_default();
         hooks::check_place(&loading.reading, &event.place, &named, at, &nodes);
+        if let Some(step) = at.step() {
+            check_step(&loading.reading, &event.place, procedure, step.as_str());
+        }
     }
     let events = events.into_iter().map(|event| event.value).collect();
     let nodes = nodes.into_iter().map(|(name, node)| (name, node.value)).collect();
@@ -92,6 +95,37 @@ pub(super) fn scenario(loading: &mut Loading<'_>, file: &Utf8Path) -> Option<Sce
     let mut scenario = Scenario { site, cluster, grants, params, events, allow_secret_in_argv };
     share_roles(&mut scenario);
     Some(scenario)
+}
+
+/// What the steps of the bundled procedures are called before their `@`. A site may have another procedure of the same
+/// name, so a word that is like none of these is taken for one of its own.
+pub(super) const STEPS: [(&str, &[&str]); 3] = [
+    ("ha-cert", &["acknowledge", "root", "stage", "copy", "replace", "restart"]),
+    (
+        "root-key",
+        &[
+            "acknowledge",
+            "applications",
+            "backup",
+            "stop",
+            "update",
+            "compare",
+            "start",
+            "rewrap",
+            "level",
+            "join",
+        ],
+    ),
+    ("retire-key", &["acknowledge", "retire"]),
+];
+
+fn check_step(reading: &Reading, place: &Place, procedure: &PluginName, step: &str) {
+    let Some((_, known)) = STEPS.iter().find(|(name, _)| *name == procedure.as_str()) else { return };
+    let word = step.split_once('@').map_or(step, |(word, _)| word);
+    if let (false, Some(meant)) = (known.contains(&word), nearest(word, known.iter().copied())) {
+        let message = format!("{procedure} has no step {}", shown(word));
+        reading.mistake_near(place, message, Some(meant));
+    }
 }
 
 /// The managers that say nothing of their role: the first is active, the second is standby.

@@ -149,11 +149,44 @@ command = "restart-hb"
 before = "ha-cert/*"
 [[events]]
 after = "ha-cert/restart@frist"
+[[events]]
+before = "ha-cert/restrat@first"
+[[events]]
+after = "root-key/stage"
+[[events]]
+after = "root-key/udpate"
+[[events]]
+before = "ha-cert/leaf@first"
+[[events]]
+before = "own/restrat@first"
 "#,
     );
     insta::with_settings!({ snapshot_path => cases, prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("mistakes", said);
     });
+}
+
+/// Of the procedures' own words.
+#[test]
+fn the_steps_that_are_known_are_those_of_the_bundled_procedures() {
+    let plugins = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins"));
+    let files = |folder: Utf8PathBuf| {
+        let entries = folder.read_dir_utf8().into_iter().flatten().flatten();
+        entries.filter_map(|entry| std::fs::read_to_string(entry.path()).ok()).collect::<String>()
+    };
+    for (procedure, steps) in super::read::STEPS {
+        let source = files(plugins.join(procedure).join("src"));
+        for step in steps {
+            let is_written =
+                ["\"", "@", "@{role}\""].iter().any(|end| source.contains(&format!("\"{step}{end}")));
+            assert!(is_written, "{procedure} has no step {step}");
+        }
+        let transcripts = files(plugins.join(procedure).join("scenarios"));
+        for planned in transcripts.lines().filter_map(|line| line.trim().strip_prefix("= plans ")) {
+            let word = planned.split(['@', ':']).next().unwrap();
+            assert!(steps.contains(&word), "{procedure} plans {planned}");
+        }
+    }
 }
 
 #[test]

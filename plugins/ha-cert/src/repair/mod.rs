@@ -184,7 +184,7 @@ pub fn acknowledge() -> Result<(), Fault> {
 /// What a node's key is to the root beside it: `sequential` knows, since it put it there.
 pub fn key_fits(pair: &Pair, role: Role) -> Result<String, Fault> {
     let root = pair.node(role).read(ROOT_CERT)?;
-    crypto::check_key(pair.name(role), ROOT_KEY, PASSWORD, &CertificateSource::Bytes(root))
+    crypto::check_key(pair.name(role), ROOT_KEY, PASSWORD.name, &CertificateSource::Bytes(root))
 }
 
 /// Whether a new root is made by the run, so that no node can have had it before.

@@ -55,7 +55,7 @@ fn node(pair: &Pair, role: Role, roots: &[Read; 2], supplied: bool, now: i64) ->
             }
         }
         if supplied {
-            let chains = crypto::verify_chain(&source(leaf), &CertificateSource::object(NEW_ROOT));
+            let chains = crypto::verify_chain(&source(leaf), &NEW_ROOT.into());
             leaf_of[2] = seen(chains)?.is_ok();
         }
     }
@@ -107,7 +107,7 @@ fn key(pair: &Pair, role: Role, file: &str, certificate: &Read) -> Result<Key, F
         let there = pair.node(role).stat(file)?.is_some_and(|stat| stat.size > 0);
         return Ok(if there { Key::Shut } else { Key::Missing });
     };
-    match crypto::check_key(pair.name(role), file, PASSWORD, &source(certificate)) {
+    match crypto::check_key(pair.name(role), file, PASSWORD.name, &source(certificate)) {
         Ok(code) => Ok(match code.as_str() {
             "fits" => Key::Fits,
             "other" => Key::Other,

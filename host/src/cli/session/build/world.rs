@@ -173,7 +173,7 @@ mod tests {
         let imports: Vec<_> = made.lines().filter(|line| line.trim().starts_with("import")).collect();
         assert_eq!(
             imports,
-            ["    import windlass:plugin/clock@0.1.0;", "    import windlass:plugin/operator@0.1.0;"]
+            ["    import windlass:plugin/clock@0.1.1;", "    import windlass:plugin/operator@0.1.1;"]
         );
         // It is WIT, beside the contract.
         let mut resolve = wit_parser::Resolve::default();

@@ -1,7 +1,7 @@
 //! The procedure `{{name}}`: looks at the pair and restarts its services, the standby first. Make it what you need.
 
 use windlass_sdk::procedure::{Check, Description, Step};
-use windlass_sdk::{Fault, Procedure, host, node};
+use windlass_sdk::{Fault, Procedure, bound, host, node};
 
 /// The procedure `{{name}}`.
 pub struct {{type}};
@@ -24,11 +24,7 @@ impl Procedure for {{type}} {
 
     fn apply(step: &str) -> Result<(), Fault> {
         let role = step.trim_start_matches("restart@");
-        let outcome = node(&named(role)?).run("restart-ha").call()?;
-        match outcome.succeeded {
-            true => Ok(()),
-            false => Err(Fault::failed(format!("restart-ha: {}", outcome.reason))),
-        }
+        node(&bound(role)?).run("restart-ha").succeed().map(drop)
     }
 
     fn verify() -> Result<Vec<Check>, Fault> {
@@ -39,21 +35,10 @@ impl Procedure for {{type}} {
 }
 
 fn restart(role: &str) -> Result<Step, Fault> {
-    Ok(Step {
-        id: format!("restart@{role}"),
-        title: format!("Restart the services of the {role}"),
-        nodes: vec![named(role)?],
-        impact: "the HA link is interrupted".into(),
-        guards: vec!["reachable".into()],
-        undoable: false,
-    })
-}
-
-/// The node that has a role in this run.
-fn named(role: &str) -> Result<String, Fault> {
-    let members = host::nodes::members()?;
-    let member = members.into_iter().find(|member| member.role == role);
-    member.map(|member| member.name).ok_or_else(|| Fault::failed(format!("no node is {role}")))
+    Ok(Step::new(format!("restart@{role}"), format!("Restart the services of the {role}"))
+        .on(bound(role)?)
+        .impact("the HA link is interrupted")
+        .guards(&["reachable"]))
 }
 
 fn not_well() -> Result<Option<String>, Fault> {

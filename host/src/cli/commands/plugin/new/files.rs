@@ -20,7 +20,7 @@ macro_rules! repository {
 const VENDORED: &[(&str, &str)] = repository! {
     "sdk/rust/src/bindings.rs" "sdk/rust/src/hook.rs" "sdk/rust/src/host.rs" "sdk/rust/src/lib.rs"
     "sdk/rust/src/mock.rs" "sdk/rust/src/node.rs" "sdk/rust/src/parameters.rs" "sdk/rust/src/problems.rs"
-    "sdk/rust/src/procedure.rs" "sdk/rust/src/records.rs"
+    "sdk/rust/src/procedure.rs" "sdk/rust/src/records.rs" "sdk/rust/src/run.rs"
     "wit/clock.wit" "wit/cluster.wit" "wit/crypto.wit" "wit/files.wit" "wit/hook.wit" "wit/keyring.wit"
     "wit/nodes.wit" "wit/operator.wit" "wit/procedure.wit" "wit/script.wit" "wit/secrets.wit" "wit/state.wit"
     "wit/types.wit" "wit/worlds.wit"
