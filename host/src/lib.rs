@@ -4,6 +4,7 @@
 //! Data flows one way: cli → run → plugin → gate → capability → transport. ARCHITECTURE.md is the map.
 
 pub mod approval;
+pub mod audit;
 pub mod backend;
 pub mod capability;
 pub mod cli;

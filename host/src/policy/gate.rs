@@ -123,14 +123,7 @@ impl Gate {
 
     /// Lets an effect through, or says what is missing.
     pub fn check(&self, effect: Effect, facts: &dyn Facts) -> Result<Permit, Box<Denial>> {
-        let members = |set: &ObjectName, node: &NodeName| facts.set_members(set, node);
-        let is_command = |name: &str| facts.is_command(name);
-        for requirement in requirements(&effect, &members, &is_command) {
-            let places = requirement.node().map_or_else(Vec::new, |node| {
-                let mut places = facts.places(node);
-                places.push(node.as_str().to_string());
-                places
-            });
+        for Claim { requirement, places } in claims(&effect, facts) {
             let asked = self.needs.allow(&requirement, &places);
             if !asked || !self.grants.allow(&requirement, &places) {
                 let reason = if asked {
@@ -150,6 +143,28 @@ impl Gate {
         }
         Ok(Permit { effect, _gated: () })
     }
+}
+
+/// One thing that an effect takes of the grants, and what its node is called in patterns: its role, its groups, its name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Claim {
+    pub requirement: Requirement,
+    pub places: Vec<String>,
+}
+
+/// Returns all that an effect takes of the grants.
+pub fn claims(effect: &Effect, facts: &dyn Facts) -> Vec<Claim> {
+    let members = |set: &ObjectName, node: &NodeName| facts.set_members(set, node);
+    let is_command = |name: &str| facts.is_command(name);
+    let places = |requirement: &Requirement| {
+        requirement.node().map_or_else(Vec::new, |node| {
+            let mut places = facts.places(node);
+            places.push(node.as_str().to_string());
+            places
+        })
+    };
+    let claim = |requirement| Claim { places: places(&requirement), requirement };
+    requirements(effect, &members, &is_command).into_iter().map(claim).collect()
 }
 
 /// A command that is given a secret at all; whether it lands in the argument vector is the profile's to say.

@@ -10,6 +10,6 @@ mod gate;
 mod pattern;
 mod requirement;
 
-pub use gate::{Denial, Facts, Gate, Permit};
+pub use gate::{Claim, Denial, Facts, Gate, Permit, claims};
 pub use pattern::{CRYPTO, GENERAL, KEYRING, Met, PatternError, Rules};
 pub use requirement::{Requirement, Verb};

@@ -108,7 +108,7 @@ impl Rules {
 
     /// Returns whether some pattern meets the requirement. `places` are what the requirement's node is
     /// called in patterns: its name, its role, its groups.
-    pub(super) fn allow(&self, requirement: &Requirement, places: &[String]) -> bool {
+    pub fn allow(&self, requirement: &Requirement, places: &[String]) -> bool {
         let here = |place: &Place| match place {
             Place::Anywhere => true,
             Place::Named(name) => places.contains(name),

@@ -6,7 +6,7 @@ use crate::model::{
 use std::fmt;
 
 /// What is done with a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
     Stat,
     Read,
@@ -38,7 +38,7 @@ impl fmt::Display for Verb {
 }
 
 /// One thing that must be granted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Requirement {
     /// `arguments`: each placeholder's plain value; none for a secret.
     Command {
