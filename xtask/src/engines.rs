@@ -95,7 +95,8 @@ pub fn build(tree: &Tree) -> Result<Engines, Error> {
     };
     let titled = |name: &str| Ok::<_, Error>(format!("engine {name} ({})", find(name)?.language));
     process::timed(&titled(PYTHON)?, || {
-        tools.python("script", &["plugins/script-python", "sdk/python"], "engine", &out(PYTHON))
+        let path = ["plugins/script-python", "sdk/python"];
+        tools.python("windlass:engine/script@0.1.0", &path, "engine", &out(PYTHON))
     })?;
     process::timed(&titled(JAVASCRIPT)?, || {
         tools.javascript("script", "plugins/script-js/engine.js", &out(JAVASCRIPT))
@@ -154,7 +155,12 @@ fn install_javascript(tree: &Tree, pin: &Pin) -> Result<PathBuf, Error> {
 fn examples(tools: &Tools<'_>, folder: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(at("create", folder))?;
     let (python, javascript) = (folder.join("trail-py.wasm"), folder.join("trail-js.wasm"));
-    tools.python("hook", &["examples/compiled/python", "sdk/python"], "trail_py", &python)?;
+    tools.python(
+        "windlass:plugin/hook@0.1.0",
+        &["examples/compiled/python", "sdk/python"],
+        "trail_py",
+        &python,
+    )?;
     tools.javascript("hook", "examples/compiled/js/trail.js", &javascript)?;
     for (language, path) in [("python", &python), ("js", &javascript)] {
         let manifest = tools.tree.root.join("examples/compiled").join(language).join("manifest.toml");
@@ -178,7 +184,7 @@ impl Tools<'_> {
     fn python(&self, world: &str, path: &[&str], module: &str, out: &Path) -> Result<(), Error> {
         let mut command = Command::new(&self.python);
         command.current_dir(&self.tree.root).env("PYTHONDONTWRITEBYTECODE", "1");
-        command.args(["-d", "wit", "-w", world, "componentize"]);
+        command.args(["-d", "wit", "-d", "plugins/script-python/wit", "-w", world, "componentize"]);
         command.args(path.iter().flat_map(|folder| ["-p", *folder])).args([module, "-o"]).arg(out);
         process::run(command.stdin(Stdio::null()).stdout(Stdio::null()))
     }

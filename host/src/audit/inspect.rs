@@ -191,11 +191,7 @@ pub(super) fn patterns(block: &GrantBlock) -> impl Iterator<Item = (&'static str
 }
 
 /// Holds what it asks for against what it imports, and the other way round.
-fn imports(
-    anatomy: &Anatomy,
-    capabilities: &mut Vec<Capability>,
-    findings: &mut Vec<Finding>,
-) {
+fn imports(anatomy: &Anatomy, capabilities: &mut Vec<Capability>, findings: &mut Vec<Finding>) {
     let (mut imported, mut whole) = (BTreeSet::new(), BTreeSet::new());
     for import in &anatomy.imports {
         if let Some(interface) = import.interface.strip_prefix(PACKAGE).map(unversioned) {

@@ -2,9 +2,7 @@ mod fuzz;
 
 use super::*;
 use crate::model::audit::{Form, Granted as Has, LeastGrants, Producer, Subject};
-use crate::model::{
-    Argument, CommandName, Content, Effect, FileName, NodeName, ObjectName, PluginName, Value,
-};
+use crate::model::{Argument, CommandName, Content, Effect, FileName, NodeName, ObjectName, Value};
 use crate::plugin::tests::guest;
 use crate::plugin::{Kind, Manifest, Need, manifest};
 use crate::policy::{Claim, Facts, Gate, Rules, claims};

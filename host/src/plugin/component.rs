@@ -3,7 +3,7 @@
 use super::anatomy::anatomy;
 use super::bindings::{Hook, HookPre, Procedure, ProcedurePre, Script as ScriptWorld, ScriptPre, script_api};
 use super::call::{Boxed, Call, Guest};
-use super::coverage::{Marks, marked};
+use super::coverage::{Lines, Measure, marked};
 use super::types::Performed;
 use super::{
     CallPath, Description, Engine, HookAnswer, HookDescription, HookEvent, Kind, Limits, Manifest,
@@ -27,7 +27,7 @@ pub struct Plugin {
     limits: Limits,
     usage: Mutex<Usage>,
     /// What of its code ran; or why nobody can say.
-    marks: Result<Arc<Marks>, String>,
+    measure: Result<Arc<Measure>, String>,
 }
 
 enum Exports {
@@ -36,21 +36,25 @@ enum Exports {
     Script(ScriptPre<Guest>, script_api::Script),
 }
 
+/// Why nobody can say what of a plugin's code ran, where nothing else is known.
+const NOT_MEASURED: &str = "it was not measured";
+
 /// Makes what enters one export in a fresh instance, and reads afterwards what of its code ran.
 macro_rules! export {
     ($plugin:ident, $world:ident $exports:expr, $api:ident.$function:ident($($argument:expr),*)) => {{
         let exports = $exports.clone();
-        let marks = $plugin.marks.as_ref().ok().cloned();
+        let measure = $plugin.measure.as_ref().ok().cloned();
         move |store| {
             Box::pin(async move {
-                let Some(marks) = marks else {
+                let Some(measure) = measure else {
                     let instance = exports.instantiate_async(&mut *store).await?;
                     return instance.$api().$function(store $(, $argument)*).await;
                 };
                 let instance = exports.instance_pre().instantiate_async(&mut *store).await?;
+                measure.begin(store, &instance).await?;
                 let world = $world::new(&mut *store, &instance)?;
                 let answer = world.$api().$function(&mut *store $(, $argument)*).await?;
-                marks.read(store, &instance).await?;
+                measure.end(store, &instance).await?;
                 Ok(answer)
             })
         }
@@ -69,40 +73,40 @@ impl Plugin {
 
     /// Checks and compiles a component so that it can be said afterwards what of its code its calls reached. It does
     /// what the component does, and takes more fuel for it; [`Self::coverage`] says where it cannot be measured.
-    pub fn compile_marked(engine: &Engine, file: &str, component: &[u8]) -> Result<Self, PluginError> {
+    pub fn compile_measured(engine: &Engine, file: &str, component: &[u8]) -> Result<Self, PluginError> {
         let manifest = Self::inspect(file, component)?;
         let anatomy = anatomy(file, component)?;
-        let unmarked = |why: String| {
+        let unmeasured = |why: String| {
             let mut plugin = Self::compile(engine, file, component)?;
-            plugin.marks = Err(why);
+            plugin.measure = Err(why);
             Ok(plugin)
         };
         if !anatomy.is_native() {
-            return unmarked(format!("its code is data of the {} engine in it", anatomy.language));
+            return unmeasured(format!("its code is data of the {} engine in it", anatomy.language));
         }
         let (made, marks) = match marked(component) {
             Ok(made) => made,
-            Err(why) => return unmarked(why),
+            Err(why) => return unmeasured(why),
         };
         let Ok(compiled) = Component::from_binary(&engine.wasmtime, &made) else {
-            return unmarked("it cannot be compiled with marks".into());
+            return unmeasured("it cannot be compiled with marks".into());
         };
         let mut plugin = Self::link(engine, manifest, inspect::sha256(component), &compiled)?;
-        plugin.marks = Ok(Arc::new(marks));
+        plugin.measure = Ok(Arc::new(Measure::Marks(marks)));
         Ok(plugin)
     }
 
     /// Returns how much of its code its calls reached so far.
     pub fn coverage(&self) -> Coverage {
-        match &self.marks {
-            Ok(marks) => marks.coverage(),
+        match &self.measure {
+            Ok(measure) => measure.coverage(),
             Err(why) => Coverage::NotMeasurable { why: why.clone() },
         }
     }
 
     /// Whether what its calls reach is measured.
-    pub fn is_marked(&self) -> bool {
-        self.marks.is_ok()
+    pub fn is_measured(&self) -> bool {
+        self.measure.is_ok()
     }
 
     /// Checks all that can be checked of a component without compiling it, and returns its manifest.
@@ -122,8 +126,18 @@ impl Plugin {
             engine: engine.engine.clone(),
             limits: Limits::default(),
             usage: Mutex::default(),
-            marks: Err("no lines of a script are counted".into()),
+            measure: Err(NOT_MEASURED.into()),
         }
+    }
+
+    /// A script with the engine that runs it, so that it can be said afterwards which of its lines ran.
+    pub fn script_measured(engine: &ScriptEngine, script: Script) -> Self {
+        let mut plugin = Self::script(engine, script);
+        plugin.measure = match engine.lines {
+            Some(exports) => Ok(Arc::new(Measure::Lines(Lines::new(exports)))),
+            None => Err(format!("the engine of {} scripts does not tell which lines run", engine.language())),
+        };
+        plugin
     }
 
     /// Links what was compiled before, here or in another process of this build.
@@ -156,7 +170,7 @@ impl Plugin {
             engine: engine.clone(),
             limits: Limits::default(),
             usage: Mutex::default(),
-            marks: Err("it was compiled without marks".into()),
+            measure: Err(NOT_MEASURED.into()),
         })
     }
 

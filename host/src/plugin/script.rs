@@ -20,6 +20,7 @@ use super::bindings::{ScriptPre, script_api};
 use super::cache::Cache;
 use super::call::Guest;
 use super::component::cause;
+use super::coverage::LineExports;
 use super::inspect::{check_imports, sha256};
 use super::manifest::{Kind, LARGEST, Manifest, ManifestError, Need, check};
 use super::{Engine, Plugin, PluginError};
@@ -217,6 +218,7 @@ pub struct ScriptEngine {
     digest: String,
     pub(super) engine: Engine,
     pub(super) exports: ScriptPre<Guest>,
+    pub(super) lines: Option<LineExports>,
 }
 
 impl ScriptEngine {
@@ -241,7 +243,8 @@ impl ScriptEngine {
             kind: "script engine",
             why: cause(&error),
         })?;
-        Ok(Self { language, digest, engine: engine.clone(), exports })
+        let lines = LineExports::of(&compiled);
+        Ok(Self { language, digest, engine: engine.clone(), exports, lines })
     }
 
     pub fn language(&self) -> Language {

@@ -7,11 +7,14 @@
 //! Counted are all functions of the component's own modules, those of libraries and of its allocator too: what is in the
 //! file can run. Not counted are modules that only connect others.
 //!
+//! Of a script the lines are counted ([`lines`]), where its engine tells them.
+//!
 //! [`code`] reads a module, [`blocks`] takes its functions apart, [`graph`] follows their calls to effects.
 
 mod blocks;
 mod code;
 mod graph;
+mod lines;
 mod mark;
 
 #[cfg(test)]
@@ -21,11 +24,50 @@ use super::anatomy::wiring::{Module, Wiring};
 use super::call::Guest;
 use crate::model::audit::{Coverage, Unreached};
 use code::Code;
+pub(super) use lines::{LineExports, Lines};
 use mark::Reader;
 use std::cmp::Reverse;
 use std::sync::{Mutex, PoisonError};
 use wasmtime::Store;
 use wasmtime::component::Instance;
+
+/// How it is known what ran.
+pub(super) enum Measure {
+    Marks(Marks),
+    Lines(Lines),
+}
+
+impl Measure {
+    /// Gets an instance ready, before its export is entered.
+    pub(super) async fn begin(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
+        match self {
+            Self::Marks(_) => Ok(()),
+            Self::Lines(lines) => lines.watch(store, instance).await,
+        }
+    }
+
+    /// Reads what of an instance's code ran, after its export answered.
+    pub(super) async fn end(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
+        // What reading takes is not the guest's.
+        let left = store.get_fuel().ok();
+        if left.is_some() {
+            store.set_fuel(FUEL)?;
+        }
+        match self {
+            Self::Marks(marks) => marks.read(store, instance).await?,
+            Self::Lines(lines) => lines.read(store, instance).await?,
+        }
+        left.map_or(Ok(()), |left| store.set_fuel(left))
+    }
+
+    /// What was reached so far.
+    pub(super) fn coverage(&self) -> Coverage {
+        match self {
+            Self::Marks(marks) => marks.coverage(),
+            Self::Lines(lines) => lines.coverage(),
+        }
+    }
+}
 
 /// Most functions that are listed as not reached.
 const MOST_LISTED: usize = 5_000;
@@ -107,18 +149,7 @@ fn functions(wiring: &Wiring<'_>, codes: &[Option<Code<'_>>]) -> Vec<Function> {
 }
 
 impl Marks {
-    /// Reads what an instance marked.
-    pub(super) async fn read(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
-        // What reading takes is not the guest's.
-        let left = store.get_fuel().ok();
-        if left.is_some() {
-            store.set_fuel(FUEL)?;
-        }
-        self.read_all(store, instance).await?;
-        left.map_or(Ok(()), |left| store.set_fuel(left))
-    }
-
-    async fn read_all(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
+    async fn read(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
         for reader in &self.readers {
             let read = instance.get_typed_func::<(u32,), (u64,)>(&mut *store, &reader.export)?;
             for word in 0..reader.words {
@@ -142,8 +173,7 @@ impl Marks {
         Some((*seen.get(module)?.get(word)?, all))
     }
 
-    /// What was reached so far.
-    pub(super) fn coverage(&self) -> Coverage {
+    fn coverage(&self) -> Coverage {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_seen = |module: usize, mark: u32| {
             let word = seen.get(module).and_then(|words| words.get(mark as usize / 64));

@@ -44,7 +44,7 @@ const BRANCHES: &str = r#"
 
 #[tokio::test]
 async fn what_ran_is_counted_and_what_did_not_is_told_with_the_effects_behind_it() {
-    let plugin = Plugin::compile_marked(rehearse_engine(), "guest.wasm", &procedure(BRANCHES)).unwrap();
+    let plugin = Plugin::compile_measured(rehearse_engine(), "guest.wasm", &procedure(BRANCHES)).unwrap();
     let (functions, reached, _, _) = counts(&plugin);
     assert_eq!(reached, 0);
     plugin.procedure_apply(&mut unreached(), &step("abc")).await.unwrap().unwrap();
@@ -79,7 +79,7 @@ async fn a_table_that_code_writes_may_hold_anything() {
         "(func $idle (type $plain)",
         "(func $idle (type $plain) (table.set (i32.const 0) (ref.func $asks)) ",
     );
-    let plugin = Plugin::compile_marked(rehearse_engine(), "guest.wasm", &procedure(&text)).unwrap();
+    let plugin = Plugin::compile_measured(rehearse_engine(), "guest.wasm", &procedure(&text)).unwrap();
     let (.., unreached) = counts(&plugin);
     let undo = unreached.iter().find(|one| one.function == "undo").unwrap();
     assert_eq!(undo.effects, ["clock.now"]);
@@ -88,7 +88,7 @@ async fn a_table_that_code_writes_may_hold_anything() {
         "(call_indirect (type $plain) (i32.const 1))",
         "(call_indirect (type $plain) (i32.const 0))",
     );
-    let plugin = Plugin::compile_marked(rehearse_engine(), "guest.wasm", &procedure(&text)).unwrap();
+    let plugin = Plugin::compile_measured(rehearse_engine(), "guest.wasm", &procedure(&text)).unwrap();
     let (.., unreached) = counts(&plugin);
     assert_eq!(unreached.iter().find(|one| one.function == "undo").unwrap().effects, ["clock.now"]);
 }
@@ -102,7 +102,7 @@ async fn marks_cost_the_guest_nothing_that_it_was_given() {
     plain.procedure_verify(&mut unreached()).await.unwrap().unwrap();
     // As much as the marked one takes, and not the reading of its marks.
     let needs = plain.usage().fuel * 8;
-    let marked = Plugin::compile_marked(rehearse_engine(), "guest.wasm", &component)
+    let marked = Plugin::compile_measured(rehearse_engine(), "guest.wasm", &component)
         .unwrap()
         .with_limits(usage(needs));
     marked.procedure_verify(&mut unreached()).await.unwrap().unwrap();
@@ -117,7 +117,7 @@ async fn a_marked_guest_traps_and_ends_as_it_would_have() {
         ("(func $verify (result i32) (call $verify))", "nest too deeply"),
     ] {
         let limits = crate::plugin::Limits { fuel: 10_000_000, ..Default::default() };
-        let plugin = Plugin::compile_marked(rehearse_engine(), "guest.wasm", &procedure(fields)).unwrap();
+        let plugin = Plugin::compile_measured(rehearse_engine(), "guest.wasm", &procedure(fields)).unwrap();
         let plugin = plugin.with_limits(limits);
         let error = plugin.procedure_verify(&mut unreached()).await.unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
@@ -140,7 +140,7 @@ async fn the_bundled_plugins_say_the_same_with_marks() {
         let component = std::fs::read(&path).unwrap();
         let name = path.file_name().unwrap().to_str().unwrap();
         let plain = Plugin::compile(run_engine(), name, &component).unwrap();
-        let marked = Plugin::compile_marked(run_engine(), name, &component).unwrap();
+        let marked = Plugin::compile_measured(run_engine(), name, &component).unwrap();
         assert_eq!(plain.digest(), marked.digest());
         match plain.manifest().kind {
             Kind::Procedure => assert_eq!(
@@ -172,9 +172,9 @@ fn what_cannot_be_read_is_not_marked() {
 #[test]
 fn a_component_of_another_language_or_without_marks_says_why_it_is_not_measured() {
     let plain = Plugin::compile(run_engine(), "guest.wasm", &hook("")).unwrap();
-    assert!(!plain.is_marked());
+    assert!(!plain.is_measured());
     let Coverage::NotMeasurable { why } = plain.coverage() else { panic!() };
-    assert_eq!(why, "it was compiled without marks");
-    let not_a_plugin = Plugin::compile_marked(run_engine(), "guest.wasm", b"x");
+    assert_eq!(why, "it was not measured");
+    let not_a_plugin = Plugin::compile_measured(run_engine(), "guest.wasm", b"x");
     assert!(matches!(not_a_plugin, Err(PluginError::Manifest { .. })), "{not_a_plugin:?}");
 }
