@@ -24,7 +24,7 @@ use super::coverage::LineExports;
 use super::inspect::{check_imports, sha256};
 use super::manifest::{Kind, LARGEST, Manifest, ManifestError, Need, check};
 use super::{Engine, Plugin, PluginError};
-use crate::model::PluginName;
+use crate::model::{PluginName, TOO_DEEP, nests_too_deeply};
 use serde::Deserialize;
 use std::fmt;
 
@@ -177,6 +177,9 @@ fn manifest(language: Language, file: &str, text: &str) -> Result<Manifest, Mani
             "line {} begins a second block: what it asks for is not clear",
             number + 1
         ));
+    }
+    if nests_too_deeply(&toml) {
+        return malformed(TOO_DEEP.into());
     }
     let head: Head = toml::from_str(&toml).map_err(|error| {
         let line = error.span().map_or(0, |span| toml[..span.start].matches('\n').count() + 1);

@@ -2,8 +2,8 @@
 //!
 //! Each case is a file of the corpus (`tests/corpus/audit`, and the hostile guests), changed in ways that follow from
 //! the case's number alone. The cases run in a process of their own, so that one which kills it, hangs it or takes too
-//! much memory is told by its number; `WINDLASS_FUZZ_ONLY=NUMBER` runs that one alone. A file that once did any of this
-//! is put into the corpus.
+//! much memory is told by its number; `WINDLASS_FUZZ_ONLY=NUMBER` runs that one alone, and leaves its file in the
+//! folder for temporary files: one that did any of this is put into the corpus.
 //!
 //! An ordinary run does a share; `cargo xtask fuzz` does all.
 
@@ -29,6 +29,8 @@ const LONGEST: Duration = Duration::from_secs(20);
 
 const CASES: &str = "WINDLASS_FUZZ";
 const ONLY: &str = "WINDLASS_FUZZ_ONLY";
+/// The file that the case at hand is written into.
+const AT: &str = "WINDLASS_FUZZ_AT";
 const CHILD: &str = "WINDLASS_FUZZ_CHILD";
 
 fn number(variable: &str) -> Option<u64> {
@@ -38,9 +40,11 @@ fn number(variable: &str) -> Option<u64> {
 #[test]
 fn whatever_the_bytes_an_audit_ends_with_a_report_or_an_error() {
     let cases = number(CASES).unwrap_or(SHARE);
+    let at = tempfile::NamedTempFile::new().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "audit::tests::fuzz::cases_in_a_process_of_their_own", "--nocapture"])
         .env(CHILD, cases.to_string())
+        .env(AT, at.path())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -50,13 +54,14 @@ fn whatever_the_bytes_an_audit_ends_with_a_report_or_an_error() {
             Some(status) => break status,
             None if Instant::now() > deadline => {
                 child.kill().unwrap();
-                panic!("{cases} cases did not end");
+                panic!("{cases} cases did not end; it is at {}", std::fs::read_to_string(at.path()).unwrap());
             }
             None => std::thread::sleep(Duration::from_millis(20)),
         }
     };
     let said = std::io::read_to_string(child.stdout.take().unwrap()).unwrap();
-    assert!(status.success(), "{status}\n{said}");
+    let at = std::fs::read_to_string(at.path()).unwrap();
+    assert!(status.success(), "case {at}: {status}\n{said}");
     let last = said.lines().find(|line| line.contains(" cases in ")).expect("it says how many cases it did");
     println!("{last}");
 }
@@ -73,6 +78,9 @@ fn cases_in_a_process_of_their_own() {
     let mut count = 0;
     for case in numbers {
         now.store(case, Ordering::Relaxed);
+        if let Some(at) = std::env::var_os(AT) {
+            std::fs::write(at, case.to_string()).unwrap();
+        }
         let started = Instant::now();
         let tried = catch_unwind(AssertUnwindSafe(|| bench.case(case)));
         let Ok(Tried { is_report, is_loaded }) = tried else { panic!("case {case} panics") };
@@ -159,6 +167,11 @@ impl Bench {
                 true => sections(&mut bytes, &mut dice, 2),
                 false => change(&mut bytes, other, &mut dice, is_wasm),
             }
+        }
+        if number(ONLY).is_some() {
+            let path = std::env::temp_dir().join(format!("case-{case}-{file}"));
+            std::fs::write(&path, &bytes).unwrap();
+            eprintln!("case {case} is {}", path.display());
         }
         match file.rsplit_once('.').map(|(_, ending)| ending) {
             Some("wasm") => self.component(file, &bytes, &mut dice),
@@ -441,7 +454,7 @@ fn instructions(bytes: &mut [u8], dice: &mut Dice) {
             // A small number.
             [0x41, 0..=0x7f, ..] => bytes[at + 1] = dice.below(0x80) as u8,
             // A larger one, of as many bytes.
-            [0x41, 0x80.., ..] => bytes[at + 1] = 0x80 | dice.below(0x80) as u8,
+            [0x41, 0x80..=0xff, ..] => bytes[at + 1] = 0x80 | dice.below(0x80) as u8,
             // What branches, or does not.
             [0x0d, depth, ..] if depth < 0x40 && dice.one_in(4) => {
                 bytes[*at..at + 2].copy_from_slice(&[0x1a, 0x01])

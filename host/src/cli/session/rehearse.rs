@@ -206,3 +206,6 @@ fn told(event: &ScenarioEvent, at: &Moment, roles: Option<&Roles>, scenario: &Sc
 fn entries(of: IndexMap<String, String>) -> Vec<Entry> {
     of.into_iter().map(|(name, value)| Entry { name, value }).collect()
 }
+
+#[cfg(test)]
+mod tests;
