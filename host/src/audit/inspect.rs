@@ -48,22 +48,21 @@ pub fn inspect(
     granted: Option<Granted<'_>>,
 ) -> Result<Inspected, InspectError> {
     let manifest = manifest_of(file, bytes)?;
-    let language = Language::of(file);
-    let anatomy = match language {
-        Some(_) => None,
-        None => Some(anatomy(file, bytes)?),
-    };
-    let source: Vec<String> = match language {
-        Some(_) => String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect(),
-        None => Vec::new(),
-    };
     let digest = sha256(bytes);
-    let mut capabilities = asked(file, &manifest, &source);
     let mut findings = Vec::new();
-    check(&manifest, &capabilities)?;
-    if let Some(anatomy) = &anatomy {
-        imports(anatomy, &mut capabilities, &mut findings);
-    }
+    let (form, mut capabilities) = match Language::of(file) {
+        Some(language) => {
+            let source: Vec<String> = String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect();
+            let capabilities = asked(file, &manifest, &source)?;
+            (script(language, engine, source), capabilities)
+        }
+        None => {
+            let anatomy = anatomy(file, bytes)?;
+            let mut capabilities = asked(file, &manifest, &[])?;
+            imports(&anatomy, &mut capabilities, &mut findings);
+            (component(anatomy), capabilities)
+        }
+    };
     if let Some(granted) = granted {
         grants(&manifest, &digest, granted, &mut capabilities, &mut findings)?;
     }
@@ -79,11 +78,7 @@ pub fn inspect(
         signature_problem: None,
         api: manifest.api.clone(),
         loads_on: format!("windlass {} and later", api_series()),
-        form: match (anatomy, language) {
-            (Some(anatomy), _) => component(anatomy),
-            (None, Some(language)) => script(language, engine, source),
-            (None, None) => script(Language::Python, engine, source),
-        },
+        form,
     };
     Ok(Inspected { manifest, subject, capabilities, findings })
 }
@@ -120,10 +115,12 @@ fn script(language: Language, engine: Option<Producer>, source: Vec<String>) -> 
 }
 
 /// What it asks for, pattern by pattern, in the order of its manifest.
-fn asked(file: &str, manifest: &Manifest, source: &[String]) -> Vec<Capability> {
+fn asked(file: &str, manifest: &Manifest, source: &[String]) -> Result<Vec<Capability>, InspectError> {
     let mut all = Vec::new();
     for (number, need) in manifest.needs.iter().enumerate() {
         for (list, pattern) in need.patterns() {
+            rules(list, pattern)
+                .map_err(|source| InspectError::Needs { plugin: manifest.name.to_string(), source })?;
             all.push(Capability {
                 list: list.into(),
                 pattern: pattern.clone(),
@@ -136,7 +133,7 @@ fn asked(file: &str, manifest: &Manifest, source: &[String]) -> Vec<Capability> 
             });
         }
     }
-    all
+    Ok(all)
 }
 
 /// The line of a script's head in which a need has a pattern.
@@ -147,15 +144,6 @@ fn line(source: &[String], need: usize, pattern: &str) -> Option<u32> {
     let mut lines = source.iter().enumerate().skip(first);
     let found = lines.find(|(_, line)| quoted.iter().any(|quoted| line.contains(quoted)))?.0;
     u32::try_from(found + 1).ok()
-}
-
-/// A pattern that cannot be read is found before it is compared with anything.
-fn check(manifest: &Manifest, capabilities: &[Capability]) -> Result<(), InspectError> {
-    for capability in capabilities {
-        rules(&capability.list, &capability.pattern)
-            .map_err(|source| InspectError::Needs { plugin: manifest.name.to_string(), source })?;
-    }
-    Ok(())
 }
 
 /// The rules of one pattern.

@@ -309,6 +309,7 @@ mod tests {
                 GOOD.replace("\"x\"", "\"x\"\n# name = \"drian\""),
                 "says name = \"drian\", and its file is drain.py",
             ),
+            ("drain.py", GOOD.replace("\"x\"", &"[".repeat(65)), "more than 64 deep"),
             ("Drain me.py", GOOD.into(), "is no name"),
             ("drain.rb", GOOD.into(), ".py or .js"),
             ("drain.py", long, "at most"),
