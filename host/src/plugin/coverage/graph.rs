@@ -33,6 +33,14 @@ enum Node<'a> {
     Effect(String),
 }
 
+/// A function in a table.
+struct Entry<'a> {
+    /// None: the file does not say where.
+    at: Option<u32>,
+    function: Node<'a>,
+    signature: &'a str,
+}
+
 /// For each function of the modules at the top, by its module and number, the effects that it can get to.
 pub fn effects(wiring: &Wiring<'_>, codes: &[Option<Code<'_>>]) -> BTreeMap<(usize, u32), BTreeSet<String>> {
     let graph = Graph { wiring, codes };
@@ -89,8 +97,7 @@ impl<'g, 'a> Graph<'g, 'a> {
             .filter_map(|instance| Some((instance, self.code(instance)?.1)))
             .collect();
         let said = !instances.iter().any(|(_, code)| code.writes_tables);
-        // By table: for each entry that the file says, and for those that it does not, the functions there.
-        let mut tables: BTreeMap<(u32, u32), Vec<(Option<u32>, Node<'g>, &'g str)>> = BTreeMap::new();
+        let mut tables: BTreeMap<(u32, u32), Vec<Entry<'g>>> = BTreeMap::new();
         for (instance, code) in &instances {
             let node = |function: u32| Node::Function { instance: *instance, function };
             let signature = |function: u32| code.signature(*code.function_types.get(function as usize)?);
@@ -99,11 +106,11 @@ impl<'g, 'a> Graph<'g, 'a> {
                 for (index, function) in elements.functions.iter().enumerate() {
                     let Some(signature) = signature(*function) else { continue };
                     match table {
-                        Some(table) => tables.entry(table).or_default().push((
-                            elements.first.and_then(|first| first.checked_add(index as u32)),
-                            node(*function),
+                        Some(table) => tables.entry(table).or_default().push(Entry {
+                            at: elements.first.and_then(|first| first.checked_add(index as u32)),
+                            function: node(*function),
                             signature,
-                        )),
+                        }),
                         None => call(Node::References, node(*function)),
                     }
                 }
@@ -118,7 +125,7 @@ impl<'g, 'a> Graph<'g, 'a> {
             }
         }
         for (table, entries) in &tables {
-            for (_, function, signature) in entries {
+            for Entry { function, signature, .. } in entries {
                 call(Node::Entries { table: *table, signature }, function.clone());
             }
         }
@@ -138,9 +145,9 @@ impl<'g, 'a> Graph<'g, 'a> {
                                 continue;
                             };
                             let entries = tables.get(&table).map_or(&[][..], Vec::as_slice);
-                            let exact: Vec<_> = entries.iter().filter(|(at, ..)| *at == entry).collect();
+                            let exact: Vec<_> = entries.iter().filter(|one| one.at == entry).collect();
                             if said && entry.is_some() && !exact.is_empty() {
-                                exact.into_iter().for_each(|(_, to, _)| call(from.clone(), to.clone()));
+                                exact.into_iter().for_each(|to| call(from.clone(), to.function.clone()));
                             } else {
                                 call(from.clone(), Node::Entries { table, signature });
                             }
