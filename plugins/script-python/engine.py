@@ -1,4 +1,4 @@
-"""The engine of Python scripts: runs a site's script as a hook. Built by componentize-py for the world `script`."""
+"""The engine of Python scripts: runs a site's script as a hook. Built by componentize-py for the world `script` of wit/."""
 
 import builtins
 import io
@@ -15,6 +15,7 @@ import weakref, zlib  # noqa: E401,F401
 import windlass
 import wit_world
 import wit_world.exports
+import wit_world.exports.lines  # noqa: F401
 import wit_world.exports.script_api  # noqa: F401
 from wit_world.imports import events, types as wit_types  # noqa: F401
 
@@ -68,6 +69,43 @@ def _close() -> None:
             del sys.modules[name]
 
 
+class _Watch:
+    """Notes which lines of a script run, where it was asked to."""
+
+    TOOL = 4  # of the numbers that nobody else has
+
+    def __init__(self):
+        self.on = False
+        self.all, self.ran = set(), set()
+
+    def code(self, code):
+        """Watches code, and all code within it."""
+        monitoring = sys.monitoring
+        if not monitoring.get_tool(self.TOOL):
+            monitoring.use_tool_id(self.TOOL, "windlass")
+            monitoring.register_callback(self.TOOL, monitoring.events.LINE, self._line)
+        self.all.update(line for _, _, line in code.co_lines() if line)
+        monitoring.set_local_events(self.TOOL, code, monitoring.events.LINE)
+        for part in code.co_consts:
+            if isinstance(part, types.CodeType):
+                self.code(part)
+
+    def _line(self, _, line):
+        self.ran.add(line)
+        return sys.monitoring.DISABLE  # once is enough
+
+
+_watch = _Watch()
+
+
+class Lines(wit_world.exports.Lines):
+    def watch(self):
+        _watch.on = True
+
+    def seen(self):
+        return sorted(_watch.all), sorted(_watch.ran & _watch.all)
+
+
 class ScriptApi(wit_world.exports.ScriptApi):
     def handle(self, script, event):
         # The image was made with one state for all; this is the call's own.
@@ -78,7 +116,10 @@ class ScriptApi(wit_world.exports.ScriptApi):
 
         def run(event):
             names["event"] = event
-            exec(compile(script.text, script.name, "exec", dont_inherit=True), names)
+            code = compile(script.text, script.name, "exec", dont_inherit=True)
+            if _watch.on:
+                _watch.code(code)
+            exec(code, names)
 
         try:
             return windlass._answered(event, run)

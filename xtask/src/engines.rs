@@ -102,7 +102,8 @@ pub fn build(tree: &Tree) -> Result<Engines, Error> {
     };
     let titled = |name: &str| Ok::<_, Error>(format!("engine {name} ({})", find(name)?.language));
     process::timed(&titled(PYTHON)?, || {
-        tools.python("script", &["plugins/script-python", "sdk/python"], "engine", &out(PYTHON))
+        let path = ["plugins/script-python", "sdk/python"];
+        tools.python("windlass:engine/script@0.1.0", &path, "engine", &out(PYTHON))
     })?;
     process::timed(&titled(JAVASCRIPT)?, || {
         tools.javascript("script", "plugins/script-js/engine.js", &out(JAVASCRIPT))
@@ -164,7 +165,12 @@ fn compiled(tools: &Tools<'_>, folder: &Path) -> Result<(), Error> {
         [("examples/compiled", "trail_py", "trail"), ("tests/compiled", "hostile_py", "hostile")]
     {
         let made = |ending: &str| folder.join(format!("{javascript}-{ending}.wasm"));
-        tools.python("hook", &[&format!("{sources}/python"), "sdk/python"], python, &made("py"))?;
+        tools.python(
+            "windlass:plugin/hook@0.1.1",
+            &[&format!("{sources}/python"), "sdk/python"],
+            python,
+            &made("py"),
+        )?;
         tools.javascript("hook", &format!("{sources}/js/{javascript}.js"), &made("js"))?;
         for (language, path) in [("python", made("py")), ("js", made("js"))] {
             let manifest = tools.tree.root.join(sources).join(language).join("manifest.toml");
@@ -189,7 +195,7 @@ impl Tools<'_> {
     fn python(&self, world: &str, path: &[&str], module: &str, out: &Path) -> Result<(), Error> {
         let mut command = Command::new(&self.python);
         command.current_dir(&self.tree.root).env("PYTHONDONTWRITEBYTECODE", "1");
-        command.args(["-d", "wit", "-w", world, "componentize"]);
+        command.args(["-d", "wit", "-d", "plugins/script-python/wit", "-w", world, "componentize"]);
         command.args(path.iter().flat_map(|folder| ["-p", *folder])).args([module, "-o"]).arg(out);
         process::run(command.stdin(Stdio::null()).stdout(Stdio::null()))
     }

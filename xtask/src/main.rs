@@ -35,6 +35,7 @@ usage: cargo xtask COMMAND
   guests                   only the components: target/guests/components
   engines                  the engines of Python and JavaScript scripts; later builds take them in
   bench                    build a release, then measure it
+  fuzz [CASES]             audit files that nobody wrote: 10000 of them
   lint                     formatting, clippy, licences and sources of dependencies
   advisories               dependencies against published advisories; needs a network
   reproducible             build the guests in two folders and compare their bytes
@@ -87,6 +88,8 @@ fn run(arguments: &[String]) -> Result<(), Error> {
         ("build", ["--release"]) => build(&tree, true),
         ("demo", arguments) => replace_with(&tree, "demo", arguments),
         ("bench", []) => bench(&tree),
+        ("fuzz", []) => fuzz(&tree, "10000"),
+        ("fuzz", [cases]) => fuzz(&tree, cases),
         ("test", arguments) => suite::run(&tree, &suite::Options::parse(arguments)?),
         ("lint", []) => lint::run(&tree),
         ("advisories", []) => lint::advisories(&tree),
@@ -129,6 +132,15 @@ fn bench(tree: &Tree) -> Result<(), Error> {
     cargo.arg(binary).arg(tree.components());
     // Built by `cargo xtask engines`; without them scripts are not measured, which is said.
     cargo.args(engines::built(tree).map(|engines| engines.folder));
+    process::run(&mut cargo)
+}
+
+/// An ordinary run of the tests does a share of the cases; they follow from their numbers alone.
+fn fuzz(tree: &Tree, cases: &str) -> Result<(), Error> {
+    setup::prepare(tree, setup::For::default())?;
+    let mut cargo = tree.cargo();
+    cargo.args(["test", "--quiet", "--locked", "--workspace", "--lib", "--", "--show-output"]);
+    cargo.arg("audit::tests::fuzz::whatever").env("WINDLASS_FUZZ", cases);
     process::run(&mut cargo)
 }
 

@@ -1,23 +1,38 @@
 //! Auditing: a plugin in isolation, before it is let near a node.
 //!
-//! `stage` plays a plugin on a simulated cluster, with something done to it on purpose or not; what is done is in
-//! `matrix`. Nothing here reaches a node. Neighbours: `cli` asks for an audit, `run` drives its rehearsals,
-//! `backend::rehearsal` is their cluster, `report` shows what came of it.
+//! [`inspect`] reads a component or a script and runs nothing of it; [`capability`] puts what it asks for, and what it
+//! imports, into an operator's words; [`describe`] calls the one export that can have no effect. `stage` plays a plugin on
+//! a simulated cluster, with something done to it on purpose or not; what is done is in `matrix`, and what is wrong about
+//! it says `judge`. [`least`] makes the smallest grants of what rehearsals were seen to take.
+//!
+//! Nothing here reaches a node. Neighbours: `cli` asks for an audit, `plugin` reads the bytes, `run` drives rehearsals,
+//! `backend::rehearsal` is their cluster; the report that all of it goes into is
+//! [`Audit`](crate::model::audit::Audit).
 
+mod capability;
+mod describe;
 mod events;
 mod injury;
+mod inspect;
 mod judge;
 mod leak;
+mod least;
 mod matrix;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod vary;
 
 use crate::model::Fault;
-use crate::model::audit::{Envelope, Finding, Rehearsals};
+use crate::model::audit::{Envelope, Finding, Level, Rehearsals, Rule};
 use crate::policy::{Claim, Collecting};
 use judge::Found;
 use std::collections::BTreeMap;
 
+pub use capability::{functions, words};
+pub use describe::disagreements;
+pub use inspect::{Granted, InspectError, Inspected, inspect};
+pub use least::least;
 pub use matrix::Progress;
 pub use stage::{Broke, End, Played, Setting, Stage, Way};
 
@@ -94,4 +109,23 @@ fn findings(found: Vec<(crate::model::audit::RehearsalName, Found)>) -> Vec<Find
     let mut findings: Vec<_> = order.into_iter().filter_map(|id| by_id.remove(&id)).collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     findings
+}
+
+/// A finding that needs no rehearsal: seen once, in the file itself.
+fn finding(rule: Rule, level: Level, about: &str, message: String) -> Finding {
+    Finding {
+        rule,
+        level,
+        id: match about {
+            "" => rule.code().into(),
+            about => format!("{}:{about}", rule.code()),
+        },
+        message,
+        effect: None,
+        call: None,
+        rehearsal: None,
+        place: None,
+        evidence: Vec::new(),
+        seen: 1,
+    }
 }

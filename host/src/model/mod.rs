@@ -11,6 +11,7 @@ mod event;
 mod fault;
 mod hook;
 mod names;
+mod nesting;
 mod plan;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -28,6 +29,7 @@ pub use hook::{BoundHook, Moment};
 pub use names::{
     CommandName, EndpointName, FileName, NameError, NodeName, ObjectName, PluginName, RunId, StepId,
 };
+pub use nesting::{TOO_DEEP, nests_too_deeply};
 pub use plan::{
     Covers, Detail, Digested, HookCover, HookPlan, PLAN_FORMAT, Plan, PlannedCommand, PlannedEffect,
     PlannedFile, PlannedPrompt, PlannedRequest, RolesCover, Shape, Signer, StepPlan, SuppliedCover, Symbol,

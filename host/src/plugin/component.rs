@@ -1,17 +1,20 @@
 //! A plugin that is ready to be called: checked, compiled, linked.
 
-use super::bindings::{HookPre, ProcedurePre, ScriptPre, script_api};
+use super::anatomy::anatomy;
+use super::bindings::{Hook, HookPre, Procedure, ProcedurePre, Script as ScriptWorld, ScriptPre, script_api};
 use super::call::{Boxed, Call, Guest};
+use super::coverage::{Lines, Measure, marked};
 use super::types::Performed;
 use super::{
     CallPath, Description, Engine, HookAnswer, HookDescription, HookEvent, Kind, Limits, Manifest,
     PluginError, Script, ScriptEngine, Usage, convert, inspect, manifest,
 };
+use crate::model::audit::Coverage;
 use crate::model::{Check, Effect, Fault, PlannedStep, PluginName, StepId, code};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::Store;
 use wasmtime::component::Component;
 
@@ -23,6 +26,8 @@ pub struct Plugin {
     engine: Engine,
     limits: Limits,
     usage: Mutex<Usage>,
+    /// What of its code ran; or why nobody can say.
+    measure: Result<Arc<Measure>, String>,
 }
 
 enum Exports {
@@ -31,14 +36,26 @@ enum Exports {
     Script(ScriptPre<Guest>, script_api::Script),
 }
 
-/// Makes what enters one export in a fresh instance.
+/// Why nobody can say what of a plugin's code ran, where nothing else is known.
+const NOT_MEASURED: &str = "it was not measured";
+
+/// Makes what enters one export in a fresh instance, and reads afterwards what of its code ran.
 macro_rules! export {
-    ($exports:expr, $api:ident.$function:ident($($argument:expr),*)) => {{
+    ($plugin:ident, $world:ident $exports:expr, $api:ident.$function:ident($($argument:expr),*)) => {{
         let exports = $exports.clone();
+        let measure = $plugin.measure.as_ref().ok().cloned();
         move |store| {
             Box::pin(async move {
-                let instance = exports.instantiate_async(&mut *store).await?;
-                instance.$api().$function(store $(, $argument)*).await
+                let Some(measure) = measure else {
+                    let instance = exports.instantiate_async(&mut *store).await?;
+                    return instance.$api().$function(store $(, $argument)*).await;
+                };
+                let instance = exports.instance_pre().instantiate_async(&mut *store).await?;
+                measure.begin(store, &instance).await?;
+                let world = $world::new(&mut *store, &instance)?;
+                let answer = world.$api().$function(&mut *store $(, $argument)*).await?;
+                measure.end(store, &instance).await?;
+                Ok(answer)
             })
         }
     }};
@@ -52,6 +69,44 @@ impl Plugin {
         let compiled = Component::from_binary(&engine.wasmtime, component)
             .map_err(|error| PluginError::Compile { plugin: file.into(), why: cause(&error) })?;
         Self::link(engine, manifest, inspect::sha256(component), &compiled)
+    }
+
+    /// Checks and compiles a component so that it can be said afterwards what of its code its calls reached. It does
+    /// what the component does, and takes more fuel for it; [`Self::coverage`] says where it cannot be measured.
+    pub fn compile_measured(engine: &Engine, file: &str, component: &[u8]) -> Result<Self, PluginError> {
+        let manifest = Self::inspect(file, component)?;
+        let anatomy = anatomy(file, component)?;
+        let unmeasured = |why: String| {
+            let mut plugin = Self::compile(engine, file, component)?;
+            plugin.measure = Err(why);
+            Ok(plugin)
+        };
+        if !anatomy.is_native() {
+            return unmeasured(format!("its code is data of the {} engine in it", anatomy.language));
+        }
+        let (made, marks) = match marked(component) {
+            Ok(made) => made,
+            Err(why) => return unmeasured(why),
+        };
+        let Ok(compiled) = Component::from_binary(&engine.wasmtime, &made) else {
+            return unmeasured("it cannot be compiled with marks".into());
+        };
+        let mut plugin = Self::link(engine, manifest, inspect::sha256(component), &compiled)?;
+        plugin.measure = Ok(Arc::new(Measure::Marks(marks)));
+        Ok(plugin)
+    }
+
+    /// Returns how much of its code its calls reached so far.
+    pub fn coverage(&self) -> Coverage {
+        match &self.measure {
+            Ok(measure) => measure.coverage(),
+            Err(why) => Coverage::NotMeasurable { why: why.clone() },
+        }
+    }
+
+    /// Whether what its calls reach is measured.
+    pub fn is_measured(&self) -> bool {
+        self.measure.is_ok()
     }
 
     /// Checks all that can be checked of a component without compiling it, and returns its manifest.
@@ -71,7 +126,18 @@ impl Plugin {
             engine: engine.engine.clone(),
             limits: Limits::default(),
             usage: Mutex::default(),
+            measure: Err(NOT_MEASURED.into()),
         }
+    }
+
+    /// A script with the engine that runs it, so that it can be said afterwards which of its lines ran.
+    pub fn script_measured(engine: &ScriptEngine, script: Script) -> Self {
+        let mut plugin = Self::script(engine, script);
+        plugin.measure = match engine.lines {
+            Some(exports) => Ok(Arc::new(Measure::Lines(Lines::new(exports)))),
+            None => Err(format!("the engine of {} scripts does not tell which lines run", engine.language())),
+        };
+        plugin
     }
 
     /// Links what was compiled before, here or in another process of this build.
@@ -104,6 +170,7 @@ impl Plugin {
             engine: engine.clone(),
             limits: Limits::default(),
             usage: Mutex::default(),
+            measure: Err(NOT_MEASURED.into()),
         })
     }
 
@@ -133,7 +200,11 @@ impl Plugin {
         let exports = self.procedure()?;
         let call = "describe()";
         let answer = self
-            .call(call, &mut NoEffects, export!(exports, windlass_plugin_procedure_api.call_describe()))
+            .call(
+                call,
+                &mut NoEffects,
+                export!(self, Procedure exports, windlass_plugin_procedure_api.call_describe()),
+            )
             .await?;
         self.checked(call, convert::description(answer))
     }
@@ -145,8 +216,9 @@ impl Plugin {
     ) -> Result<Result<Vec<PlannedStep>, Fault>, PluginError> {
         let exports = self.procedure()?;
         let call = "steps()";
-        let answer =
-            self.call(call, path, export!(exports, windlass_plugin_procedure_api.call_steps())).await;
+        let answer = self
+            .call(call, path, export!(self, Procedure exports, windlass_plugin_procedure_api.call_steps()))
+            .await;
         self.answered(call, answer, convert::steps)
     }
 
@@ -159,8 +231,13 @@ impl Plugin {
         let exports = self.procedure()?;
         let call = format!("apply({step})");
         let step = step.to_string();
-        let answer =
-            self.call(&call, path, export!(exports, windlass_plugin_procedure_api.call_apply(&step))).await;
+        let answer = self
+            .call(
+                &call,
+                path,
+                export!(self, Procedure exports, windlass_plugin_procedure_api.call_apply(&step)),
+            )
+            .await;
         self.answered(&call, answer, Ok)
     }
 
@@ -173,8 +250,13 @@ impl Plugin {
         let exports = self.procedure()?;
         let call = format!("undo({step})");
         let step = step.to_string();
-        let answer =
-            self.call(&call, path, export!(exports, windlass_plugin_procedure_api.call_undo(&step))).await;
+        let answer = self
+            .call(
+                &call,
+                path,
+                export!(self, Procedure exports, windlass_plugin_procedure_api.call_undo(&step)),
+            )
+            .await;
         self.answered(&call, answer, Ok)
     }
 
@@ -185,8 +267,9 @@ impl Plugin {
     ) -> Result<Result<Vec<Check>, Fault>, PluginError> {
         let exports = self.procedure()?;
         let call = "verify()";
-        let answer =
-            self.call(call, path, export!(exports, windlass_plugin_procedure_api.call_verify())).await;
+        let answer = self
+            .call(call, path, export!(self, Procedure exports, windlass_plugin_procedure_api.call_verify()))
+            .await;
         self.answered(call, answer, convert::checks)
     }
 
@@ -198,7 +281,7 @@ impl Plugin {
         let exports = self.hook()?;
         let call = "describe()";
         let answer = self
-            .call(call, &mut NoEffects, export!(exports, windlass_plugin_hook_api.call_describe()))
+            .call(call, &mut NoEffects, export!(self, Hook exports, windlass_plugin_hook_api.call_describe()))
             .await?;
         self.checked(call, convert::hook_description(answer))
     }
@@ -214,13 +297,14 @@ impl Plugin {
         if let Exports::Script(engine, script) = &self.exports {
             let script = script.clone();
             let answer = self
-                .call(&call, path, export!(engine, windlass_plugin_script_api.call_handle(&script, &event)))
+                .call(&call, path, export!(self, ScriptWorld engine, windlass_plugin_script_api.call_handle(&script, &event)))
                 .await;
             return self.answered(&call, answer, convert::hook_answer);
         }
         let exports = self.hook()?;
-        let answer =
-            self.call(&call, path, export!(exports, windlass_plugin_hook_api.call_handle(&event))).await;
+        let answer = self
+            .call(&call, path, export!(self, Hook exports, windlass_plugin_hook_api.call_handle(&event)))
+            .await;
         self.answered(&call, answer, convert::hook_answer)
     }
 

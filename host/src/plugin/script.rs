@@ -20,10 +20,11 @@ use super::bindings::{ScriptPre, script_api};
 use super::cache::Cache;
 use super::call::Guest;
 use super::component::cause;
+use super::coverage::LineExports;
 use super::inspect::{check_imports, sha256};
 use super::manifest::{Kind, LARGEST, Manifest, ManifestError, Need, check};
 use super::{Engine, Plugin, PluginError};
-use crate::model::PluginName;
+use crate::model::{PluginName, TOO_DEEP, nests_too_deeply};
 use serde::Deserialize;
 use std::fmt;
 
@@ -177,6 +178,9 @@ fn manifest(language: Language, file: &str, text: &str) -> Result<Manifest, Mani
             number + 1
         ));
     }
+    if nests_too_deeply(&toml) {
+        return malformed(TOO_DEEP.into());
+    }
     let head: Head = toml::from_str(&toml).map_err(|error| {
         let line = error.span().map_or(0, |span| toml[..span.start].matches('\n').count() + 1);
         ManifestError::Malformed(format!("line {line}: {}", error.message().trim().replace('\n', " ")))
@@ -217,6 +221,7 @@ pub struct ScriptEngine {
     digest: String,
     pub(super) engine: Engine,
     pub(super) exports: ScriptPre<Guest>,
+    pub(super) lines: Option<LineExports>,
 }
 
 impl ScriptEngine {
@@ -241,7 +246,8 @@ impl ScriptEngine {
             kind: "script engine",
             why: cause(&error),
         })?;
-        Ok(Self { language, digest, engine: engine.clone(), exports })
+        let lines = LineExports::of(&compiled);
+        Ok(Self { language, digest, engine: engine.clone(), exports, lines })
     }
 
     pub fn language(&self) -> Language {
@@ -303,6 +309,7 @@ mod tests {
                 GOOD.replace("\"x\"", "\"x\"\n# name = \"drian\""),
                 "says name = \"drian\", and its file is drain.py",
             ),
+            ("drain.py", GOOD.replace("\"x\"", &"[".repeat(65)), "more than 64 deep"),
             ("Drain me.py", GOOD.into(), "is no name"),
             ("drain.rb", GOOD.into(), ".py or .js"),
             ("drain.py", long, "at most"),

@@ -7,7 +7,7 @@
 //! archive could hold besides never need to be understood.
 
 use super::lock::{LOCK_FILE, Lock, LockError, Unread};
-use crate::model::hex;
+use crate::model::{TOO_DEEP, hex, nests_too_deeply};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -199,6 +199,9 @@ fn text(bytes: &[u8], what: &str) -> Result<String, BundleFileError> {
 fn read_index(bytes: &[u8]) -> Result<Index, BundleFileError> {
     let text = text(bytes, INDEX)?;
     let wrong = |error: toml::de::Error| not(format!("{INDEX}: {}", error.message()));
+    if nests_too_deeply(&text) {
+        return Err(not(format!("{INDEX}: {TOO_DEEP}")));
+    }
     // The format first: a newer one may have keys that this windlass does not know.
     let value: toml::Table = toml::from_str(&text).map_err(wrong)?;
     match value.get("format").and_then(toml::Value::as_integer).and_then(|n| u32::try_from(n).ok()) {

@@ -2,7 +2,7 @@
 //! accepted of each. `windlass plugin install` writes it; it is read before any of them is loaded.
 
 use super::together::Together;
-use crate::model::PluginName;
+use crate::model::{PluginName, TOO_DEEP, nests_too_deeply};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,6 +145,9 @@ impl Lock {
     /// Reads a lock's text, in a site or in a bundle.
     pub(super) fn parse(text: &str) -> Result<Self, Unread> {
         let damaged = |error: toml::de::Error| Unread::Damaged(error.to_string().trim().replace('\n', " "));
+        if nests_too_deeply(text) {
+            return Err(Unread::Damaged(TOO_DEEP.into()));
+        }
         // The format first: a newer one may have keys that this windlass does not know.
         let value: toml::Table = toml::from_str(text).map_err(damaged)?;
         match value.get("format").and_then(toml::Value::as_integer).and_then(|n| u32::try_from(n).ok()) {

@@ -5,6 +5,7 @@
 
 use super::field::{Content, Field};
 use super::mistake::{Place, Reading, nearest, shown};
+use crate::model::{TOO_DEEP, nests_too_deeply};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -46,6 +47,10 @@ impl<'a> Source<'a> {
 
     /// Parses the file and hands its top level to `read`; a syntax error is a mistake.
     pub fn read<T>(&self, read: impl FnOnce(Table<'_>) -> T) -> Option<T> {
+        if nests_too_deeply(self.text) {
+            self.reading.mistake(&Place::file(&self.file), format!("not TOML that can be read: {TOO_DEEP}"));
+            return None;
+        }
         match toml_edit::Document::parse(self.text) {
             Ok(document) => {
                 let place = Place::file(&self.file);

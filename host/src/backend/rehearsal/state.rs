@@ -100,7 +100,7 @@ impl Rehearsal {
         for node in self.site.nodes.keys() {
             for file in self.site.profile.files.values() {
                 match &file.holds {
-                    Holds::Certificate { issuer: Some(issuer) } => {
+                    Holds::Certificate { issuer: Some(issuer), .. } => {
                         let (Some(leaf), Some(root)) =
                             (self.certificate_at(node, &file.name), self.certificate_at(node, issuer))
                         else {

@@ -49,3 +49,6 @@ async fn procedure_parameters(plugin: &Plugin, scenario: &Scenario) -> Result<In
     let settings = ProcedureSettings { params: scenario.params.clone(), ..ProcedureSettings::default() };
     parameters::settle(plugin.name(), &described, &scenario.site, &settings, &[], "[params] of the scenario")
 }
+
+#[cfg(test)]
+mod tests;

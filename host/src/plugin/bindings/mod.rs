@@ -58,13 +58,13 @@ world!(procedure_world, "windlass:plugin/procedure");
 world!(hook_world, "windlass:plugin/hook", "windlass:plugin/events": crate::plugin::bindings::events);
 world!(script_world, "windlass:plugin/script", "windlass:plugin/events": crate::plugin::bindings::events);
 
-pub use hook_world::HookPre;
 pub use hook_world::exports::windlass::plugin::hook_api;
+pub use hook_world::{Hook, HookPre};
 pub use imports::Imports;
 pub use imports::windlass::plugin::{
     clock, cluster, crypto, events, files, keyring, nodes, operator, secrets, state, types,
 };
-pub use procedure_world::ProcedurePre;
 pub use procedure_world::exports::windlass::plugin::procedure_api;
-pub use script_world::ScriptPre;
+pub use procedure_world::{Procedure, ProcedurePre};
 pub use script_world::exports::windlass::plugin::script_api;
+pub use script_world::{Script, ScriptPre};

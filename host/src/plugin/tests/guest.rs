@@ -97,6 +97,14 @@ pub fn load(component: &[u8]) -> Plugin {
     Plugin::compile(run_engine(), "guest.wasm", component).unwrap()
 }
 
+/// An error with all its causes.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", chain(cause)),
+        None => error.to_string(),
+    }
+}
+
 /// Answers every effect by a function, and keeps what was asked.
 pub struct Recorder<F> {
     pub effects: Vec<Effect>,

@@ -3,7 +3,7 @@
 mod bundle;
 mod cache;
 mod calls;
-mod guest;
+pub mod guest;
 mod hostile;
 mod manifest;
 mod probe;

@@ -1,6 +1,7 @@
 //! Scripts of both languages, run by the engines that `cargo xtask engines` built.
 
 use super::guest::Recorder;
+use crate::model::audit::Coverage;
 use crate::model::{Answer, Effect, Entry, Fault, Outcome, code};
 use crate::plugin::cache::Cache;
 use crate::plugin::{
@@ -445,4 +446,32 @@ fn the_same_hook_in_five_forms_has_one_transcript() {
             assert_eq!(ended, other_end, "{first} and {name}, {moment}");
         }
     }
+}
+
+#[tokio::test]
+async fn which_lines_of_a_python_script_ran_is_told_over_all_its_calls() {
+    let Some(engine) = engine_of(Language::Python) else { return };
+    let body = "def used(x):\n    return x\n\ndef unused():\n    return 2\n\nif event.step == 'restart@first':\n    \
+                used(1)\nelse:\n    unused()\nraise ValueError('no')\n";
+    let plugin = Plugin::script_measured(&engine, script(Language::Python, body));
+    assert!(plugin.is_measured());
+    let lines =
+        |lines, reached, unreached: &[u32]| Coverage::Lines { lines, reached, unreached: unreached.into() };
+    assert_eq!(plugin.coverage(), lines(0, 0, &[]));
+    let mut path = Recorder::new(willing);
+    // What it raises does not take its lines along.
+    plugin.hook_handle(&mut path, &event("before-step")).await.unwrap().unwrap_err();
+    assert_eq!(plugin.coverage(), lines(8, 6, &[9, 14]));
+    let mut other = event("before-step");
+    other.details.retain(|detail| detail.name != "step");
+    plugin.hook_handle(&mut path, &other).await.unwrap().unwrap_err();
+    assert_eq!(plugin.coverage(), lines(8, 8, &[]));
+}
+
+#[test]
+fn an_engine_that_does_not_tell_lines_says_so() {
+    let Some(engine) = engine_of(Language::JavaScript) else { return };
+    let plugin = Plugin::script_measured(&engine, script(Language::JavaScript, "note('x');\n"));
+    let Coverage::NotMeasurable { why } = plugin.coverage() else { panic!() };
+    assert_eq!(why, "the engine of JavaScript scripts does not tell which lines run");
 }

@@ -2,6 +2,7 @@
 
 use super::super::plugins::as_grants;
 use crate::cli::error::{Error, Exit, Result};
+use crate::model::{TOO_DEEP, nests_too_deeply};
 use crate::plugin::{Manifest, ManifestError, api_series, manifest};
 use crate::policy::Rules;
 use camino::Utf8Path;
@@ -21,6 +22,9 @@ pub fn manifest_of(folder: &Utf8Path) -> Result<Manifest> {
 
 fn read(text: &str) -> Result<Manifest> {
     let wrong = |why: String| Error::new(Exit::Usage, why);
+    if nests_too_deeply(text) {
+        return Err(wrong(TOO_DEEP.into()));
+    }
     let table: toml::Table = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
     // Said before anything else, since it is forgotten most: what a person is asked to agree to.
     for (at, need) in table.get("needs").and_then(|needs| needs.as_array()).into_iter().flatten().enumerate()
