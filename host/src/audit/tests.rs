@@ -25,8 +25,8 @@ fn need(of: Need) -> Need {
 /// A component that imports what waits and what keeps a value.
 fn component(needs: Vec<Need>) -> Vec<u8> {
     let bare = guest::bare_procedure(
-        r#"(import "windlass:plugin/clock@0.1.0" "sleep" (func $sleep (param i32 i32)))
-           (import "windlass:plugin/state@0.1.0" "get" (func $get (param i32 i32 i32)))
+        r#"(import "windlass:plugin/clock@0.1.1" "sleep" (func $sleep (param i32 i32)))
+           (import "windlass:plugin/state@0.1.1" "get" (func $get (param i32 i32 i32)))
            (memory (export "memory") 3 5)"#,
     );
     manifest::append(&bare, &asking(needs)).unwrap()
@@ -49,7 +49,7 @@ fn a_component_tells_what_it_is_and_what_it_can_do() {
         panic!("{form:?}")
     };
     assert_eq!(*imports, ["clock/sleep", "state/get", "types"]);
-    assert_eq!(*exports, ["windlass:plugin/procedure-api@0.1.0"]);
+    assert_eq!(*exports, ["windlass:plugin/procedure-api@0.1.1"]);
     assert_eq!((memories[0].minimum, memories[0].maximum), (3, Some(5)));
     assert!(custom_sections.iter().any(|section| section.name == manifest::SECTION && section.count == 1));
     assert!(*modules >= 1 && dependencies.is_none());

@@ -23,8 +23,8 @@ fn counts(plugin: &Plugin) -> (u32, u32, u32, Vec<Unreached>) {
 /// `apply` answers well, on one of two ways by the length of the step's name; `undo` asks for the time, by way of a
 /// table; nobody calls `$idle`.
 const BRANCHES: &str = r#"
-    (import "windlass:plugin/clock@0.1.0" "now" (func $now (param i32)))
-    (import "windlass:plugin/state@0.1.0" "get" (func $get (param i32 i32 i32)))
+    (import "windlass:plugin/clock@0.1.1" "now" (func $now (param i32)))
+    (import "windlass:plugin/state@0.1.1" "get" (func $get (param i32 i32 i32)))
     (memory (export "memory") 1)
     (type $plain (func))
     (table 2 2 funcref)
