@@ -8,6 +8,7 @@ use super::judge::{self, Found, Plain, call_of};
 use super::leak::Leaks;
 use super::stage::{End, Played, Setting, Stage, Way};
 use super::vary::{Variation, timeless};
+use super::{How, Plainly};
 use crate::backend::rehearsal::{Interference, Meddling, Seen};
 use crate::journal::Row;
 use crate::model::audit::{RehearsalName, RehearsedScenario, Rule, SeenEffect};
@@ -25,6 +26,8 @@ pub(super) struct Rehearsed {
     /// What was taken of the grants in any of them.
     pub took: Vec<Claim>,
     pub count: u32,
+    pub plainly: Plainly,
+    pub alone: Vec<String>,
 }
 
 /// One rehearsal that is to be done.
@@ -69,21 +72,19 @@ struct CaseResult {
     envelope: Collecting,
     took: Vec<Claim>,
     runs: u32,
+    /// It is repeated alone, and told.
+    is_told: bool,
+    transcript: Vec<String>,
 }
 
 /// What is told while it goes on: how many of how many.
 pub type Progress<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
 
-/// Rehearses one scenario in every way. `only`: the label of one case, to be repeated alone.
+/// Rehearses one scenario.
 ///
 /// # Errors
 /// The scenario's cluster cannot be set up.
-pub(super) fn rehearse(
-    name: &str,
-    setting: &Setting,
-    threads: usize,
-    progress: Progress<'_>,
-) -> Result<Rehearsed, Fault> {
+pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<Rehearsed, Fault> {
     let stage = Stage::set(setting.clone())?;
     let played = block(stage.play(None))?;
     let leaks = Leaks::of(&setting.scenario.cluster);
@@ -112,21 +113,27 @@ pub(super) fn rehearse(
     }
     // One that does not come to its end would not come to it a thousand times.
     let broken = !played.broke.is_empty();
-    let cases = if broken { Vec::new() } else { cases(&played, &known) };
+    let mut cases: Vec<(u32, Case)> = match broken {
+        true => Vec::new(),
+        false => (1..).zip(cases(&played, &known)).collect(),
+    };
+    if let Some(only) = how.only {
+        cases.retain(|(number, _)| *number == only);
+    }
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     counts.insert("plain".into(), first.runs);
 
     let done: Mutex<Vec<(usize, Result<CaseResult, Fault>)>> = Mutex::default();
     let (next, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        for _ in 0..threads.max(1).min(cases.len()) {
+        for _ in 0..how.threads.max(1).min(cases.len()) {
             scope.spawn(|| {
                 loop {
                     let at = next.fetch_add(1, Ordering::SeqCst);
-                    let Some(case) = cases.get(at) else { break };
-                    let result = block(one(&stage, case, &known));
+                    let Some((_, case)) = cases.get(at) else { break };
+                    let result = block(one(&stage, case, &known, how.only.is_some()));
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
-                    progress(name, finished.fetch_add(1, Ordering::SeqCst) + 1, cases.len());
+                    (how.progress)(name, finished.fetch_add(1, Ordering::SeqCst) + 1, cases.len());
                 }
             });
         }
@@ -134,16 +141,20 @@ pub(super) fn rehearse(
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(at, _)| *at);
 
-    let named =
-        |case: String| RehearsalName { scenario: name.to_owned(), seed: setting.scenario.cluster.seed, case };
-    let mut found: Vec<_> = first.found.into_iter().map(|found| (named("plain".into()), found)).collect();
+    let named = |seed: u32, case: String| RehearsalName { scenario: name.to_owned(), seed, case };
+    let mut found: Vec<_> = first.found.into_iter().map(|found| (named(0, "plain".into()), found)).collect();
+    let mut alone = Vec::new();
     let (mut envelope, mut took, mut count) = (first.envelope, first.took, first.runs);
     for (at, result) in done {
         let result = result?;
-        let case = &cases[at];
+        let Some((number, case)) = cases.get(at) else { continue };
+        if how.only.is_some() {
+            alone.push(format!("{name} {number}: {}", case.label()));
+            alone.extend(result.transcript);
+        }
         *counts.entry(case.kind().to_owned()).or_default() += result.runs;
         count += result.runs;
-        found.extend(result.found.into_iter().map(|found| (named(case.label()), found)));
+        found.extend(result.found.into_iter().map(|found| (named(*number, case.label()), found)));
         envelope.merge(result.envelope);
         took.extend(result.took);
     }
@@ -155,7 +166,16 @@ pub(super) fn rehearse(
         effects,
         cases: counts,
     };
-    Ok(Rehearsed { scenario, found, envelope, took, count })
+    if how.only == Some(0) {
+        alone.clone_from(&scenario.transcript);
+    }
+    let plainly = Plainly { end: known.plain.end, standing: known.plain.standing };
+    Ok(Rehearsed { scenario, found, envelope, took, count, plainly, alone })
+}
+
+/// Plays a setting once, with nothing done to it.
+pub(super) fn once(setting: &Setting) -> Result<(), Fault> {
+    block(Stage::set(setting.clone())?.play(None)).map(drop)
 }
 
 /// Everything that is done to a rehearsal.
@@ -190,8 +210,8 @@ fn cases(played: &Played, known: &Known) -> Vec<Case> {
     all
 }
 
-async fn one(stage: &Stage, case: &Case, known: &Known) -> Result<CaseResult, Fault> {
-    let mut result = CaseResult::default();
+async fn one(stage: &Stage, case: &Case, known: &Known, is_told: bool) -> Result<CaseResult, Fault> {
+    let mut result = CaseResult { is_told, ..CaseResult::default() };
     let setting = stage.setting();
     match case {
         Case::Varied(variation) => {
@@ -300,6 +320,10 @@ impl CaseResult {
     /// Takes in what was seen, and what must not be in any rehearsal.
     fn take(&mut self, played: &Played, setting: &Setting, known: &Known) {
         self.runs += 1;
+        if self.is_told {
+            self.transcript.extend(Stage::transcript(played));
+            self.transcript.push(format!("it ended: {}", played.end.words()));
+        }
         self.found.extend(judge::always(played, &known.leaks));
         self.note(played, setting);
     }

@@ -10,6 +10,7 @@
 //! [`Audit`](crate::model::audit::Audit).
 
 mod capability;
+mod compare;
 mod describe;
 mod events;
 mod injury;
@@ -23,6 +24,7 @@ mod stage;
 mod tests;
 mod vary;
 
+use crate::backend::rehearsal::Standing;
 use crate::model::Fault;
 use crate::model::audit::{Envelope, Finding, Level, Rehearsals, Rule};
 use crate::policy::{Claim, Collecting};
@@ -30,6 +32,7 @@ use judge::Found;
 use std::collections::BTreeMap;
 
 pub use capability::{functions, words};
+pub use compare::{Side, compare, conforms};
 pub use describe::disagreements;
 pub use inspect::{Granted, InspectError, Inspected, inspect};
 pub use least::least;
@@ -44,28 +47,46 @@ pub struct Shown {
     pub envelope: Envelope,
     /// What was taken of the grants.
     pub took: Vec<Claim>,
+    /// By scenario, how it was left where nothing was done to it.
+    pub plainly: Vec<(String, Plainly)>,
+    /// Of one that was repeated alone: what it was, and its transcript.
+    pub alone: Vec<String>,
 }
 
-/// Rehearses a plugin on scenarios, by name, in every way.
+/// How a rehearsal ended to which nothing was done, and how it left the cluster.
+#[derive(Debug, Clone)]
+pub struct Plainly {
+    pub end: End,
+    pub standing: Standing,
+}
+
+/// In how many ways, and who is told of it.
+pub struct How<'a> {
+    pub threads: usize,
+    /// None: in every way. Else in the one of this number alone, and with nothing done to it.
+    pub only: Option<u32>,
+    pub progress: Progress<'a>,
+}
+
+/// Rehearses a plugin on scenarios, by name.
 ///
 /// # Errors
 /// A scenario's cluster cannot be set up: the scenario is named.
-pub fn rehearse(
-    scenarios: &[(String, Setting)],
-    threads: usize,
-    progress: Progress<'_>,
-) -> Result<Shown, Fault> {
+pub fn rehearse(scenarios: &[(String, Setting)], how: &How<'_>) -> Result<Shown, Fault> {
     let mut rehearsals = Rehearsals::default();
     let mut found = Vec::new();
     let mut envelope = Collecting::default();
     let mut took: Vec<Claim> = Vec::new();
+    let (mut plainly, mut alone) = (Vec::new(), Vec::new());
     for (name, setting) in scenarios {
-        let rehearsed = matrix::rehearse(name, setting, threads, progress)
+        let rehearsed = matrix::rehearse(name, setting, how)
             .map_err(|fault| Fault { message: format!("scenario {name}: {}", fault.message), ..fault })?;
         rehearsals.count += rehearsed.count;
         rehearsals.seed = setting.scenario.cluster.seed;
         rehearsals.scenarios.push(rehearsed.scenario);
         found.extend(rehearsed.found);
+        plainly.push((name.clone(), rehearsed.plainly));
+        alone.extend(rehearsed.alone);
         envelope.merge(rehearsed.envelope);
         for one in rehearsed.took {
             if !took.contains(&one) {
@@ -73,7 +94,22 @@ pub fn rehearse(
             }
         }
     }
-    Ok(Shown { rehearsals, findings: findings(found), envelope: envelope.finish(), took })
+    Ok(Shown { rehearsals, findings: findings(found), envelope: envelope.finish(), took, plainly, alone })
+}
+
+/// Plays every scenario once and nothing else: for whoever looks at the plugin meanwhile.
+///
+/// # Errors
+/// As of [`rehearse`].
+pub fn walk_through(scenarios: &[(String, Setting)]) -> Result<(), Fault> {
+    scenarios.iter().try_for_each(|(_, setting)| matrix::once(setting))
+}
+
+/// In how many of what was taken a pattern was made use of.
+pub fn uses(list: &str, pattern: &str, took: &[Claim]) -> u32 {
+    let Ok(rules) = inspect::rules(list, pattern) else { return 0 };
+    let used = took.iter().filter(|claim| rules.allow(&claim.requirement, &claim.places)).count();
+    u32::try_from(used).unwrap_or(u32::MAX)
 }
 
 /// One finding for each thing found, the gravest first, however often it was seen.
@@ -112,7 +148,7 @@ fn findings(found: Vec<(crate::model::audit::RehearsalName, Found)>) -> Vec<Find
 }
 
 /// A finding that needs no rehearsal: seen once, in the file itself.
-fn finding(rule: Rule, level: Level, about: &str, message: String) -> Finding {
+pub fn finding(rule: Rule, level: Level, about: &str, message: String) -> Finding {
     Finding {
         rule,
         level,

@@ -110,7 +110,11 @@ enum Command {
     Plan(commands::plan::Args),
     /// Show a plan and sign it
     Approve(commands::approve::Args),
-    /// Say what a plugin can do and what it does in rehearsals; reaches no node
+    /// Say what a plugin can do, what it does in rehearsals, and what of that should worry you
+    ///
+    /// Reaches no node. The plugin is rehearsed on a simulated cluster: as its scenarios have it, and then with every
+    /// effect failing in turn, with the controller dying at every effect, with hostile answers, at other times and under
+    /// other names.
     Audit(commands::audit::Args),
     /// Run a procedure
     Run(commands::run::Args),
@@ -151,7 +155,9 @@ impl Command {
             ui::Format::Prometheus => {
                 (!matches!(self, Self::Status(_))).then_some("only status is written for Prometheus")
             }
-            ui::Format::Sarif | ui::Format::Html => Some("only an audit is written as SARIF or HTML"),
+            ui::Format::Sarif | ui::Format::Html => {
+                (!matches!(self, Self::Audit(_))).then_some("only an audit is written as SARIF or HTML")
+            }
         }
     }
 }
@@ -194,7 +200,7 @@ pub fn main(bundle: Option<Embedded>, engines: Option<&'static str>) -> ExitCode
             Command::Site(args) => session::site(args, &context),
             Command::Plan(args) => commands::plan::run(args, &context),
             Command::Approve(args) => commands::approve::run(args, &context),
-            Command::Audit(args) => commands::audit::run(&args, &context),
+            Command::Audit(args) => commands::audit::run(args, &context),
             Command::Run(args) => commands::run::run(args, &context),
             Command::Resume(args) => commands::resume::run(args, &context),
             Command::Rollback(args) => commands::rollback::run(args, &context),

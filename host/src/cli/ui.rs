@@ -74,6 +74,17 @@ impl Ui {
         }
     }
 
+    /// How far something is, on one line of a terminal that is written over; nothing elsewhere.
+    pub fn step(&self, line: &str, is_last: bool) {
+        if self.loudness == Loudness::Quiet || !std::io::stderr().is_terminal() {
+            return;
+        }
+        let end = if is_last { "\r\x1b[K" } else { "" };
+        let mut stderr = anstream::stderr().lock();
+        let _ = write!(stderr, "\r\x1b[K{line}{end}");
+        let _ = stderr.flush();
+    }
+
     /// Only with `-v`.
     pub fn detail(&self, line: impl AsRef<str>) {
         if self.loudness == Loudness::Verbose {

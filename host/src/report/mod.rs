@@ -1,11 +1,13 @@
 //! Views of a run's events and journal, and of plans: lines for people. JSON is the events themselves.
 
 pub mod audit;
+mod difference;
 mod plan;
 mod status;
 mod text;
 mod transcript;
 
+pub use difference::difference;
 pub(crate) use plan::harmless;
 pub use plan::plan_lines;
 pub use status::{

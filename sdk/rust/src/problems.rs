@@ -12,7 +12,7 @@ pub struct Problems(Vec<(String, String)>);
 impl Problems {
     /// Adds a problem and what to do about it (empty where there is nothing to say).
     pub fn add(&mut self, message: impl Into<String>, hint: impl Into<String>) {
-        self.0.push((message.into(), hint.into()));
+        self.0.push((cut(message.into()), cut(hint.into())));
     }
 
     /// Adds a problem where a look at something ended in a fault. A fault about what this run may do is no
@@ -47,6 +47,14 @@ impl Problems {
     }
 }
 
+/// A text as far as there is room: what a node answered may be in it, and a node may answer anything.
+fn cut(text: String) -> String {
+    match text.char_indices().find(|(at, c)| at + c.len_utf8() > LONGEST) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
 /// Numbers texts, the empty ones left out, as far as there is room. Returns how many were told.
 fn numbered<'a>(texts: impl Iterator<Item = &'a String>) -> (String, usize) {
     let (mut line, mut told) = (String::new(), 0);
@@ -70,6 +78,21 @@ pub fn is_about_authority(fault: &Fault) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_problem_is_told_as_far_as_there_is_room() {
+        for count in [1, 2] {
+            let mut problems = Problems::default();
+            (0..count).for_each(|_| problems.add("ä".repeat(9_000), "ö".repeat(9_000)));
+            let fault = problems.into_result("preflight").unwrap_err();
+            assert!(
+                fault.message.len() < 4_096 && fault.hint.len() < 4_096,
+                "{count}: {}",
+                fault.message.len()
+            );
+            assert!(fault.message.contains("ää…"), "{}", fault.message);
+        }
+    }
 
     #[test]
     fn many_problems_are_told_in_part_and_counted_whole() {

@@ -2,46 +2,59 @@
 
 use crate::cli::Context;
 use crate::cli::error::{Exit, Result};
-use crate::cli::session::{audited, rehearse_all};
+use crate::cli::session::{self, Auditing};
+use crate::cli::ui::Format;
 use crate::model::PluginName;
-use crate::model::audit::Level;
+use crate::model::audit::Verdict;
+use crate::report;
 use camino::Utf8PathBuf;
 
-/// Say what a plugin can do, what it does in rehearsals, and what of that should worry you
-///
-/// Reaches no node. It is rehearsed on a simulated cluster: as its scenarios have it, and then with every effect
-/// failing, with the controller dying at every effect, with hostile answers, at other times and under other names.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A component, a script, a plugin's folder, or a procedure that is part of windlass
+    /// A component, a script, a plugin's folder, a plugin of the site, or a procedure of windlass
     plugin: String,
+    /// Say what it does that this older version did not
+    #[arg(long, value_name = "OLD")]
+    against: Option<String>,
+    /// Rehearse on the scenarios of a procedure of windlass, and hold it to what that one does
+    #[arg(long = "as", value_name = "PROCEDURE")]
+    like: Option<PluginName>,
     /// A scenario, in place of those beside the plugin; may be given again
     #[arg(long, value_name = "FILE")]
     scenario: Vec<Utf8PathBuf>,
-    /// Rehearse on the scenarios of a procedure that is part of windlass, and hold it to what that one does
-    #[arg(long = "as", value_name = "PROCEDURE")]
-    like: Option<PluginName>,
+    /// Repeat one rehearsal of this scenario alone, and print its transcript
+    #[arg(long, value_name = "SCENARIO")]
+    only: Option<String>,
+    /// Which one, as a finding names it; 0 is the one to which nothing is done
+    #[arg(long, value_name = "N", requires = "only", default_value_t = 0)]
+    seed: u32,
 }
 
-pub fn run(args: &Args, context: &Context) -> Result {
-    let audited = audited(context, &args.plugin, &args.scenario, args.like.as_ref())?;
-    let began = std::time::Instant::now();
-    let shown = rehearse_all(&audited, &|_, _, _| {})?;
+pub fn run(args: Args, context: &Context) -> Result {
     let ui = &context.ui;
-    ui.out(format!("{} rehearsals in {:?}", shown.rehearsals.count, began.elapsed()));
-    for scenario in &shown.rehearsals.scenarios {
-        ui.out(format!("{}: {} {:?}", scenario.name, scenario.ended, scenario.cases));
-    }
-    for finding in &shown.findings {
-        ui.out(format!("{} {} x{}: {}", finding.level.as_str(), finding.id, finding.seen, finding.message));
-        if let Some(rehearsal) = &finding.rehearsal {
-            ui.out(format!("    in {}: {}", rehearsal.scenario, rehearsal.case));
+    let Args { plugin, against, like, scenario, only, seed } = args;
+    let auditing = Auditing { plugin, scenarios: scenario, against, like };
+    if let Some(only) = only {
+        let lines = session::repeat(context, &auditing, &only, seed)?;
+        match ui.is_json() {
+            true => ui.json(&serde_json::json!({ "scenario": only, "seed": seed, "transcript": lines })),
+            false => lines.iter().for_each(|line| ui.out(line)),
         }
-        ui.out(format!("    {:?} {:?}", finding.call, finding.effect));
-        finding.evidence.iter().for_each(|line| ui.out(format!("      {line}")));
+        return Ok(Exit::Done);
     }
-    match shown.findings.iter().any(|finding| finding.level > Level::Note) {
-        true => Ok(Exit::Findings),
-        false => Ok(Exit::Done),
+    let audit = session::audit(context, &auditing, &|scenario, done, all| {
+        ui.step(&format!("{scenario}: {done} of {all} rehearsals"), done == all);
+    })?;
+    match ui.format {
+        Format::Sarif => ui.json(&report::audit::sarif(&audit)),
+        Format::Html => ui.out(report::audit::html(&audit)),
+        Format::Json => ui.json(&audit),
+        Format::Text | Format::Prometheus => {
+            report::audit::text(&audit).iter().for_each(|line| ui.out(line));
+        }
     }
+    Ok(match audit.verdict {
+        Verdict::NothingFound => Exit::Done,
+        Verdict::Findings => Exit::Findings,
+    })
 }

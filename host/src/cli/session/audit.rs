@@ -1,116 +1,193 @@
-//! An audit put together: the plugin, its scenarios, what its rehearsals show.
+//! An audit put together: what a plugin's file tells, what its rehearsals show, how much of its code they reached.
 
-use super::plan::scratch;
-use super::rehearse::setting;
-use super::{load_tested, scenario_at, scenarios_of};
-use crate::audit::{self, Progress, Setting};
+use super::audited::{self, Audited};
+use super::ending::{fault_error, plugin_error};
+use crate::audit::{self, Granted, How, Plainly, Progress, Setting, Side, finding};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::model::PluginName;
-use crate::plugin::bundle::Bundle;
-use crate::plugin::{Kind, Plugin, Profile};
-use camino::{Utf8Path, Utf8PathBuf};
-use std::sync::Arc;
+use crate::model::audit::{
+    AUDIT_FORMAT, Audit, Conformance, Coverage, Finding, Level, Rule, Subject, Verdict,
+};
+use crate::site::{GrantBlock, Outline};
+use camino::Utf8PathBuf;
 
-/// Scenarios that are part of the binary, by the procedure that they are of.
-const BUNDLED: [(&str, &str, &str); 5] = [
-    ("ha-cert", "leaf-by-host", include_str!("../../../../plugins/ha-cert/scenarios/leaf-by-host.toml")),
-    ("ha-cert", "no-password", include_str!("../../../../plugins/ha-cert/scenarios/no-password.toml")),
-    ("ha-cert", "sequential", include_str!("../../../../plugins/ha-cert/scenarios/sequential.toml")),
-    ("root-key", "declined", include_str!("../../../../plugins/root-key/scenarios/declined.toml")),
-    ("root-key", "product", include_str!("../../../../plugins/root-key/scenarios/product.toml")),
-];
-/// What a hook is audited on that has no scenario of its own: every kind of moment of an ha-cert run.
-const HOOK: &str = include_str!("../templates/audit-hook.toml");
-const PLAIN: &str = "";
-
-/// What is audited.
-pub struct Audited {
-    pub plugin: Arc<Plugin>,
-    /// None: it is part of this windlass.
-    pub file: Option<Utf8PathBuf>,
-    pub scenarios: Vec<(String, Setting)>,
+/// `windlass audit`.
+#[derive(Debug, Default)]
+pub struct Auditing {
+    pub plugin: String,
+    /// In place of the scenarios that lie beside the plugin.
+    pub scenarios: Vec<Utf8PathBuf>,
+    /// The version that it is to follow.
+    pub against: Option<String>,
+    /// The procedure that it is to replace.
+    pub like: Option<PluginName>,
 }
 
-/// Finds a plugin by its path or its name, with its scenarios. `like`: whose scenarios to take.
-pub fn audited(
-    context: &Context,
-    named: &str,
-    given: &[Utf8PathBuf],
-    like: Option<&PluginName>,
-) -> Result<Audited> {
-    let path = Utf8Path::new(named);
-    let (plugin, file) = match path.exists() {
-        true => (load_tested(context, path)?, Some(path.to_owned())),
-        false => (bundled(context, named)?, None),
-    };
-    let plugin = Arc::new(plugin);
-    let scenarios = match (given, like, &file) {
-        ([], None, Some(path)) => match scenarios_of(path) {
-            Ok(own) => own.iter().map(|file| Ok((stem(file), scenario_at(file)?))).collect::<Result<_>>()?,
-            // It has none of its own.
-            Err(_) => built_in(plugin.name(), plugin.manifest().kind)?,
-        },
-        ([], None, None) => built_in(plugin.name(), plugin.manifest().kind)?,
-        ([], Some(like), _) => built_in(like, plugin.manifest().kind)?,
-        (given, ..) => {
-            given.iter().map(|file| Ok((stem(file), scenario_at(file)?))).collect::<Result<_>>()?
-        }
-    };
-    let runtime = super::network::one_thread()?;
-    let scenarios = runtime.block_on(async {
-        let mut settings = Vec::new();
-        for (name, scenario) in scenarios {
-            settings.push((name, setting(&plugin, &scenario).await?));
-        }
-        Ok::<_, Error>(settings)
-    })?;
-    Ok(Audited { plugin, file, scenarios })
-}
-
-/// Rehearses what is audited.
-pub fn rehearse_all(audited: &Audited, progress: Progress<'_>) -> Result<audit::Shown> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    audit::rehearse(&audited.scenarios, threads, progress)
-        .map_err(|fault| super::ending::fault_error(Exit::Usage, &fault))
-}
-
-fn bundled(context: &Context, name: &str) -> Result<Plugin> {
-    let none = || {
-        Error::new(Exit::Usage, format!("there is no file {name}, and no procedure of that name"))
-            .hint("name a component, a script, a plugin's folder, or a procedure that is part of windlass")
-    };
-    let embedded = context.bundle.ok_or_else(none)?;
-    let bundle = Bundle::open(embedded).map_err(|error| Error::from_error(Exit::Fault, &error))?;
-    let component = bundle.component(name).map_err(|error| Error::from_error(Exit::Fault, &error))?;
-    let engine = crate::plugin::engine(Profile::Rehearse).map_err(super::ending::plugin_error)?;
-    Plugin::compile(&engine, name, component.ok_or_else(none)?).map_err(super::ending::plugin_error)
-}
-
-/// The scenarios that windlass brings for a plugin of a name; for others, one in which nothing is said.
-fn built_in(name: &PluginName, kind: Kind) -> Result<Vec<(String, crate::site::Scenario)>> {
-    let mut texts: Vec<(&str, &str)> = BUNDLED
-        .iter()
-        .filter(|(of, ..)| *of == name.as_str() && kind == Kind::Procedure)
-        .map(|(_, name, text)| (*name, *text))
-        .collect();
-    if texts.is_empty() {
-        texts.push(match kind {
-            Kind::Hook => ("every-moment", HOOK),
-            Kind::Procedure => ("plain", PLAIN),
-        });
+/// Audits a plugin, and whatever it is to be compared with.
+pub fn audit(context: &Context, auditing: &Auditing, progress: Progress<'_>) -> Result<Audit> {
+    let of = audited::find(context, &auditing.plugin)?;
+    let (mut audit, shown) = one(context, &of, auditing, progress)?;
+    if let Some(old) = &auditing.against {
+        let old = audited::find(context, old)?;
+        let (before, shown_before) = one(context, &old, auditing, progress)?;
+        let side = |audit: &Audit, shown| Side {
+            subject: audit.plugin.clone(),
+            capabilities: audit.capabilities.clone(),
+            shown,
+        };
+        audit.comparison = Some(audit::compare(&side(&audit, &shown), &side(&before, &shown_before)));
     }
-    let folder = scratch()?;
-    let read = |(name, text): (&str, &str)| {
-        let file = folder.path.join(name).with_extension("toml");
-        std::fs::write(&file, text).map_err(|error| {
-            Error::new(Exit::Fault, format!("the scenario {name} cannot be laid out: {error}"))
-        })?;
-        Ok((name.to_owned(), scenario_at(&file)?))
+    if let Some(procedure) = &auditing.like {
+        conforms(context, procedure, auditing, &shown.plainly, &mut audit)?;
+    }
+    audit.findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    audit.verdict = match audit.findings.iter().any(|finding| finding.level > Level::Note) {
+        true => Verdict::Findings,
+        false => Verdict::NothingFound,
     };
-    texts.into_iter().map(read).collect()
+    Ok(audit)
 }
 
-fn stem(file: &Utf8Path) -> String {
-    file.file_stem().unwrap_or_default().to_owned()
+/// Repeats one rehearsal alone, and returns its transcript. `seed`: its number, as findings give it.
+pub fn repeat(context: &Context, auditing: &Auditing, scenario: &str, seed: u32) -> Result<Vec<String>> {
+    let of = audited::find(context, &auditing.plugin)?;
+    let mut settings = of.settings(context, auditing)?;
+    let names: Vec<String> = settings.iter().map(|(name, _)| name.clone()).collect();
+    settings.retain(|(name, _)| name == scenario);
+    if settings.is_empty() {
+        return Err(Error::new(Exit::Usage, format!("{} has no scenario {scenario}", auditing.plugin))
+            .hint(format!("there are: {}", names.join(", "))));
+    }
+    let shown = rehearsed(&settings, &How { threads: 1, only: Some(seed), progress: &|_, _, _| {} })?;
+    match shown.alone.is_empty() {
+        false => Ok(shown.alone),
+        true => Err(Error::new(Exit::Usage, format!("{scenario} has no rehearsal {seed}"))
+            .hint("0 is the plain one; findings give the numbers of the others")),
+    }
+}
+
+fn one(
+    context: &Context,
+    of: &Audited,
+    auditing: &Auditing,
+    progress: Progress<'_>,
+) -> Result<(Audit, audit::Shown)> {
+    let plugin = of.load(context, false)?;
+    let nothing = GrantBlock::default();
+    let site = Outline::load(&context.site_dir).ok();
+    let block = site.as_ref().and_then(|site| site.grants.get(plugin.name()));
+    let granted = site.as_ref().map(|_| match (block, &of.path) {
+        (Some(block), _) => Granted::Block(block),
+        (None, None) => Granted::AsAsked,
+        (None, Some(_)) => Granted::Block(&nothing),
+    });
+    let inspected = audit::inspect(&of.file, &of.bytes, of.engine()?, granted)
+        .map_err(|error| Error::from_error(Exit::Usage, &error))?;
+    let disagreements =
+        super::network::one_thread()?.block_on(audit::disagreements(&plugin)).map_err(plugin_error)?;
+    let settings = of.settings(context, auditing)?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let shown = rehearsed(&settings, &How { threads, only: None, progress })?;
+    let coverage = coverage(context, of, &settings)?;
+
+    let mut capabilities = inspected.capabilities;
+    for capability in &mut capabilities {
+        capability.used = audit::uses(&capability.list, &capability.pattern, &shown.took);
+    }
+    let mut findings = shown.findings.clone();
+    findings.extend(inspected.findings);
+    findings.extend(disagreements);
+    // Of a need that is no effect nothing can be seen.
+    let unused = capabilities
+        .iter()
+        .filter(|one| one.used == 0 && one.reason.is_some() && one.pattern != crate::policy::UNCLEAR_ROLES);
+    findings.extend(unused.map(|one| {
+        let message = format!("it asks for what no rehearsal used: {}", one.words);
+        let about = format!("{} {}", one.list, one.pattern);
+        Finding { place: one.place.clone(), ..of_rule(Rule::NeedUnused, &about, message) }
+    }));
+    findings.extend(not_exercised(&coverage));
+    let audit = Audit {
+        format: AUDIT_FORMAT,
+        windlass: env!("CARGO_PKG_VERSION").into(),
+        plugin: signed(context, of, inspected.subject)?,
+        verdict: Verdict::NothingFound,
+        findings,
+        capabilities,
+        rehearsals: shown.rehearsals.clone(),
+        envelope: shown.envelope.clone(),
+        coverage,
+        grants: audit::least(&inspected.manifest, &shown.took, block),
+        comparison: None,
+        conformance: None,
+    };
+    Ok((audit, shown))
+}
+
+fn rehearsed(settings: &[(String, Setting)], how: &How<'_>) -> Result<audit::Shown> {
+    audit::rehearse(settings, how).map_err(|fault| fault_error(Exit::Usage, &fault))
+}
+
+fn of_rule(rule: Rule, about: &str, message: String) -> Finding {
+    finding(rule, rule.level(), about, message)
+}
+
+fn not_exercised(coverage: &Coverage) -> Option<Finding> {
+    let Coverage::Functions { unreached, .. } = coverage else { return None };
+    let able: Vec<_> = unreached.iter().filter(|one| !one.effects.is_empty()).collect();
+    let named =
+        |one: &&crate::model::audit::Unreached| format!("{}: {}", one.function, one.effects.join(", "));
+    let mut found = of_rule(
+        Rule::NotExercised,
+        "",
+        format!("{} functions that can cause an effect were never run", able.len()),
+    );
+    found.evidence = able.iter().take(5).map(named).collect();
+    (!able.is_empty()).then_some(found)
+}
+
+/// Says who signed the file, and whether that counts here.
+fn signed(context: &Context, of: &Audited, subject: Subject) -> Result<Subject> {
+    use super::admit::{Signature, signature};
+    let Some(path) = &of.path else { return Ok(Subject { file: None, ..subject }) };
+    let trust = super::authority::trust(context)?;
+    Ok(match signature(&trust, path, &of.bytes)? {
+        Signature::None => subject,
+        Signature::Of(signer) => Subject { signer: Some(signer.principal), ..subject },
+        Signature::Not(why) => Subject { signature_problem: Some(why.to_string()), ..subject },
+    })
+}
+
+/// How much of the code the plain rehearsals reach: with marks in it, it does what it does without.
+fn coverage(context: &Context, of: &Audited, settings: &[(String, Setting)]) -> Result<Coverage> {
+    let measured = of.load(context, true)?;
+    if measured.is_measured() {
+        let with = |setting: &Setting| Setting { plugin: measured.clone(), ..setting.clone() };
+        let settings: Vec<_> = settings.iter().map(|(name, setting)| (name.clone(), with(setting))).collect();
+        audit::walk_through(&settings).map_err(|fault| fault_error(Exit::Usage, &fault))?;
+    }
+    Ok(measured.coverage())
+}
+
+/// Holds a replacement to the bundled procedure, on the same scenarios.
+fn conforms(
+    context: &Context,
+    procedure: &PluginName,
+    auditing: &Auditing,
+    ours: &[(String, Plainly)],
+    audit: &mut Audit,
+) -> Result<()> {
+    let replaced = audited::bundled(context, procedure.as_str())?;
+    let settings = replaced.settings(context, auditing)?;
+    let digest = settings.first().map(|(_, setting)| setting.plugin.digest().to_owned()).unwrap_or_default();
+    let theirs = rehearsed(&settings, &How { threads: 1, only: Some(0), progress: &|_, _, _| {} })?;
+    let scenarios = audit::conforms(ours, &theirs.plainly);
+    for one in scenarios.iter().filter(|one| !one.differs.is_empty()) {
+        let message = format!("in {} it does other than the {procedure} of windlass", one.scenario);
+        let found = of_rule(Rule::DoesNotConform, &one.scenario, message);
+        audit.findings.push(Finding { evidence: one.differs.clone(), ..found });
+    }
+    audit.conformance = Some(Conformance { procedure: procedure.clone(), digest, scenarios });
+    Ok(())
 }

@@ -119,7 +119,6 @@ pub(super) fn place_of_bundled(site: &Utf8Path, name: &PluginName) -> Utf8PathBu
 ///
 /// A record that does not count is told, and holds nothing: where the site demands one, the plugin was refused before.
 /// A bundled procedure needs none, and one that is there holds it all the same.
-#[expect(dead_code, reason = "the live gate asks")]
 pub(super) fn certified_envelope(
     context: &Context,
     site: &Site,

@@ -5,7 +5,7 @@ use super::controller::{controller, holder};
 use super::ending::{finish, journal_error};
 use super::follow::Follows;
 use super::hooks::Hooks;
-use super::plugins::{gate_for, policy_for};
+use super::plugins::{gate_for, hold, policy_for};
 use super::show::Shown;
 use super::standing::Journals;
 use crate::backend::live::{LeaseTerms, Live, Parts};
@@ -84,6 +84,9 @@ pub(super) async fn drive(
     }
     let name = plugin.name().clone();
     let gate = gate_for(&site, &plugin, &settings)?;
+    let named: Vec<_> = parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    // The way back is never held up.
+    let gate = if back { gate } else { hold(context, &site, &plugin, &named, gate)? };
     let shown = Shown::new(&context.ui);
     let events: Events = shown.events();
     events(&began);

@@ -22,11 +22,7 @@ pub(super) fn load_engine(
     cache: &Cache,
     language: Language,
 ) -> Result<ScriptEngine> {
-    let file = folder()?.join(format!("{}.wasm", language.engine()));
-    let bytes = std::fs::read(&file).map_err(|error| {
-        Error::new(Exit::Usage, format!("there is no engine for {language} scripts: {file}: {error}"))
-            .hint(MAKE)
-    })?;
+    let (file, bytes) = engine_file(language)?;
     let digest = sha256(&bytes);
     let own = own(context)?.remove(language.engine());
     if own.as_ref() != Some(&digest) && trust != Trust::Dev {
@@ -42,6 +38,16 @@ pub(super) fn load_engine(
         .hint("with trust = \"dev\" in site.toml any engine is run"));
     }
     ScriptEngine::load(engine, cache, language, file.as_str(), &bytes, digest).map_err(plugin_error)
+}
+
+/// The engine of a language, whichever is there, and its bytes.
+pub(super) fn engine_file(language: Language) -> Result<(Utf8PathBuf, Vec<u8>)> {
+    let file = folder()?.join(format!("{}.wasm", language.engine()));
+    let bytes = std::fs::read(&file).map_err(|error| {
+        Error::new(Exit::Usage, format!("there is no engine for {language} scripts: {file}: {error}"))
+            .hint(MAKE)
+    })?;
+    Ok((file, bytes))
 }
 
 fn folder() -> Result<Utf8PathBuf> {

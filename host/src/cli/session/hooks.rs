@@ -3,7 +3,7 @@
 use super::admit::{Demand, OwnFile};
 use super::ending::plugin_error;
 use super::engines::load_engine;
-use super::plugins::{gate_of, procedures};
+use super::plugins::{gate_of, hold, procedures};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::model::{Digested, PluginName};
@@ -77,6 +77,7 @@ pub(super) fn load_hooks(context: &Context, site: &Site, procedure: &PluginName)
             let plugin = loader.load(name)?;
             hooks.digests.push(Digested { name: name.to_string(), sha256: plugin.digest().to_owned() });
             let gate = gate_of(site, &plugin, Rules::default(), false)?;
+            let gate = hold(context, site, &plugin, &[], gate)?;
             loaded.insert(name, (Arc::new(plugin), gate));
         }
         if let Some((plugin, gate)) = loaded.get(name) {

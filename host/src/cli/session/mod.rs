@@ -5,7 +5,7 @@
 //! with a ground that only looks; `ending` says how that came out.
 //! `approve` signs a plan, `authority` says whether a run may begin, and `follow` holds it to its plan. `plugins` finds the plugin and its
 //! gate, `hooks` those of the site, `engines` what runs scripts, `known` tells of all of them, `admit` says which may be loaded, `certified` which somebody has audited, `certify` writes that down; `install` names what is to come into a site, `incoming` reads it, `bring` puts it there, `carry` takes it along, `sign` signs it; `network` reaches nodes, `profile` finds a site's profile, `keyring` reads
-//! the key set of nodes, `status` looks at all of them, `rehearse` has a plugin act on a simulated cluster, `project` finds an author's plugin and scenarios, `build` makes the plugin, `compare` shows what differs, `standing` says what earlier runs have left, `runs` finds runs by the beginning of their ids.
+//! the key set of nodes, `status` looks at all of them, `rehearse` has a plugin act on a simulated cluster, `project` finds an author's plugin and scenarios, `build` makes the plugin, `standing` says what earlier runs have left, `runs` finds runs by the beginning of their ids.
 
 mod admit;
 mod adopt;
@@ -13,6 +13,7 @@ mod again;
 mod approve;
 mod ask;
 mod audit;
+mod audited;
 mod authority;
 mod bring;
 mod build;
@@ -20,7 +21,6 @@ mod carry;
 mod certified;
 mod certify;
 mod close;
-mod compare;
 mod controller;
 mod differences;
 mod drive;
@@ -51,12 +51,11 @@ mod verify;
 pub use adopt::{Adopt, adopt};
 pub use again::{Again, again};
 pub use approve::{Approve, approve};
-pub use audit::{audited, rehearse_all};
+pub use audit::{Auditing, audit, repeat};
 pub use build::build;
 pub use carry::{Carry, carry};
 pub use certify::{Certify, certify, read_report};
 pub use close::close;
-pub use compare::compare;
 pub use differences::Difference;
 pub use drive::LeaseArgs;
 pub use ending::journal_error;

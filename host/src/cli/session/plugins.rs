@@ -1,14 +1,15 @@
 //! The plugin of a run, and the gate between it and the site.
 
 use super::admit::{Admitted, Demand, OwnFile};
+use super::certified::certified_envelope;
 use super::ending::plugin_error;
 use crate::capability::secrets::PasswordPolicy;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit};
 use crate::model::PluginName;
 use crate::plugin::{Kind, Need, Plugin, bundle::Bundle, sha256};
-use crate::policy::{Gate, Rules};
-use crate::site::{GrantBlock, ProcedureSettings, Site};
+use crate::policy::{Bounds, Gate, Rules};
+use crate::site::{GrantBlock, OutsideEnvelope, ProcedureSettings, Site};
 
 /// Loads the plugin of a run. One of the digest `begun` was let through when the run began, which is taken back now.
 pub(super) fn load_plugin(
@@ -114,6 +115,23 @@ pub(super) fn as_grants(need: &Need) -> GrantBlock {
         general: need.general.clone(),
         digest: None,
     }
+}
+
+/// Holds a plugin to what it was seen to do when it was certified, where somebody has certified these bytes.
+pub(super) fn hold(
+    context: &Context,
+    site: &Site,
+    plugin: &Plugin,
+    parameters: &[(String, String)],
+    gate: Gate,
+) -> std::result::Result<Gate, Error> {
+    let Some(envelope) = certified_envelope(context, site, plugin)? else { return Ok(gate) };
+    Ok(gate.held_to(Bounds {
+        envelope,
+        nodes: site.nodes.keys().cloned().collect(),
+        parameters: parameters.to_vec(),
+        pauses: site.outside_envelope == OutsideEnvelope::Pause,
+    }))
 }
 
 /// The gate of a plugin; `unless_said`: what is granted to it where the site says nothing.

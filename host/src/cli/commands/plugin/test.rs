@@ -2,10 +2,9 @@
 
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
-use crate::cli::session::{
-    build, compare, is_stale, load_tested, rehearse, scenario_at, scenarios_of, sources_of,
-};
+use crate::cli::session::{build, is_stale, load_tested, rehearse, scenario_at, scenarios_of, sources_of};
 use crate::plugin::Plugin;
+use crate::report;
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,7 +86,7 @@ fn one(args: &Args, context: &Context, plugin: &Arc<Plugin>, file: &Utf8Path) ->
         let text: String = now.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(&record, text).map_err(|error| cannot("written", error))?;
     }
-    let difference = before.as_ref().map(|before| compare(before, &now)).unwrap_or_default();
+    let difference = before.as_ref().map(|before| report::difference(before, &now)).unwrap_or_default();
     let verdict = match (&before, as_recorded, args.bless) {
         (_, true, _) => "as recorded",
         (_, false, true) => "recorded",

@@ -14,7 +14,7 @@ enum Side {
 
 /// Returns the lines that differ, `-` before what was and `+` before what is, with some around them; none where
 /// nothing differs.
-pub fn compare(before: &[String], now: &[String]) -> Vec<String> {
+pub fn difference(before: &[String], now: &[String]) -> Vec<String> {
     if before == now {
         return Vec::new();
     }
@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn check(before: &str, now: &str, expected: &[&str]) {
-        assert_eq!(compare(&lines(before), &lines(now)), expected, "{before} / {now}");
+        assert_eq!(difference(&lines(before), &lines(now)), expected, "{before} / {now}");
     }
 
     #[test]
@@ -104,6 +104,9 @@ mod tests {
     #[test]
     fn texts_that_are_too_long_are_only_counted() {
         let long = vec![String::new(); MOST + 1];
-        assert_eq!(compare(&long, &[]), [format!("  {} lines were recorded, and there are 0 now", MOST + 1)]);
+        assert_eq!(
+            difference(&long, &[]),
+            [format!("  {} lines were recorded, and there are 0 now", MOST + 1)]
+        );
     }
 }
