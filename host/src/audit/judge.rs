@@ -191,7 +191,11 @@ pub(super) fn gone_on(played: &Played, plain: &Plain, way: Way, was_injured: boo
 fn ended_done(played: &Played, plain: &Plain, what: impl Fn() -> (Rule, String)) -> Vec<Found> {
     let standing = played.life.standing();
     let mut evidence = standing.differences(&plain.standing);
-    let new = |line: &&String| !plain.standing.contradictions.contains(line);
+    // That nodes are not alike is what was said of one that is set apart.
+    let new = |line: &&String| {
+        !plain.standing.contradictions.contains(line)
+            && (standing.set_apart.is_empty() || !line.ends_with("is not the same on every node"))
+    };
     evidence.extend(standing.contradictions.iter().filter(new).cloned());
     if plain.end != End::Done || evidence.is_empty() {
         return Vec::new();

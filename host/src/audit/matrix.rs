@@ -262,8 +262,15 @@ fn varied(variation: &Variation, played: &Played, setting: &Setting, known: &Kno
     if *variation == Variation::Size {
         let mut here = Collecting::default();
         note(&mut here, &mut Vec::new(), played, setting);
-        let entries: BTreeSet<String> = here.finish().0.into_values().flatten().collect();
-        let lines: Vec<String> = entries.symmetric_difference(&known.entries).cloned().collect();
+        let anywhere = |entry: &String| match (entry.find(" on "), entry.find(", ")) {
+            (Some(at), Some(behind)) if behind > at => format!("{}{}", &entry[..at], &entry[behind..]),
+            (Some(at), _) => entry[..at].to_owned(),
+            (None, _) => entry.clone(),
+        };
+        // The same on more nodes is what more nodes are for.
+        let entries: BTreeSet<String> = here.finish().0.values().flatten().map(anywhere).collect();
+        let before: BTreeSet<String> = known.entries.iter().map(anywhere).collect();
+        let lines: Vec<String> = entries.symmetric_difference(&before).cloned().collect();
         if !lines.is_empty() {
             let message = "with three nodes more it takes other things of its grants";
             found.push(Found::new(Rule::DependsOnSize, "", message).evidence(lines));

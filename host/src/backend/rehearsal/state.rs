@@ -16,6 +16,8 @@ pub struct Standing {
     /// What does not fit together: a certificate whose issuer is another, a key of another certificate, an endpoint
     /// that presents what its file does not hold.
     pub contradictions: Vec<String>,
+    /// Nodes that the run has said are out of step with the others.
+    pub set_apart: Vec<NodeName>,
 }
 
 impl Standing {
@@ -23,7 +25,7 @@ impl Standing {
         self.changed.is_empty()
     }
 
-    /// What is in one and not in the other, as lines.
+    /// What is in this one and not in the other, as lines; of a node that was set apart it was said that it is otherwise.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut lines = Vec::new();
         for about in
@@ -33,7 +35,8 @@ impl Standing {
                 standing.changed.get(about).cloned().unwrap_or_else(|| "as it was at first".into())
             };
             let (here, there) = (word(self), word(other));
-            if here != there {
+            let is_said = self.set_apart.iter().any(|node| about.ends_with(&format!(" {node}")));
+            if here != there && !is_said {
                 lines.push(format!("{about}: {here}, and not: {there}"));
             }
         }
@@ -75,9 +78,7 @@ impl Rehearsal {
             standing.changed.insert(format!("{name} on {node}"), said);
         }
         let cluster = self.cluster();
-        for (node, reason) in &cluster.quarantined {
-            standing.changed.insert(format!("quarantine of {node}"), reason.clone());
-        }
+        standing.set_apart = cluster.quarantined.keys().cloned().collect();
         let takes_back = |command: &CommandName| {
             let undo = |one: &CommandName| self.site.profile.commands.get(one)?.consequences.undo.clone();
             undo(command).is_some()

@@ -20,11 +20,16 @@ use camino::{Utf8Path, Utf8PathBuf};
 use std::sync::Arc;
 
 /// Scenarios that are part of the binary, by the procedure that they are of.
-const BUNDLED: [(&str, &str, &str); 5] = [
+const BUNDLED: [(&str, &str, &str); 6] = [
     ("ha-cert", "sequential", include_str!("../../../../plugins/ha-cert/scenarios/sequential.toml")),
     ("ha-cert", "leaf-by-host", include_str!("../../../../plugins/ha-cert/scenarios/leaf-by-host.toml")),
     ("ha-cert", "no-password", include_str!("../../../../plugins/ha-cert/scenarios/no-password.toml")),
     ("root-key", "product", include_str!("../../../../plugins/root-key/scenarios/product.toml")),
+    (
+        "retire-key",
+        "only-version",
+        include_str!("../../../../plugins/retire-key/scenarios/only-version.toml"),
+    ),
     ("root-key", "declined", include_str!("../../../../plugins/root-key/scenarios/declined.toml")),
 ];
 /// What a hook is audited on that has no scenario of its own: every kind of moment of an ha-cert run.
