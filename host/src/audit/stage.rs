@@ -118,7 +118,7 @@ impl Stage {
         let Setting { plugin, needs, grants, scenario, parameters, policy, .. } = &setting;
         let gate =
             Gate::new(plugin.name().clone(), needs.clone(), grants.clone(), scenario.allow_secret_in_argv);
-        let furnished = Rehearsal::new(scenario, parameters.clone(), policy.clone())?;
+        let furnished = Rehearsal::new(scenario, parameters.clone(), *policy)?;
         Ok(Self { gate, furnished, setting })
     }
 

@@ -75,7 +75,7 @@ impl Rehearsal {
             scenario: self.scenario.clone(),
             allow_secret_in_argv: self.allow_secret_in_argv,
             parameters: self.parameters.clone(),
-            policy: self.policy.clone(),
+            policy: self.policy,
             contexts: self.contexts.clone(),
             roles: Default::default(),
             objects,

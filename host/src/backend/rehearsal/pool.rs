@@ -38,7 +38,9 @@ pub(super) struct Pool {
 
 /// What was made in this process, by all that decides it: encrypting takes long on purpose and signing long enough, and
 /// an audit's rehearsals make the same things a thousand times.
-static MADE: LazyLock<Mutex<HashMap<[u8; 32], Arc<Vec<u8>>>>> = LazyLock::new(Mutex::default);
+static MADE: LazyLock<Mutex<Made>> = LazyLock::new(Mutex::default);
+/// By the SHA-256 of all that decides it.
+type Made = HashMap<[u8; 32], Arc<Vec<u8>>>;
 /// As many as are kept.
 const MOST_MADE: usize = 10_000;
 

@@ -92,6 +92,6 @@ fn a_damaged_bundle_is_an_error_wherever_it_is_cut() {
 #[test]
 fn a_newer_format_is_named() {
     let mut newer = packed();
-    newer[16] = 2;
-    assert!(matches!(open(newer), Err(BundleError::Format { found: 2 })));
+    newer[16] = 3;
+    assert!(matches!(open(newer), Err(BundleError::Format { found: 3 })));
 }
