@@ -155,6 +155,10 @@ impl Command {
             ui::Format::Prometheus => {
                 (!matches!(self, Self::Status(_))).then_some("only status is written for Prometheus")
             }
+            ui::Format::Scenario => {
+                let exports = matches!(self, Self::Runs(args) if args.exports());
+                (!exports).then_some("only a run that is exported is written as a scenario")
+            }
             ui::Format::Sarif | ui::Format::Html => {
                 (!matches!(self, Self::Audit(_))).then_some("only an audit is written as SARIF or HTML")
             }

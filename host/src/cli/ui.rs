@@ -11,6 +11,8 @@ pub enum Format {
     Json,
     /// Only of `status`: the text that Prometheus scrapes.
     Prometheus,
+    /// Only of `runs export`: a scenario, scrubbed, for rehearsals and audits.
+    Scenario,
     /// Only of `audit`: SARIF 2.1.0, for programs that gather findings.
     Sarif,
     /// Only of `audit`: one page for a browser.

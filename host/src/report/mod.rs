@@ -3,6 +3,7 @@
 pub mod audit;
 mod difference;
 mod plan;
+mod scenario;
 mod status;
 mod text;
 mod transcript;
@@ -10,6 +11,7 @@ mod transcript;
 pub use difference::difference;
 pub(crate) use plan::harmless;
 pub use plan::plan_lines;
+pub use scenario::{SiteFacts, scenario};
 pub use status::{
     Attention, CertificateStatus, EndpointStatus, HealthStatus, KeyStatus, Keys, KeysetStatus, NodeStatus,
     RunStatus, Status, Thresholds,

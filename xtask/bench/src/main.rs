@@ -1,10 +1,11 @@
 //! `windlass-bench BINARY COMPONENTS [ENGINES]`: what a release costs, measured from outside where that is possible.
 //!
 //! Started by `cargo xtask bench`. `start` times the program to its plugin's answer, `call` one call from a
-//! guest to the gate and back, `hook` one of a hook, `whole` an ha-cert on a practice pair beside the product's own scripts, `commit`
+//! guest to the gate and back, `hook` one of a hook, `audit` a whole audit, `whole` an ha-cert on a practice pair beside the product's own scripts, `commit`
 //! the journal beside bare SQLite, `rewrap` sealing 100,000 values anew beside a bare loop, `members` a new key set on
 //! 50 nodes beside pdsh, `simulated` what 2,000 members cost. Each figure is a median, and says how it was come by.
 
+mod audit;
 mod call;
 mod commit;
 mod hook;
@@ -50,6 +51,7 @@ fn measure(binary: &Utf8PathBuf, components: &Utf8PathBuf, engines: Option<&Utf8
     start::measure(binary, &folder)?;
     call::measure(components)?;
     hook::measure(components, engines, &folder)?;
+    audit::measure(binary, components)?;
     commit::measure(&folder)?;
     rewrap::measure(&folder)?;
     whole::measure(binary, &folder)?;

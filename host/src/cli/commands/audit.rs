@@ -49,7 +49,7 @@ pub fn run(args: Args, context: &Context) -> Result {
         Format::Sarif => ui.json(&report::audit::sarif(&audit)),
         Format::Html => ui.out(report::audit::html(&audit)),
         Format::Json => ui.json(&audit),
-        Format::Text | Format::Prometheus => {
+        Format::Text | Format::Prometheus | Format::Scenario => {
             report::audit::text(&audit).iter().for_each(|line| ui.out(line));
         }
     }

@@ -3,6 +3,7 @@
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::cli::session::{self, Verdict, find_run};
+use crate::cli::ui::Format;
 use crate::journal::{Journal, Reading, Row};
 use crate::model::{NodeName, RunId, RunState};
 use crate::report;
@@ -32,7 +33,7 @@ enum RunsCommand {
         #[arg(long)]
         nodes: bool,
     },
-    /// Write every row of a run's journal, one JSON object a line (also with --format jsonl)
+    /// Write every row of a run's journal, one JSON object a line; with --format scenario, the run as a scenario
     Export {
         /// A run's id, or the beginning of one; the newest where none is named
         run: Option<String>,
@@ -56,6 +57,12 @@ enum RunsCommand {
         /// A run's id, or the beginning of one
         run: Option<String>,
     },
+}
+
+impl Args {
+    pub fn exports(&self) -> bool {
+        matches!(self.command, RunsCommand::Export { .. })
+    }
 }
 
 pub fn run(args: Args, context: &Context) -> Result {
@@ -168,6 +175,12 @@ fn verify(context: &Context, wanted: Option<&str>, nodes: bool) -> Result {
 
 fn export(context: &Context, wanted: Option<&str>) -> Result {
     let (_, reading) = examine(context, wanted)?;
+    if context.ui.format == Format::Scenario {
+        // Without its site a run is one of the default profile.
+        let site = session::site_facts(context, &reading.understood());
+        context.ui.out(report::scenario(&reading.understood(), &site).trim_end());
+        return whole(reading);
+    }
     for row in &reading.rows {
         // The row's own text, as the chain covers it: whoever reads this can recompute the hashes.
         context.ui.out(format!(

@@ -31,8 +31,10 @@ pub fn run(args: &Args, context: &Context) -> Result {
             ui.out("\u{1b}[H\u{1b}[2J");
         }
         match ui.format {
-            // The last two are refused before a command is called.
-            Format::Text | Format::Sarif | Format::Html => seen.lines().iter().for_each(|line| ui.out(line)),
+            // The others are refused before a command is called.
+            Format::Text | Format::Scenario | Format::Sarif | Format::Html => {
+                seen.lines().iter().for_each(|line| ui.out(line))
+            }
             Format::Json => ui.json(&seen),
             Format::Prometheus => ui.out(seen.prometheus().trim_end()),
         }

@@ -65,7 +65,7 @@ pub use keyring::{OnNode, keyring_of, on_managers, on_nodes};
 pub use known::{Known, Origin, Reviewed, Signed, Standing, known};
 pub use network::{one_thread, site};
 pub use plan::{Make, plan};
-pub use profile::{Found, candidates, load};
+pub use profile::{Found, candidates, load, site_facts};
 pub use project::{is_stale, load_tested, scenario_at, scenarios_of, sources_of};
 pub use rehearse::rehearse;
 pub use runs::{find_run, newest_or, runs_dir};

@@ -10,6 +10,7 @@ use crate::cli::error::{Error, Exit};
 use crate::journal::{Row, StoredRow};
 use crate::model::{Digested, PluginName};
 use crate::plugin::sha256;
+use crate::report::SiteFacts;
 use crate::site::{PROFILE, Site, SiteErrors, count, leaves_profile_open, profile_names};
 use crate::transport::Transports;
 
@@ -79,6 +80,18 @@ pub enum Going {
     /// It is taken back, closed or looked at. What it began with is enough for that: whose key has expired since, or
     /// what was taken out of the lock, holds nobody up on the way back.
     Back,
+}
+
+/// What a scenario of a run takes from its site; without one, nothing.
+pub fn site_facts(context: &Context, rows: &[StoredRow]) -> SiteFacts {
+    match load_for(context, rows, Going::Back) {
+        Ok(site) => SiteFacts {
+            own_profile: !profile_names().any(|name| name == site.profile.name),
+            profile: Some(site.profile.name.clone()),
+            groups: site.nodes.values().map(|node| (node.name.clone(), node.groups.clone())).collect(),
+        },
+        Err(_) => SiteFacts::default(),
+    }
 }
 
 /// Loads the site of a run that has begun: under the profile that was found then, whatever the nodes would say now.
