@@ -6,6 +6,7 @@ mod bare;
 mod corporate;
 mod crash;
 pub(crate) mod e2e;
+mod exported;
 mod faults;
 mod keys;
 pub(crate) mod leak;
