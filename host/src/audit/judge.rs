@@ -6,8 +6,9 @@ use super::stage::{End, Played, Way};
 use crate::backend::rehearsal::{Breach, Standing};
 use crate::journal::{CallName, Row, StoredRow};
 use crate::model::audit::{Level, Rule};
-use crate::model::{EffectClass, PauseReason, code};
+use crate::model::{Effect, EffectClass, PauseReason, code};
 use crate::run::Breakage;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One thing found in one rehearsal.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,13 +72,12 @@ pub(super) fn call_of(rows: &[StoredRow], sequence: i64) -> Option<&CallName> {
 pub(super) fn always(played: &Played, leaks: &Leaks) -> Vec<Found> {
     let mut found = Vec::new();
     let named = |sequence| call_of(&played.rows, sequence).map(ToString::to_string);
-    for seen in played.life.seen() {
-        for Breach { rule, about, message } in seen.breaches {
-            found.push(
-                Found::new(rule, about, message).at(named(seen.sequence), Some(seen.effect.to_string())),
-            );
+    played.life.each_seen(|seen| {
+        for Breach { rule, about, message } in &seen.breaches {
+            let breach = Found::new(*rule, about, message);
+            found.push(breach.at(named(seen.sequence), Some(seen.effect.to_string())));
         }
-    }
+    });
     for broke in &played.broke {
         let rule = match broke.how {
             Breakage::Trap => Rule::BreaksOff,
@@ -91,15 +91,15 @@ pub(super) fn always(played: &Played, leaks: &Leaks) -> Vec<Found> {
     found.extend(leaks.in_rows(&played.rows, played.earlier));
     match &played.end {
         End::Unchanged(_) | End::NothingToDo => {
-            let standing = played.life.standing();
-            if !standing.is_as_it_was() {
+            if !played.life.stands_as_at_first() {
+                let standing = played.life.standing();
                 let message = "it ends as if nothing had been changed, and something is";
                 found.push(Found::new(Rule::NoWayBack, "", message).evidence(lines(&standing)));
             }
         }
         End::RolledBack => {
-            let standing = played.life.standing();
-            if !standing.is_as_it_was() {
+            if !played.life.stands_as_at_first() {
+                let standing = played.life.standing();
                 let message = "it was rolled back, and the cluster is not as it was";
                 found.push(Found::new(Rule::NoWayBack, "", message).evidence(lines(&standing)));
             }
@@ -202,6 +202,32 @@ fn ended_done(played: &Played, plain: &Plain, what: impl Fn() -> (Rule, String))
     }
     let (rule, message) = what();
     vec![Found::new(rule, "", message).evidence(evidence)]
+}
+
+/// As many waits of different length in one call as a plugin may have that neither grow nor shrink all along.
+const MOST_WAITS: usize = 4;
+
+/// Waits whose lengths go up and down in one call: whoever watches could read them. One that waits longer each time, or
+/// as long each time, waits for something.
+pub(super) fn odd_waits(played: &Played) -> Vec<Found> {
+    let mut by_call: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for seen in played.life.seen() {
+        if let Effect::ClockSleep { milliseconds } = seen.effect
+            && let Some(call) = call_of(&played.rows, seen.sequence)
+        {
+            by_call.entry(call.to_string()).or_default().push(milliseconds);
+        }
+    }
+    let odd = |waits: &Vec<u32>| {
+        let different: BTreeSet<u32> = waits.iter().copied().collect();
+        different.len() > MOST_WAITS && !waits.is_sorted() && !waits.is_sorted_by(|one, two| one >= two)
+    };
+    let found = |(call, waits): (String, Vec<u32>)| {
+        let lengths: Vec<String> = waits.iter().take(12).map(ToString::to_string).collect();
+        let message = format!("it waits {} times, in ms: {}", waits.len(), lengths.join(", "));
+        Found::new(Rule::OddWaits, call.clone(), message).at(Some(call), Some("clock.sleep".into()))
+    };
+    by_call.into_iter().filter(|(_, waits)| odd(waits)).map(found).collect()
 }
 
 /// Of a rehearsal to which nothing was done: a procedure that is done has done something, and it fits together.

@@ -10,10 +10,11 @@ use super::stage::{End, Played, Setting, Stage, Way};
 use super::vary::{Variation, timeless};
 use super::{How, Plainly};
 use crate::backend::rehearsal::{Interference, Meddling, Seen};
-use crate::journal::Row;
+use crate::journal::{Row, StoredRow};
 use crate::model::audit::{RehearsalName, RehearsedScenario, Rule, SeenEffect};
 use crate::model::{EffectClass, Fault, code};
 use crate::policy::{Claim, Collecting, Names, Requirement};
+use indexmap::IndexSet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -24,7 +25,7 @@ pub(super) struct Rehearsed {
     pub found: Vec<(RehearsalName, Found)>,
     pub envelope: Collecting,
     /// What was taken of the grants in any of them.
-    pub took: Vec<Claim>,
+    pub took: IndexSet<Claim>,
     pub count: u32,
     pub plainly: Plainly,
     pub alone: Vec<String>,
@@ -70,7 +71,7 @@ struct Known {
 struct CaseResult {
     found: Vec<Found>,
     envelope: Collecting,
-    took: Vec<Claim>,
+    took: IndexSet<Claim>,
     runs: u32,
     /// It is repeated alone, and told.
     is_told: bool,
@@ -103,6 +104,7 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
     let steps = planned(&played);
     first.found = judge::always(&played, &known.leaks);
     first.found.extend(judge::plain(&known.plain, steps));
+    first.found.extend(judge::odd_waits(&played));
     // The same once more, on a cluster of its own.
     let again = block(Stage::set(setting.clone())?.play(None))?;
     first.runs += 1;
@@ -261,7 +263,7 @@ async fn one(stage: &Stage, case: &Case, known: &Known, is_told: bool) -> Result
 fn varied(variation: &Variation, played: &Played, setting: &Setting, known: &Known, found: &mut Vec<Found>) {
     if *variation == Variation::Size {
         let mut here = Collecting::default();
-        note(&mut here, &mut Vec::new(), played, setting);
+        note(&mut here, &mut IndexSet::new(), played, setting);
         let anywhere = |entry: &String| match (entry.find(" on "), entry.find(", ")) {
             (Some(at), Some(behind)) if behind > at => format!("{}{}", &entry[..at], &entry[behind..]),
             (Some(at), _) => entry[..at].to_owned(),
@@ -340,18 +342,36 @@ impl CaseResult {
     }
 }
 
-fn note(envelope: &mut Collecting, took: &mut Vec<Claim>, played: &Played, setting: &Setting) {
+fn note(envelope: &mut Collecting, took: &mut IndexSet<Claim>, played: &Played, setting: &Setting) {
     let nodes = setting.scenario.site.nodes.keys();
     let names = Names::of(nodes, setting.parameters.iter(), &*played.life);
-    for seen in played.life.seen() {
-        let Some(call) = call_of(&played.rows, seen.sequence) else { continue };
-        let call = call.in_envelope();
-        for claim in seen.took {
-            envelope.add(&call, &claim, &names);
-            if !took.contains(&claim) {
-                took.push(claim);
+    let calls = Calls::of(&played.rows);
+    played.life.each_seen(|seen| {
+        let Some(call) = calls.at(seen.sequence) else { return };
+        for claim in &seen.took {
+            envelope.add(call, claim, &names);
+            if !took.contains(claim) {
+                took.insert(claim.clone());
             }
         }
+    });
+}
+
+/// The calls of a rehearsal as envelopes name them, by where they began.
+struct Calls(Vec<(i64, String)>);
+
+impl Calls {
+    fn of(rows: &[StoredRow]) -> Self {
+        let began = |stored: &StoredRow| match &stored.row {
+            Row::CallBegan { call } => Some((stored.sequence, call.in_envelope())),
+            _ => None,
+        };
+        Self(rows.iter().filter_map(began).collect())
+    }
+
+    fn at(&self, sequence: i64) -> Option<&str> {
+        let began = self.0.partition_point(|(began, _)| *began <= sequence);
+        began.checked_sub(1).and_then(|at| self.0.get(at)).map(|(_, call)| call.as_str())
     }
 }
 

@@ -28,6 +28,7 @@ use crate::backend::rehearsal::Standing;
 use crate::model::Fault;
 use crate::model::audit::{Envelope, Finding, Level, Rehearsals, Rule};
 use crate::policy::{Claim, Collecting};
+use indexmap::IndexSet;
 use judge::Found;
 use std::collections::BTreeMap;
 
@@ -76,7 +77,7 @@ pub fn rehearse(scenarios: &[(String, Setting)], how: &How<'_>) -> Result<Shown,
     let mut rehearsals = Rehearsals::default();
     let mut found = Vec::new();
     let mut envelope = Collecting::default();
-    let mut took: Vec<Claim> = Vec::new();
+    let mut took: IndexSet<Claim> = IndexSet::new();
     let (mut plainly, mut alone) = (Vec::new(), Vec::new());
     for (name, setting) in scenarios {
         let rehearsed = matrix::rehearse(name, setting, how)
@@ -88,13 +89,16 @@ pub fn rehearse(scenarios: &[(String, Setting)], how: &How<'_>) -> Result<Shown,
         plainly.push((name.clone(), rehearsed.plainly));
         alone.extend(rehearsed.alone);
         envelope.merge(rehearsed.envelope);
-        for one in rehearsed.took {
-            if !took.contains(&one) {
-                took.push(one);
-            }
-        }
+        took.extend(rehearsed.took);
     }
-    Ok(Shown { rehearsals, findings: findings(found), envelope: envelope.finish(), took, plainly, alone })
+    Ok(Shown {
+        rehearsals,
+        findings: findings(found),
+        envelope: envelope.finish(),
+        took: took.into_iter().collect(),
+        plainly,
+        alone,
+    })
 }
 
 /// Plays every scenario once and nothing else: for whoever looks at the plugin meanwhile.

@@ -155,7 +155,7 @@ impl Stage {
 
     async fn live(&self, life: Arc<Rehearsal>, rows: Vec<StoredRow>, way: Way) -> Result<Played, Fault> {
         let journal = Arc::new(Journal::told_only(&self.setting.run, &rows).map_err(lost)?);
-        let followed = Arc::new(Mutex::new(rows.clone()));
+        let followed = Arc::new(Mutex::new(Vec::new()));
         let follow = followed.clone();
         journal.follow(Box::new(move |sequence, row| {
             let stored = StoredRow { sequence, at: 0, row: row.clone() };
@@ -180,7 +180,8 @@ impl Stage {
             }
         };
         let (durable, earlier) = (journal.durable(), rows.len());
-        let mut rows = std::mem::take(&mut *followed.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut rows = rows;
+        rows.append(&mut followed.lock().unwrap_or_else(PoisonError::into_inner));
         if end == End::Died {
             rows.retain(|stored| stored.sequence <= durable);
         }

@@ -164,6 +164,20 @@ impl Cluster {
         }
     }
 
+    /// Whether every path holds what it held when the rehearsal began.
+    pub fn has_files_of_first(&self) -> bool {
+        self.files == self.at_first.files
+    }
+
+    /// What was there at first, is not there as it was, and lies saved nowhere.
+    pub fn lost(&self) -> impl Iterator<Item = (&NodeName, &str)> {
+        self.at_first.files.iter().filter_map(|(at, then)| {
+            let is_there = self.files.get(at) == Some(then);
+            let is_saved = self.saved.get(at).is_some_and(|saved| saved.as_ref() == Some(then));
+            (!is_there && !is_saved).then_some((&at.0, at.1.as_str()))
+        })
+    }
+
     /// What bytes of a plugin or a command are called where two rehearsals are compared.
     pub fn words_of(&self, bytes: &[u8]) -> String {
         let text = String::from_utf8_lossy(bytes);

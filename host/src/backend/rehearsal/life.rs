@@ -104,6 +104,11 @@ impl Rehearsal {
         lock(&self.seen).clone()
     }
 
+    /// Shows every effect that acted in this life, in order.
+    pub fn each_seen(&self, mut look: impl FnMut(&Seen)) {
+        lock(&self.seen).iter().for_each(|seen| look(seen));
+    }
+
     /// How many effects acted in this life.
     pub fn acted(&self) -> u32 {
         self.acted.load(Ordering::SeqCst)

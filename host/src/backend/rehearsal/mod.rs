@@ -52,11 +52,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 /// The rehearsal backend of one rehearsal.
 pub struct Rehearsal {
     site: Arc<Site>,
-    scenario: SimulatedCluster,
+    scenario: Arc<SimulatedCluster>,
     allow_secret_in_argv: bool,
     parameters: IndexMap<String, String>,
     policy: PasswordPolicy,
-    contexts: HashMap<NodeName, NodeContext>,
+    contexts: Arc<HashMap<NodeName, NodeContext>>,
     roles: RwLock<Option<Roles>>,
     objects: Objects,
     /// What a life that was cut short leaves to the next one.
@@ -81,11 +81,11 @@ impl Rehearsal {
         let cluster = Cluster::furnished(&site, &scenario.cluster, &contexts)?;
         Ok(Arc::new(Self {
             site,
-            scenario: scenario.cluster.clone(),
+            scenario: Arc::new(scenario.cluster.clone()),
             allow_secret_in_argv: scenario.allow_secret_in_argv,
             parameters,
             policy,
-            contexts,
+            contexts: Arc::new(contexts),
             roles: RwLock::default(),
             objects: Objects::default(),
             left: Mutex::default(),

@@ -81,11 +81,11 @@ impl Pool {
         // As a number of keys is never zero where it is divided by.
         let first = usize::try_from(self.seed).unwrap_or_default();
         let key = match keys.get((first + *at) % keys.len().max(1)).filter(|_| *at < keys.len()) {
-            Some(der) => PrivateKey::from_der(Zeroizing::new(der.to_vec())),
-            None => PrivateKey::generate(algorithm),
+            Some(der) => opened(der),
+            None => PrivateKey::generate(algorithm).map(Arc::new),
         };
         *at += 1;
-        let key = Arc::new(key.map_err(fault(code::REFUSED))?);
+        let key = key.map_err(fault(code::REFUSED))?;
         self.known.push(key.clone());
         Ok(key)
     }
@@ -123,6 +123,18 @@ impl Pool {
             Ok(pem.as_bytes().to_vec())
         })
     }
+}
+
+/// A key of the pool, read once in a process: whether an RSA key is one takes milliseconds to find out.
+fn opened(der: &'static [u8]) -> Result<Arc<PrivateKey>, crate::capability::crypto::CryptoError> {
+    static OPENED: LazyLock<Mutex<HashMap<&[u8], Arc<PrivateKey>>>> = LazyLock::new(Mutex::default);
+    let mut known = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(key) = known.get(der) {
+        return Ok(key.clone());
+    }
+    let key = Arc::new(PrivateKey::from_der(Zeroizing::new(der.to_vec()))?);
+    known.insert(der, key.clone());
+    Ok(key)
 }
 
 /// The key of a version of a simulated key set.

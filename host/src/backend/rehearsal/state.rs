@@ -45,6 +45,23 @@ impl Standing {
 }
 
 impl Rehearsal {
+    /// Whether nothing is otherwise than at first. It costs less than [`Rehearsal::standing`].
+    pub fn stands_as_at_first(&self) -> bool {
+        let cluster = self.cluster();
+        cluster.has_files_of_first()
+            && !cluster
+                .happened
+                .symmetric_difference(&cluster.at_first.happened)
+                .any(|(_, command)| self.takes_back(command))
+    }
+
+    /// Whether a command is undone by another, or undoes one: that it happened is a state.
+    fn takes_back(&self, command: &CommandName) -> bool {
+        let commands = &self.site.profile.commands;
+        let undo = |one: &CommandName| commands.get(one)?.consequences.undo.clone();
+        undo(command).is_some() || commands.keys().any(|other| undo(other).as_ref() == Some(command))
+    }
+
     /// How the cluster stands now.
     pub fn standing(&self) -> Standing {
         let mut standing = Standing { contradictions: self.contradictions(), ..Standing::default() };
@@ -79,14 +96,9 @@ impl Rehearsal {
         }
         let cluster = self.cluster();
         standing.set_apart = cluster.quarantined.keys().cloned().collect();
-        let takes_back = |command: &CommandName| {
-            let undo = |one: &CommandName| self.site.profile.commands.get(one)?.consequences.undo.clone();
-            undo(command).is_some()
-                || self.site.profile.commands.keys().any(|other| undo(other).as_ref() == Some(command))
-        };
         for (node, command) in cluster.happened.symmetric_difference(&cluster.at_first.happened) {
             // That something was restarted is no state that anybody could bring back.
-            if !takes_back(command) {
+            if !self.takes_back(command) {
                 continue;
             }
             let is_so = cluster.happened.contains(&(node.clone(), command.clone()));

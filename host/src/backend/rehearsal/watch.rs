@@ -41,6 +41,7 @@ impl Rehearsal {
         let mut breaches = self.readable(effect);
         breaches.extend(self.both_down(effect));
         breaches.extend(self.old_removed(effect));
+        breaches.extend(self.only_copies(effect));
         breaches
     }
 
@@ -139,6 +140,19 @@ impl Rehearsal {
                 "{file} on {node} is removed, and nothing was proven yet: no certificate served, no chain, no key"
             ),
         })
+    }
+
+    /// What was there at first and is another now must lie saved: a crash could not lose it otherwise.
+    fn only_copies(&self, effect: &Effect) -> Vec<Breach> {
+        let cluster = self.cluster();
+        let breach = |(node, path): (&NodeName, &str)| Breach {
+            rule: Rule::OnlyCopyLost,
+            about: format!("{path}@{}", self.place_of(node)),
+            message: format!(
+                "\"{effect}\" replaces {path} on {node}, and what was there is nowhere any more"
+            ),
+        };
+        cluster.lost().map(breach).collect()
     }
 
     /// A node as its role, where it has one: findings name what holds for any cluster.
