@@ -90,19 +90,13 @@ pub(super) fn always(played: &Played, leaks: &Leaks) -> Vec<Found> {
     denials(played, &mut found);
     found.extend(leaks.in_rows(&played.rows, played.earlier));
     match &played.end {
-        End::Unchanged(_) | End::NothingToDo => {
-            if !played.life.stands_as_at_first() {
-                let standing = played.life.standing();
-                let message = "it ends as if nothing had been changed, and something is";
-                found.push(Found::new(Rule::NoWayBack, "", message).evidence(lines(&standing)));
-            }
+        End::Unchanged(_) | End::NothingToDo if !played.life.stands_as_at_first() => {
+            let message = "it ends as if nothing had been changed, and something is";
+            found.push(Found::new(Rule::NoWayBack, "", message).evidence(lines(&played.life.standing())));
         }
-        End::RolledBack => {
-            if !played.life.stands_as_at_first() {
-                let standing = played.life.standing();
-                let message = "it was rolled back, and the cluster is not as it was";
-                found.push(Found::new(Rule::NoWayBack, "", message).evidence(lines(&standing)));
-            }
+        End::RolledBack if !played.life.stands_as_at_first() => {
+            let message = "it was rolled back, and the cluster is not as it was";
+            found.push(Found::new(Rule::NoWayBack, "", message).evidence(lines(&played.life.standing())));
         }
         End::Paused(PauseReason::Divergence, why) => {
             found.push(Found::new(Rule::Diverges, "", why.clone()));

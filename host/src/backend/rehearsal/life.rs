@@ -105,8 +105,8 @@ impl Rehearsal {
     }
 
     /// Shows every effect that acted in this life, in order.
-    pub fn each_seen(&self, mut look: impl FnMut(&Seen)) {
-        lock(&self.seen).iter().for_each(|seen| look(seen));
+    pub fn each_seen(&self, look: impl FnMut(&Seen)) {
+        lock(&self.seen).iter().for_each(look);
     }
 
     /// How many effects acted in this life.
