@@ -1,4 +1,5 @@
 mod fuzz;
+mod hostile;
 
 use super::*;
 use crate::model::audit::{Form, Granted as Has, LeastGrants, Producer, Subject};
