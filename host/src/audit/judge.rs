@@ -217,6 +217,17 @@ pub(super) fn injured(
     found
 }
 
+/// The operator said no, and all of it was done as on a yes.
+pub(super) fn went_on(played: &Played, plain: &Plain, asked: &str) -> Option<Found> {
+    let alike = played.end == End::Done
+        && plain.end == End::Done
+        && played.life.standing().differences(&plain.standing).is_empty();
+    let message = format!("\"{asked}\" was answered with no, and it does all that it does on a yes");
+    alike.then(|| {
+        Found::new(Rule::FaultIgnored, "the operator's no", message).at(None, Some(asked.to_owned()))
+    })
+}
+
 /// What must be so where a rehearsal was cut short and went on.
 pub(super) fn gone_on(played: &Played, plain: &Plain, way: Way, was_injured: bool) -> Vec<Found> {
     match (way, &played.end) {

@@ -12,7 +12,7 @@ use super::{How, Plainly};
 use crate::backend::rehearsal::{Interference, Meddling, Seen};
 use crate::journal::{Row, StoredRow};
 use crate::model::audit::{RehearsalName, RehearsedScenario, Rule, SeenEffect};
-use crate::model::{EffectClass, Fault, code};
+use crate::model::{Answer, EffectClass, Fault, code};
 use crate::policy::{Claim, Collecting, Names, Requirement};
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,7 +96,7 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
     first.note(&played, setting);
     let known = Known {
         plain: Plain::of(&played),
-        transcript: transcript.iter().map(|line| timeless(line, start)).collect(),
+        transcript: transcript.iter().map(|line| comparable(line, &played, start)).collect(),
         leaks,
         entries: first.envelope.clone().finish().0.into_values().flatten().collect(),
         seen,
@@ -229,6 +229,9 @@ async fn one(stage: &Stage, case: &Case, known: &Known, is_told: bool) -> Result
             let played = stage.play(Some(interference)).await?;
             result.take(&played, setting, known);
             result.found.extend(judge::injured(&played, &known.plain, *kind, *is_change, effect));
+            if *what == Meddling::Answers(Ok(Answer::Yes(false))) {
+                result.found.extend(judge::went_on(&played, &known.plain, effect));
+            }
             if *kind == InjuryKind::Hostile {
                 result.found.extend(judge::passed_on(&played));
             }
@@ -292,8 +295,9 @@ fn varied(
         return;
     }
     let start = setting.scenario.cluster.start;
-    let back = |line: &String| timeless(&variation.written_back(line, setting, plain), start);
-    let there: Vec<String> = Stage::transcript(played).iter().map(back).collect();
+    let back = |line: &String| variation.written_back(line, setting, plain);
+    let there: Vec<String> =
+        Stage::transcript(played).iter().map(|line| back(&comparable(line, played, start))).collect();
     let Some(lines) = first_difference(&known.transcript, &there) else { return };
     let label = variation.label();
     let (rule, message) = match variation {
@@ -315,6 +319,18 @@ fn varied(
     };
     let about = if rule == Rule::Leak { "what it does" } else { "" };
     found.push(Found::new(rule, about, message).at(None, otherwise(&lines)).evidence(lines));
+}
+
+/// A line without what no two worlds have in common: times, the beginnings of hashes, and how long a text is that has
+/// names in it; the text itself stands below it.
+fn comparable(line: &str, played: &Played, start: i64) -> String {
+    let line = timeless(&played.life.shown_in_part(line), start);
+    let sized =
+        line.split_once(" from ").and_then(|(effect, size)| Some((effect, size.split_once(" bytes")?)));
+    match sized {
+        Some((effect, (size, more))) if size.parse::<u64>().is_ok() => format!("{effect}{more}"),
+        _ => line,
+    }
 }
 
 /// The line of a difference that says what is done otherwise: rather an effect than an answer, rather of the other world.

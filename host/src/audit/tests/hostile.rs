@@ -24,12 +24,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Far more than any guest here needs that ends, and soon spent by one that does not.
-const LIMITS: Limits = Limits {
-    memory: 96 << 20,
-    time: std::time::Duration::from_secs(10),
-    fuel: 1_500_000_000,
-    copy: 8 << 20,
-};
+const LIMITS: Limits =
+    Limits { memory: 96 << 20, time: std::time::Duration::from_secs(10), fuel: 1_500_000_000, copy: 8 << 20 };
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,7 +37,7 @@ struct Table {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Trick {
-    /// A file of the folder, or `hostile:NAME`: that trick of the guest in Rust.
+    /// A file of the folder or beside it, or `hostile:NAME`: that trick of the guest in Rust.
     plugin: String,
     trick: String,
     #[serde(default)]
@@ -74,6 +70,9 @@ struct Harmless {
     says: String,
     #[serde(default)]
     granted: bool,
+    /// Nor is there anything else to be found.
+    #[serde(default)]
+    clean: bool,
 }
 
 /// What is rehearsed says nothing; there it does something else.
@@ -133,20 +132,28 @@ fn load(trick: &Trick) -> Option<Result<Arc<Plugin>, String>> {
                 let engine = engine_of(language)?;
                 script.map(|script| Plugin::script(&engine, script))
             }
-            None => Plugin::compile(rehearsing(), &trick.plugin, &component(&String::from_utf8(bytes).unwrap())),
+            None => {
+                Plugin::compile(rehearsing(), &trick.plugin, &component(&String::from_utf8(bytes).unwrap()))
+            }
         }
     };
     Some(plugin.map(|plugin| Arc::new(plugin.with_limits(LIMITS))).map_err(said))
 }
 
-/// The component of a text, whose first lines say what its manifest is: as `;; general = ["clock"]`.
+/// A hook made of a text that does in `handle` what the text says of `apply`, with the needs of its lines `;;= list`; or
+/// the whole component or module that the text is.
 fn component(text: &str) -> Vec<u8> {
-    let head: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(";;= ")).collect();
-    let mut needs: manifest::Need = toml::from_str(&format!("reason = \"x\"\n{}", head.join("\n"))).unwrap();
-    needs.reason = "For the test".into();
-    let kind = if text.contains("(func $handle ") { Kind::Hook } else { Kind::Procedure };
-    let bare = if kind == Kind::Hook { guest::bare_hook(text) } else { guest::bare_procedure(text) };
-    manifest::append(&bare, &crate::plugin::Manifest { needs: vec![needs], ..guest::a_manifest(kind) }).unwrap()
+    let lines: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(";;= ")).collect();
+    let need = format!("reason = \"It says that it needs this\"\n{}", lines.join("\n"));
+    let needs = if lines.is_empty() { Vec::new() } else { vec![toml::from_str(&need).unwrap()] };
+    let whole = ["(component", "(module"].iter().any(|form| text.contains(form));
+    let six = "(func $handle (param i32 i32 i32 i32 i32 i32)";
+    let (kind, bare) = match whole {
+        true => (Kind::Procedure, guest::bare_procedure(text)),
+        false => (Kind::Hook, guest::bare_hook(&text.replace("(func $apply (param i32 i32)", six))),
+    };
+    // What is no component takes no manifest either.
+    manifest::append(&bare, &crate::plugin::Manifest { needs, ..guest::a_manifest(kind) }).unwrap_or(bare)
 }
 
 fn asked(plugin: &Plugin) -> Rules {
@@ -205,7 +212,9 @@ fn findings(plugin: &Plugin, setting: &Setting) -> (Vec<Finding>, crate::audit::
     let mut all = shown.findings.clone();
     all.extend(block(disagreements(plugin)).unwrap_or_default());
     for need in &plugin.manifest().needs {
-        for (list, patterns) in [("commands", &need.commands), ("files", &need.files), ("secrets", &need.secrets)] {
+        for (list, patterns) in
+            [("commands", &need.commands), ("files", &need.files), ("secrets", &need.secrets)]
+        {
             for pattern in patterns.iter().filter(|pattern| uses(list, pattern, &shown.took) == 0) {
                 all.push(crate::audit::finding(Rule::NeedUnused, Level::Note, pattern, pattern.clone()));
             }
@@ -220,7 +229,8 @@ impl Flagged {
             None => true,
             Some(wanted) => text.is_some_and(|text| text.contains(wanted.as_str())),
         };
-        let said = [&finding.message].into_iter().chain(&finding.evidence).cloned().collect::<Vec<_>>().join("\n");
+        let said =
+            [&finding.message].into_iter().chain(&finding.evidence).cloned().collect::<Vec<_>>().join("\n");
         finding.rule == self.rule
             && within(&self.effect, finding.effect.as_ref())
             && within(&self.call, finding.call.as_ref())
@@ -254,7 +264,10 @@ fn flags(flagged: &Flagged, plugin: &Plugin, here: &Setting) -> Result<(), Strin
     if found.iter().any(|finding| flagged.is(finding)) {
         return Ok(());
     }
-    let found: Vec<String> = found.iter().map(|one| format!("{} {:?} {:?} {} {:?}", one.id, one.effect, one.call, one.message, one.evidence)).collect();
+    let found: Vec<String> = found
+        .iter()
+        .map(|one| format!("{} {:?} {:?} {} {:?}", one.id, one.effect, one.call, one.message, one.evidence))
+        .collect();
     let transcript = &shown.rehearsals.scenarios[0].transcript;
     Err(format!("no {flagged:?} in {found:#?}\n{transcript:#?}"))
 }
@@ -276,10 +289,11 @@ fn is_harmless(harmless: &Harmless, plugin: &Plugin, here: &Setting) -> Result<(
     let sign = if harmless.granted { "" } else { "  ! " };
     let is_held = lines.iter().any(|line| line.contains(sign) && line.contains(&harmless.says));
     let changes = lines.iter().any(|line| line.trim_start().starts_with("* "));
-    if !is_held || !played.life.standing().is_as_it_was() || (changes && !harmless.granted) {
+    let is_as_it_was = !changes && played.life.standing().is_as_it_was();
+    if !is_held || !(is_as_it_was || harmless.granted) {
         return Err(format!("it is not held by {:?}: {lines:#?}", harmless.says));
     }
-    if harmless.granted { is_missed(plugin, &here) } else { Ok(()) }
+    if harmless.clean { is_missed(plugin, &here) } else { Ok(()) }
 }
 
 /// What was rehearsed says nothing; where its trigger fires, the envelope stops it before it acts. Where it only warns, it
@@ -303,13 +317,19 @@ fn stops(trick: &Trick, stopped: &Stopped, plugin: &Arc<Plugin>, here: &Setting)
         (played, lines)
     };
     let (played, lines) = play(true);
-    let acts = |lines: &[String]| lines.iter().any(|line| line.trim_start().starts_with(&format!("* {}", stopped.effect)));
+    let acts = |lines: &[String]| {
+        lines.iter().any(|line| line.trim_start().starts_with(&format!("* {}", stopped.effect)))
+    };
     let why = match &played.end {
         End::Paused(PauseReason::OutsideEnvelope, why) => why.clone(),
-        End::Answered(answers) => answers.iter().find_map(|one| Some(one.as_ref().err()?.message.clone())).unwrap_or_default(),
+        End::Answered(answers) => {
+            answers.iter().find_map(|one| Some(one.as_ref().err()?.message.clone())).unwrap_or_default()
+        }
         other => other.words(),
     };
-    if !why.contains(&format!("no rehearsal of what was certified did this: {}", stopped.entry)) || acts(&lines) {
+    if !why.contains(&format!("no rehearsal of what was certified did this: {}", stopped.entry))
+        || acts(&lines)
+    {
         return Err(format!("it is not stopped: {why}: {lines:#?}"));
     }
     let (_, lines) = play(false);
@@ -332,7 +352,9 @@ fn hold(kind: &str, of: impl Fn(&Trick) -> bool) {
                     let began = std::time::Instant::now();
                     match holds(trick) {
                         Some(Ok(())) => {}
-                        Some(Err(why)) => failures.lock().unwrap().push(format!("{}: {}: {why}", trick.plugin, trick.trick)),
+                        Some(Err(why)) => {
+                            failures.lock().unwrap().push(format!("{}: {}: {why}", trick.plugin, trick.trick))
+                        }
                         None => drop(skipped.fetch_add(1, Ordering::SeqCst)),
                     }
                     println!("{}: {} ms", trick.plugin, began.elapsed().as_millis());
@@ -342,7 +364,9 @@ fn hold(kind: &str, of: impl Fn(&Trick) -> bool) {
     });
     let (failures, skipped) = (failures.into_inner().unwrap(), skipped.into_inner());
     if skipped > 0 {
-        println!("skipped: {skipped} tricks in {kind}, whose engine or guest is not built; run `cargo xtask test`");
+        println!(
+            "skipped: {skipped} tricks in {kind}, whose engine or guest is not built; run `cargo xtask test`"
+        );
     }
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), tricks.len(), failures.join("\n\n"));
 }
@@ -367,9 +391,11 @@ fn the_table_is_whole() {
     let tricks = table();
     let held = tricks.iter().filter(|trick| trick.missed.is_none()).count();
     assert!(held >= 40, "{held}");
+    let of = |is: &dyn Fn(&str) -> bool| tricks.iter().filter(|trick| is(&trick.plugin)).count();
     for ending in [".py", ".js", ".wat"] {
-        assert!(tricks.iter().filter(|trick| trick.plugin.ends_with(ending)).count() >= 4, "{ending}");
+        assert!(of(&|plugin| plugin.ends_with(ending)) >= 8, "{ending}");
     }
+    assert!(of(&|plugin| plugin.starts_with("hostile:")) >= 8);
     let named: BTreeSet<String> = tricks.iter().map(|trick| trick.plugin.clone()).collect();
     assert_eq!(named.len(), tricks.len(), "a plugin is there twice");
     for entry in folder().read_dir_utf8().unwrap() {
@@ -378,6 +404,11 @@ fn the_table_is_whole() {
         assert!(!is_plugin || named.contains(&file), "{file} is in no line of the table");
     }
     for trick in tricks.iter().filter(|trick| trick.missed.is_some()) {
-        println!("missed: {}: {}: {}", trick.plugin, trick.trick, trick.missed.as_deref().unwrap_or_default());
+        println!(
+            "missed: {}: {}: {}",
+            trick.plugin,
+            trick.trick,
+            trick.missed.as_deref().unwrap_or_default()
+        );
     }
 }
