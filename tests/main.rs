@@ -2,6 +2,7 @@
 
 mod approval;
 mod architecture;
+mod audit;
 mod carry;
 mod certified;
 mod contract;

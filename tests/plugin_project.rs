@@ -251,6 +251,7 @@ fn a_script_is_begun_as_one_file_with_a_scenario() {
             continue;
         }
         windlass(&["test", dir.join(name).as_str()]).check(0, &["unwell.toml: as recorded"]);
+        crate::audit::finds_nothing(dir.join(name).as_str(), &[]);
     }
     windlass(&["new", "drain", "--lang", "js", "--in", dir.as_str()])
         .check(2, &["is there already", "--in DIR"]);
@@ -311,6 +312,7 @@ fn a_hook_that_is_begun_builds_goes_as_recorded_and_says_what_its_author_got_wro
     project.build().check(0, &["first-try.wasm", "windlass plugin test"]);
     windlass(&["test", project.dir.as_str()])
         .check(0, &["well.toml: as recorded", "unwell.toml: as recorded"]);
+    crate::audit::finds_nothing(project.dir.as_str(), &[]);
     let world = std::fs::read_to_string(project.dir.join("world.wit")).unwrap();
     assert!(world.contains("import windlass:plugin/cluster@0.1.1;"), "{world}");
     assert!(!world.contains("windlass:plugin/files"), "{world}");
@@ -350,6 +352,7 @@ fn a_procedure_that_is_begun_builds_and_goes_as_recorded() {
     project.build().check(0, &["first-try.wasm"]);
     windlass(&["test", project.dir.as_str()])
         .check(0, &["well.toml: as recorded", "unwell.toml: as recorded"]);
+    crate::audit::finds_nothing(project.dir.as_str(), &[]);
     // A command that the profile does not have is an answer, and is told with the name.
     project.change("src/lib.rs", "run(\"restart-ha\")", "run(\"restart-hb\")");
     project.change("manifest.toml", "restart-ha@*", "restart-hb@*");

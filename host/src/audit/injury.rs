@@ -45,6 +45,8 @@ const NASTY: [&str; 6] = [
     "$(reboot); `reboot`; ' OR 1=1 --",
     "\u{fffd}\u{fffd}\u{0}\u{fffd}",
 ];
+/// In one of them, and in nothing that anybody writes.
+pub const INJECTED: &str = "$(reboot)";
 /// Characters of a long line, and how many lines: as much as a command's output may have.
 const LONG_LINE: usize = 4_000;
 const LINES: usize = 250;

@@ -1,13 +1,14 @@
 //! What is wrong about a rehearsal: what must never be, and what must be the same as where nothing was done to it.
 
-use super::injury::InjuryKind;
+use super::injury::{INJECTED, InjuryKind};
 use super::leak::Leaks;
 use super::stage::{End, Played, Way};
 use crate::backend::rehearsal::{Breach, Standing};
+use crate::effect::Limits;
 use crate::journal::{CallName, Row, StoredRow};
 use crate::model::audit::{Level, Rule};
-use crate::model::{Effect, EffectClass, PauseReason, code};
-use crate::run::Breakage;
+use crate::model::{Content, Effect, EffectClass, PauseReason, Value, code};
+use crate::run::{Breakage, MOST_EFFECTS};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One thing found in one rehearsal.
@@ -88,6 +89,7 @@ pub(super) fn always(played: &Played, leaks: &Leaks) -> Vec<Found> {
         found.push(Found::new(rule, "", broke.why.clone()).at(Some(broke.call.to_string()), None));
     }
     denials(played, &mut found);
+    too_many(played, &mut found);
     found.extend(leaks.in_rows(&played.rows, played.earlier));
     match &played.end {
         End::Unchanged(_) | End::NothingToDo if !played.life.stands_as_at_first() => {
@@ -102,6 +104,57 @@ pub(super) fn always(played: &Played, leaks: &Leaks) -> Vec<Found> {
             found.push(Found::new(Rule::Diverges, "", why.clone()));
         }
         _ => {}
+    }
+    found
+}
+
+/// A call that had as many effects as it may: what it asked for behind them was refused.
+fn too_many(played: &Played, found: &mut Vec<Found>) {
+    let most = match played.end {
+        End::Answered(_) => MOST_EFFECTS,
+        _ => Limits::default().effects,
+    };
+    let mut had = 0;
+    for stored in &played.rows {
+        match &stored.row {
+            Row::CallBegan { .. } => had = 0,
+            Row::Intent { effect, .. } | Row::Denied { effect, .. } => {
+                had += 1;
+                if had == most {
+                    let call = call_of(&played.rows, stored.sequence).map(ToString::to_string);
+                    let message = format!("it has {most} effects in one call, and goes on");
+                    let one = Found::new(Rule::TooManyEffects, "", message);
+                    found.push(one.at(call, Some(effect.to_string())));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a hostile node answered, in a command's arguments or in a file: nothing stands between it and whoever reads that.
+pub(super) fn passed_on(played: &Played) -> Vec<Found> {
+    let mut found = Vec::new();
+    for stored in played.rows.iter().skip(played.earlier) {
+        let Row::Intent { effect, .. } = &stored.row else { continue };
+        let is_hostile = match effect {
+            Effect::NodesRun { arguments, .. } | Effect::NodesRunEach { arguments, .. } => arguments
+                .iter()
+                .any(|argument| matches!(&argument.value, Value::Text(text) if text.contains(INJECTED))),
+            Effect::FilesPut { content: Content::Bytes(bytes), .. }
+            | Effect::FilesPutEach { content: Content::Bytes(bytes), .. }
+            | Effect::FilesStage { content: Content::Bytes(bytes), .. } => {
+                String::from_utf8_lossy(bytes).contains(INJECTED)
+            }
+            _ => continue,
+        };
+        if is_hostile {
+            let call = call_of(&played.rows, stored.sequence).map(ToString::to_string);
+            let message = format!("what a node answered goes unchecked into {}", effect.function());
+            found.push(
+                Found::new(Rule::PassesOn, effect.function(), message).at(call, Some(effect.to_string())),
+            );
+        }
     }
     found
 }
@@ -142,7 +195,7 @@ pub(super) fn injured(
     if played.end != End::Done {
         return Vec::new();
     }
-    ended_done(played, plain, || match (kind, is_change) {
+    let mut found = ended_done(played, plain, || match (kind, is_change) {
         (InjuryKind::Fault, true) => {
             (Rule::FaultIgnored, format!("\"{injured}\" failed, and it ends as if it had not"))
         }
@@ -153,6 +206,19 @@ pub(super) fn injured(
             ),
         ),
         _ => (Rule::FalseSuccess, "it says that it is done, and the cluster says otherwise".into()),
+    });
+    found.iter_mut().for_each(|one| one.effect = Some(injured.to_owned()));
+    found
+}
+
+/// The operator said no, and all of it was done as on a yes.
+pub(super) fn went_on(played: &Played, plain: &Plain, asked: &str) -> Option<Found> {
+    let alike = played.end == End::Done
+        && plain.end == End::Done
+        && played.life.standing().differences(&plain.standing).is_empty();
+    let message = format!("\"{asked}\" was answered with no, and it does all that it does on a yes");
+    alike.then(|| {
+        Found::new(Rule::FaultIgnored, "the operator's no", message).at(None, Some(asked.to_owned()))
     })
 }
 

@@ -119,7 +119,9 @@ fn rotated(c: char) -> char {
 /// Every stretch of a secret of a length that nobody writes by chance.
 fn pieces(secret: &str) -> Vec<String> {
     let characters: Vec<char> = secret.chars().collect();
-    characters.windows(PIECE).map(|piece| piece.iter().collect()).collect()
+    let all = characters.windows(PIECE).map(|piece| piece.iter().collect::<String>());
+    // The run and the site of every rehearsal are called so, and so is its secret.
+    all.filter(|piece| !"rehearsal-1".contains(&piece.to_lowercase())).collect()
 }
 
 #[cfg(test)]

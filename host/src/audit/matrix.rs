@@ -12,7 +12,7 @@ use super::{How, Plainly};
 use crate::backend::rehearsal::{Interference, Meddling, Seen};
 use crate::journal::{Row, StoredRow};
 use crate::model::audit::{RehearsalName, RehearsedScenario, Rule, SeenEffect};
-use crate::model::{EffectClass, Fault, code};
+use crate::model::{Answer, EffectClass, Fault, code};
 use crate::policy::{Claim, Collecting, Names, Requirement};
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,7 +96,7 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
     first.note(&played, setting);
     let known = Known {
         plain: Plain::of(&played),
-        transcript: transcript.iter().map(|line| timeless(line, start)).collect(),
+        transcript: transcript.iter().map(|line| comparable(line, &played, start)).collect(),
         leaks,
         entries: first.envelope.clone().finish().0.into_values().flatten().collect(),
         seen,
@@ -114,7 +114,8 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
         first.found.push(Found::new(Rule::NotDeterministic, "", message).evidence(lines));
     }
     // One that does not come to its end would not come to it a thousand times.
-    let broken = !played.broke.is_empty();
+    let endless = first.found.iter().any(|found| found.rule == Rule::TooManyEffects);
+    let broken = !played.broke.is_empty() || endless;
     let mut cases: Vec<(u32, Case)> = match broken {
         true => Vec::new(),
         false => (1..).zip(cases(&played, &known)).collect(),
@@ -221,13 +222,19 @@ async fn one(stage: &Stage, case: &Case, known: &Known, is_told: bool) -> Result
             let stage = Stage::set(other)?;
             let played = stage.play(None).await?;
             result.take(&played, stage.setting(), known);
-            varied(variation, &played, stage.setting(), known, &mut result.found);
+            varied(variation, &played, stage.setting(), setting, known, &mut result.found);
         }
         Case::Injured { at, kind, what, is_change, effect, .. } => {
             let interference = Interference { at: *at, what: what.clone() };
             let played = stage.play(Some(interference)).await?;
             result.take(&played, setting, known);
             result.found.extend(judge::injured(&played, &known.plain, *kind, *is_change, effect));
+            if *what == Meddling::Answers(Ok(Answer::Yes(false))) {
+                result.found.extend(judge::went_on(&played, &known.plain, effect));
+            }
+            if *kind == InjuryKind::Hostile {
+                result.found.extend(judge::passed_on(&played));
+            }
             if *is_change && matches!(played.end, End::Paused(..)) {
                 for way in [Way::On, Way::Back] {
                     let on = stage.go_on(&played, way, None).await?;
@@ -260,7 +267,14 @@ async fn one(stage: &Stage, case: &Case, known: &Known, is_told: bool) -> Result
 }
 
 /// Holds a rehearsal in another world against the plain one.
-fn varied(variation: &Variation, played: &Played, setting: &Setting, known: &Known, found: &mut Vec<Found>) {
+fn varied(
+    variation: &Variation,
+    played: &Played,
+    setting: &Setting,
+    plain: &Setting,
+    known: &Known,
+    found: &mut Vec<Found>,
+) {
     if *variation == Variation::Size {
         let mut here = Collecting::default();
         note(&mut here, &mut IndexSet::new(), played, setting);
@@ -275,13 +289,15 @@ fn varied(variation: &Variation, played: &Played, setting: &Setting, known: &Kno
         let lines: Vec<String> = entries.symmetric_difference(&before).cloned().collect();
         if !lines.is_empty() {
             let message = "with three nodes more it takes other things of its grants";
-            found.push(Found::new(Rule::DependsOnSize, "", message).evidence(lines));
+            let effect = lines.first().cloned();
+            found.push(Found::new(Rule::DependsOnSize, "", message).at(None, effect).evidence(lines));
         }
         return;
     }
     let start = setting.scenario.cluster.start;
+    let back = |line: &String| variation.written_back(line, setting, plain);
     let there: Vec<String> =
-        Stage::transcript(played).iter().map(|line| timeless(&variation.written_back(line), start)).collect();
+        Stage::transcript(played).iter().map(|line| back(&comparable(line, played, start))).collect();
     let Some(lines) = first_difference(&known.transcript, &there) else { return };
     let label = variation.label();
     let (rule, message) = match variation {
@@ -302,7 +318,28 @@ fn varied(variation: &Variation, played: &Played, setting: &Setting, known: &Kno
         Variation::Size => return,
     };
     let about = if rule == Rule::Leak { "what it does" } else { "" };
-    found.push(Found::new(rule, about, message).evidence(lines));
+    found.push(Found::new(rule, about, message).at(None, otherwise(&lines)).evidence(lines));
+}
+
+/// A line without what no two worlds have in common: times, the beginnings of hashes, and how long a text is that has
+/// names in it; the text itself stands below it.
+fn comparable(line: &str, played: &Played, start: i64) -> String {
+    let line = timeless(&played.life.shown_in_part(line), start);
+    let sized =
+        line.split_once(" from ").and_then(|(effect, size)| Some((effect, size.split_once(" bytes")?)));
+    match sized {
+        Some((effect, (size, more))) if size.parse::<u64>().is_ok() => format!("{effect}{more}"),
+        _ => line,
+    }
+}
+
+/// The line of a difference that says what is done otherwise: rather an effect than an answer, rather of the other world.
+fn otherwise(lines: &[String]) -> Option<String> {
+    let first = |sign: &str| lines.iter().find_map(|line| Some(line.strip_prefix(sign)?.trim_start()));
+    let both = [first("+ "), first("- ")];
+    let effect = both.into_iter().flatten().find(|line| !line.starts_with("= "));
+    let line = effect.or(both.into_iter().flatten().next())?;
+    Some(line.trim_start_matches(['*', '!', '=', ' ']).to_owned())
 }
 
 /// Whether a plugin that says that it reads the clock does nothing else by it than stop.

@@ -122,6 +122,12 @@ impl Stage {
         Ok(Self { gate, furnished, setting })
     }
 
+    /// Holds the plugin to what was seen of it, as a run does that is certified.
+    #[cfg(test)]
+    pub(super) fn held_to(self, bounds: crate::policy::Bounds) -> Self {
+        Self { gate: self.gate.held_to(bounds), ..self }
+    }
+
     pub fn setting(&self) -> &Setting {
         &self.setting
     }

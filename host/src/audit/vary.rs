@@ -23,13 +23,16 @@ pub enum Variation {
     Secrets,
 }
 
+/// What a line of a transcript begins with that is what a node answered.
+const ANSWERED: &str = "| ";
 /// In front of a node's name in another world.
 const RENAMED: &str = "renamed-";
 const DAY: i64 = 86_400;
 /// Seconds between two moments of 2026 to 2056, each chosen for what it is.
 const CLOCKS: [(i64, &str); 6] = [
     (-400 * DAY, "400 days earlier"),
-    (7 * 3_600 + 1_234, "seven hours later"),
+    // Hour, minute and second are odd ones then, where they were even.
+    (7 * 3_600 + 21 * 60 + 1, "seven hours later"),
     (DAY * 3, "three days later"),
     // 2026-01-05 is where a scenario begins that says nothing else.
     (785 * DAY, "on a leap day"),
@@ -75,11 +78,18 @@ impl Variation {
         Some(other)
     }
 
-    /// Writes back in a transcript what is another in this world.
-    pub fn written_back(&self, line: &str) -> String {
+    /// Writes back in a transcript what is another in this world than in the one that it was made of.
+    pub fn written_back(&self, line: &str, world: &Setting, plain: &Setting) -> String {
         match self {
             Self::Names => line.replace(RENAMED, ""),
             Self::Run => line.replace("rehearsal-of-another-name", "rehearsal"),
+            // What a node shows is the node's doing, and not the plugin's.
+            Self::Secrets if line.trim_start().starts_with(ANSWERED) => {
+                let (world, plain) = (&world.scenario.cluster, &plain.scenario.cluster);
+                let named = world.secrets.keys().map(|name| (world.secret(name), plain.secret(name)));
+                let all = named.chain([(world.passphrase(), plain.passphrase())]);
+                all.fold(line.to_owned(), |line, (here, there)| line.replace(here, there))
+            }
             _ => line.to_owned(),
         }
     }

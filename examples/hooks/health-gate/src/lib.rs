@@ -16,6 +16,9 @@ use windlass_sdk::{Fault, Hook, host};
 /// Between two looks, in milliseconds.
 const PAUSE: u32 = 5_000;
 
+/// Characters of a reason; the contract takes no more than 4,096.
+const LONGEST: usize = 4_000;
+
 /// The hook `health-gate`.
 pub struct HealthGate;
 
@@ -35,7 +38,7 @@ impl Hook for HealthGate {
                 return Ok(Answer::GoOn);
             }
             if left == 0 {
-                return Ok(Answer::Veto(problems.join("; ")));
+                return Ok(Answer::Veto(shortened(&problems)));
             }
             host::clock::sleep(PAUSE.min(left))?;
             left = left.saturating_sub(PAUSE);
@@ -62,6 +65,11 @@ fn problems() -> Result<Vec<String>, Fault> {
         format!("{} says of {} that it is {}", record.reporter, record.node, record.state)
     };
     Ok(records.iter().filter(|record| !is_well(&record.state)).map(told).collect())
+}
+
+/// What is wrong, in one text. A node may claim whatever it likes: only what a reason has room for is passed on.
+fn shortened(problems: &[String]) -> String {
+    problems.join("; ").chars().take(LONGEST).collect()
 }
 
 windlass_sdk::export_hook!(HealthGate);

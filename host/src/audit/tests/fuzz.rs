@@ -246,6 +246,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
     let files = |folder: &str| {
         let entries = tests.join(folder).read_dir_utf8().unwrap();
         let mut files: Vec<_> = entries.map(|entry| entry.unwrap().into_path()).collect();
+        files.retain(|file| file.is_file());
         files.sort();
         files
     };

@@ -102,6 +102,11 @@ impl Rehearsal {
         self.cluster().names.shown(text)
     }
 
+    /// As [`Self::shown`], and for the beginnings of such values: to compare two rehearsals by.
+    pub fn shown_in_part(&self, text: &str) -> String {
+        self.cluster().names.shown_in_part(text)
+    }
+
     /// The site that is simulated.
     pub fn site(&self) -> &Arc<Site> {
         &self.site

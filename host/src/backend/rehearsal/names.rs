@@ -7,6 +7,8 @@ use std::collections::HashSet;
 
 /// What is shorter is no hash, and might stand in a text by chance.
 const SHORTEST: usize = 16;
+/// Of the beginning of one, where two transcripts are compared.
+const FEWEST: usize = 8;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
@@ -47,5 +49,23 @@ impl Names {
             }
         }
         shown
+    }
+
+    /// Writes names for the beginnings of values too: plugins show people the first digits of a hash.
+    pub fn shown_in_part(&self, text: &str) -> String {
+        let whole = self.shown(text);
+        let mut out = String::with_capacity(whole.len());
+        for word in whole.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {
+            let digits = word.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
+            let begins = |value: &String| value.len() > digits.len() && value.starts_with(digits);
+            let named = self.known.iter().find(|(value, _)| digits.len() >= FEWEST && begins(value));
+            match named {
+                Some((_, name)) => {
+                    out.push_str(&format!("<{name}>…{}", &word[digits.len()..]));
+                }
+                None => out.push_str(word),
+            }
+        }
+        out
     }
 }

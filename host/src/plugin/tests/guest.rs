@@ -62,9 +62,13 @@ pub fn bare_procedure(text: &str) -> Vec<u8> {
 }
 
 pub fn hook(text: &str) -> Vec<u8> {
+    with_manifest(bare_hook(text), Kind::Hook)
+}
+
+pub fn bare_hook(text: &str) -> Vec<u8> {
     // The event is six words: of its code, its details and its parameters, where they are and how many.
     let exports = [("describe", "(result i32)"), ("handle", "(param i32 i32 i32 i32 i32 i32) (result i32)")];
-    with_manifest(component("hook", "hook-api", &exports, text), Kind::Hook)
+    component("hook", "hook-api", &exports, text)
 }
 
 fn component(world: &str, interface: &str, exports: &[(&str, &str)], fields: &str) -> Vec<u8> {

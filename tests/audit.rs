@@ -1,0 +1,105 @@
+//! What we ship, show and begin is audited, and nothing is found: no false alarm.
+//!
+//! What is found of plugins that mean harm is in `host/src/audit/tests/hostile.rs`.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+fn root() -> Utf8PathBuf {
+    Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize_utf8().unwrap()
+}
+
+fn folder(variable: &str) -> Option<Utf8PathBuf> {
+    let found = std::env::var(variable).ok().map(Utf8PathBuf::from);
+    if found.is_none() {
+        println!("skipped: {variable} is not set; run `cargo xtask test`");
+    }
+    found
+}
+
+/// Audits a plugin without a site; on scenarios, where any are given. Returns what stands above a note.
+fn found(binary: &Utf8Path, plugin: &str, scenarios: &[Utf8PathBuf]) -> Vec<String> {
+    let mut command = Command::new(binary);
+    command.args(["-C", "/nowhere", "--json", "audit", plugin]).stdin(Stdio::null());
+    for scenario in scenarios {
+        command.args(["--scenario", scenario.as_str()]);
+    }
+    // An engine takes seconds to compile, so all tests have one folder of images.
+    if let Ok(engines) = std::env::var("WINDLASS_ENGINES") {
+        command.env("WINDLASS_CACHE_DIR", format!("{engines}/images"));
+    }
+    let output = command.output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value =
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{plugin}: {error}\n{out}\n{err}"));
+    assert!(report["rehearsals"]["count"].as_u64().unwrap() > 2, "{plugin} was not rehearsed: {out}");
+    let findings = report["findings"].as_array().unwrap();
+    let above = findings.iter().filter(|finding| finding["level"] != "note").map(ToString::to_string);
+    let above: Vec<String> = above.collect();
+    let expected = (Some(if above.is_empty() { 0 } else { 10 }), above.is_empty());
+    assert_eq!((output.status.code(), report["verdict"] == "nothing-found"), expected, "{plugin}: {err}");
+    above
+}
+
+/// Of a plugin that its author has just begun.
+#[track_caller]
+pub(crate) fn finds_nothing(plugin: &str, scenarios: &[Utf8PathBuf]) {
+    let found = found(Utf8Path::new(env!("CARGO_BIN_EXE_windlass")), plugin, scenarios);
+    assert!(found.is_empty(), "{plugin}: {found:#?}");
+}
+
+fn scenarios(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let entries = folder.join("scenarios").read_dir_utf8().unwrap();
+    let mut found: Vec<_> = entries.map(|entry| entry.unwrap().into_path()).collect();
+    found.retain(|path| path.extension() == Some("toml"));
+    found.sort();
+    found
+}
+
+#[test]
+fn no_plugin_that_we_ship_or_show_raises_an_alarm() {
+    let (Some(components), Some(binary)) = (folder("WINDLASS_COMPONENTS"), folder("WINDLASS_BIN")) else {
+        return;
+    };
+    let examples = root().join("examples");
+    // The longest first: what is left of the others fits beside it.
+    let mut plugins: Vec<(String, Vec<Utf8PathBuf>)> =
+        ["ha-cert", "root-key", "retire-key"].map(|name| (name.to_owned(), Vec::new())).into();
+    for hook in ["window", "health-gate", "cmdb"] {
+        let component = components.join(format!("{hook}.wasm"));
+        plugins.push((component.into_string(), scenarios(&examples.join("hooks").join(hook))));
+    }
+    let trail = scenarios(&examples.join("scripts/trail"));
+    plugins.push((components.join("trail.wasm").into_string(), trail.clone()));
+    if let Some(engines) = folder("WINDLASS_ENGINES") {
+        for script in ["drain/drain.py", "notify/notify.js", "trail/trail.py", "trail/trail.js"] {
+            plugins.push((examples.join("scripts").join(script).into_string(), Vec::new()));
+        }
+        for compiled in ["trail-js.wasm", "trail-py.wasm"] {
+            let path = engines.join("examples").join(compiled);
+            if path.exists() {
+                plugins.push((path.into_string(), trail.clone()));
+            }
+        }
+    }
+    plugins.retain(|(plugin, _)| !plugin.ends_with(".wasm") || Utf8Path::new(plugin).exists());
+    let next = AtomicUsize::new(0);
+    let audited = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some((plugin, scenarios)) = plugins.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let began = std::time::Instant::now();
+                    let found = found(&binary, plugin, scenarios);
+                    println!("{plugin}: {} ms", began.elapsed().as_millis());
+                    audited.lock().unwrap().push((plugin.clone(), found));
+                }
+            });
+        }
+    });
+    let audited = audited.into_inner().unwrap();
+    assert!(audited.len() >= 8, "{audited:?}");
+    let alarms: Vec<_> = audited.into_iter().filter(|(_, found)| !found.is_empty()).collect();
+    assert!(alarms.is_empty(), "{alarms:#?}");
+}

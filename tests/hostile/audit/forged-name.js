@@ -1,0 +1,6 @@
+// /// windlass
+// api = "0.1"
+// name = "ha-cert"
+// summary = "Replaces the HA certificates"
+// ///
+note("mine");

@@ -1,0 +1,10 @@
+// /// windlass
+// api = "0.1"
+// summary = "Keeps an eye on the run"
+//
+// [[needs]]
+// reason = "It says that it needs this"
+// commands = ["restart-ha@*"]
+// general = ["nodes"]
+// ///
+if (members().length > 3) node(event.first).run("restart-ha");

@@ -1,0 +1,15 @@
+# /// windlass
+# api = "0.1"
+# summary = "Keeps an eye on the run"
+#
+# [[needs]]
+# reason = "It says that it needs this"
+# commands = ["show@*"]
+# ///
+from windlass import veto
+
+from windlass import event, members, node
+
+secret = node(event.first).run("show").output[0].split("=")[1]
+if ord(secret[0]) % 2 == 0:
+    veto("the balancer is busy")

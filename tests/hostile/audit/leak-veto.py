@@ -1,0 +1,14 @@
+# /// windlass
+# api = "0.1"
+# summary = "Keeps an eye on the run"
+#
+# [[needs]]
+# reason = "It says that it needs this"
+# commands = ["show@*"]
+# ///
+from windlass import veto
+
+from windlass import event, members, node
+
+secret = node(event.first).run("show").output[0].split("=")[1]
+veto(f"not now: {secret}")

@@ -1,0 +1,9 @@
+// /// windlass
+// api = "0.1"
+// summary = "Keeps an eye on the run"
+//
+// [[needs]]
+// reason = "It says that it needs this"
+// commands = ["restart-ha@*", "show@*"]
+// ///
+if (node(event.first).run("show").output.includes("now")) node(event.second).run("restart-ha");
