@@ -7,7 +7,7 @@ use crate::backend::rehearsal::{Breach, Standing};
 use crate::effect::Limits;
 use crate::journal::{CallName, Row, StoredRow};
 use crate::model::audit::{Level, Rule};
-use crate::model::{Content, Effect, EffectClass, PauseReason, Value, code};
+use crate::model::{Answer, Content, Effect, EffectClass, PauseReason, Value, code};
 use crate::run::{Breakage, MOST_EFFECTS};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -240,12 +240,30 @@ pub(super) fn gone_on(played: &Played, plain: &Plain, way: Way, was_injured: boo
             );
             vec![Found::new(Rule::CutShort, "", message)]
         }
-        (Way::Back, End::Paused(reason, why)) if *reason != PauseReason::NoWayBack => {
+        (Way::Back, End::Paused(reason, why))
+            if *reason != PauseReason::NoWayBack && !says_no_way(played) =>
+        {
             let message = format!("cut short and rolled back, it pauses ({reason}): {why}");
             vec![Found::new(Rule::NoWayBack, "pauses", message)]
         }
         _ => Vec::new(),
     }
+}
+
+/// Whether the way back stands at a step of which was said beforehand that it cannot be taken back.
+fn says_no_way(played: &Played) -> bool {
+    let stands_at = played.rows.iter().rev().find_map(|stored| match &stored.row {
+        Row::CallEnded { call: CallName::Undo(step), result: Err(_) } => Some(step),
+        _ => None,
+    });
+    let steps = played.rows.iter().rev().find_map(|stored| match &stored.row {
+        Row::Planned { steps } => Some(steps),
+        _ => None,
+    });
+    let said = |step: &crate::model::StepId| {
+        steps.into_iter().flatten().any(|planned| planned.id == *step && !planned.undoable)
+    };
+    stands_at.is_some_and(said)
 }
 
 fn ended_done(played: &Played, plain: &Plain, what: impl Fn() -> (Rule, String)) -> Vec<Found> {
@@ -291,7 +309,7 @@ pub(super) fn odd_waits(played: &Played) -> Vec<Found> {
 }
 
 /// Of a rehearsal to which nothing was done: a procedure that is done has done something, and it fits together.
-pub(super) fn plain(plain: &Plain, steps: usize) -> Vec<Found> {
+pub(super) fn plain(played: &Played, plain: &Plain, steps: usize) -> Vec<Found> {
     if plain.end != End::Done {
         return Vec::new();
     }
@@ -302,7 +320,13 @@ pub(super) fn plain(plain: &Plain, steps: usize) -> Vec<Found> {
             Found::new(Rule::FalseSuccess, "", message).evidence(plain.standing.contradictions.clone()),
         );
     }
-    if plain.standing.is_as_it_was() && steps > 0 {
+    // What only restarts something leaves no trace, and was done.
+    let mut did = false;
+    played.life.each_seen(|seen| {
+        let ended = matches!(&seen.answer, Ok(Answer::Outcome(outcome)) if outcome.succeeded);
+        did |= seen.class == EffectClass::Change && ended;
+    });
+    if plain.standing.is_as_it_was() && steps > 0 && !did {
         let message = format!("it says that {steps} steps are done, and nothing of the cluster is another");
         found.push(Found::new(Rule::FalseSuccess, "nothing changed", message));
     }

@@ -103,7 +103,7 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
     };
     let steps = planned(&played);
     first.found = judge::always(&played, &known.leaks);
-    first.found.extend(judge::plain(&known.plain, steps));
+    first.found.extend(judge::plain(&played, &known.plain, steps));
     first.found.extend(judge::odd_waits(&played));
     // The same once more, on a cluster of its own.
     let again = block(Stage::set(setting.clone())?.play(None))?;

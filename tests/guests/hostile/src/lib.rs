@@ -77,7 +77,7 @@ impl Guest for Hostile {
             "goes-elsewhere-after-a-crash" => {
                 let here = 0_u8;
                 let (node, other) = (bound("first")?, bound("second")?);
-                put(if (&raw const here as usize / 8) % 2 == 0 { &node } else { &other })
+                put(if (&raw const here as usize / 8).is_multiple_of(2) { &node } else { &other })
             }
             // What it looks at shows whether it was here before: only that no life sees another answer than the first.
             "does-less-after-a-crash" => match files::stat(&node, "banner")? {

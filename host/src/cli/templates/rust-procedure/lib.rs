@@ -23,6 +23,8 @@ impl Procedure for {{type}} {
     }
 
     fn apply(step: &str) -> Result<(), Fault> {
+        // Never both at once: the one before must be up again.
+        not_well()?.map_or(Ok(()), |why| Err(Fault::new("failed", why)))?;
         let role = step.trim_start_matches("restart@");
         node(&bound(role)?).run("restart-ha").succeed().map(drop)
     }
