@@ -7,6 +7,7 @@ mod carry;
 mod certified;
 mod contract;
 mod documented;
+mod envelope;
 mod hooks;
 mod keyring;
 mod lab;
