@@ -73,8 +73,10 @@ fn hostile() -> Vec<(String, String)> {
         .join("tests/hostile")
         .read_dir_utf8()
         .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().into_path();
+        .map(|entry| entry.unwrap().into_path())
+        // Beside them lies what is only audited.
+        .filter(|path| path.extension() == Some("wat"))
+        .map(|path| {
             let text = std::fs::read_to_string(&path).unwrap();
             let text = text.replace("(func $apply (param i32 i32)", "(func $steps");
             (path.file_stem().unwrap().to_owned(), text)
