@@ -103,3 +103,62 @@ fn no_plugin_that_we_ship_or_show_raises_an_alarm() {
     let alarms: Vec<_> = audited.into_iter().filter(|(_, found)| !found.is_empty()).collect();
     assert!(alarms.is_empty(), "{alarms:#?}");
 }
+
+/// How `audit` ended: its exit code, and what it printed.
+fn audit(arguments: &[&str]) -> Option<(Option<i32>, String, String)> {
+    let mut command = Command::new(folder("WINDLASS_BIN")?);
+    command.args(["-C", "/nowhere", "audit"]).args(arguments).stdin(Stdio::null());
+    let ended = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Some((ended.status.code(), text(ended.stdout), text(ended.stderr)))
+}
+
+#[test]
+fn an_audit_is_the_same_to_the_byte_in_every_format_and_one_rehearsal_is_repeated_alone() {
+    let Some(components) = folder("WINDLASS_COMPONENTS") else { return };
+    let gate = components.join("health-gate.wasm").into_string();
+    for (format, begins) in
+        [("json", "{\"format\":1"), ("sarif", "{"), ("html", "<!DOCTYPE html>"), ("text", "NOTHING FOUND")]
+    {
+        let once = || audit(&[&gate, "--format", format]);
+        let (Some((code, one, err)), Some((_, two, _))) = (once(), once()) else { return };
+        assert_eq!((code, one.starts_with(begins)), (Some(0), true), "{format}: {one} {err}");
+        assert!(one == two, "{format}: two audits of the same bytes differ");
+    }
+    let (code, transcript, err) = audit(&[&gate, "--only", "every-moment", "--seed", "2"]).unwrap();
+    assert_eq!(code, Some(0), "{err}");
+    assert!(
+        transcript.starts_with("every-moment 2: another time") && transcript.contains("it ended:"),
+        "{transcript}"
+    );
+    for (wrong, says) in [
+        (["--only", "no-such", "--seed", "1"], "has no scenario no-such"),
+        (["--only", "every-moment", "--seed", "99999"], "has no rehearsal 99999"),
+    ] {
+        let (code, _, err) = audit(&[&[gate.as_str()], &wrong[..]].concat()).unwrap();
+        assert!(code == Some(2) && err.contains(says) && err.contains("next:"), "{code:?} {err}");
+    }
+    let (code, _, err) = audit(&["no-such-plugin"]).unwrap();
+    assert!(code == Some(2) && err.contains("no plugin of that name"), "{err}");
+}
+
+#[test]
+fn what_a_new_version_does_that_the_old_one_did_not_is_said_first() {
+    let Some(components) = folder("WINDLASS_COMPONENTS") else { return };
+    let (new, old) = (components.join("health-gate.wasm"), components.join("window.wasm"));
+    let compared = audit(&[new.as_str(), "--against", old.as_str(), "--json"]);
+    let Some((Some(0), out, _)) = compared else { panic!("{compared:?}") };
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let summary = report["comparison"]["summary"].to_string();
+    assert!(summary.contains("also: general health"), "{summary}");
+    assert!(summary.contains("ended: failed: the hook needs the parameter from; now: went on"), "{summary}");
+    assert_eq!(report["comparison"]["imports"]["less"], serde_json::json!(["clock/now"]), "{out}");
+    // A procedure in the place of itself conforms in every scenario.
+    let Some((Some(0), out, _)) = audit(&["root-key", "--as", "root-key", "--json"]) else { panic!() };
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let scenarios = report["conformance"]["scenarios"].as_array().unwrap();
+    assert!(
+        scenarios.len() == 2 && scenarios.iter().all(|one| one["differs"] == serde_json::json!([])),
+        "{out}"
+    );
+}
