@@ -1,6 +1,6 @@
 //! A pattern of a plugin's needs in an operator's words, and the functions that could make use of it.
 
-use crate::policy::{CRYPTO, GENERAL, KEYRING};
+use crate::site::{CRYPTO, GENERAL, KEYRING};
 
 /// Returns the functions of the contract that a pattern can be used by, as `nodes.run`; `list` is the key that it
 /// stands under in `grants.toml`. None of them for a word that stands for no function.

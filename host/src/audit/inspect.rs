@@ -119,7 +119,7 @@ fn asked(file: &str, manifest: &Manifest, source: &[String]) -> Result<Vec<Capab
     let mut all = Vec::new();
     for (number, need) in manifest.needs.iter().enumerate() {
         for (list, pattern) in need.patterns() {
-            rules(list, pattern)
+            Rules::one(list, pattern)
                 .map_err(|source| InspectError::Needs { plugin: manifest.name.to_string(), source })?;
             all.push(Capability {
                 list: list.into(),
@@ -144,38 +144,6 @@ fn line(source: &[String], need: usize, pattern: &str) -> Option<u32> {
     let mut lines = source.iter().enumerate().skip(first);
     let found = lines.find(|(_, line)| quoted.iter().any(|quoted| line.contains(quoted)))?.0;
     u32::try_from(found + 1).ok()
-}
-
-/// The rules of one pattern.
-pub(super) fn rules(list: &str, pattern: &str) -> Result<Rules, PatternError> {
-    let mut block = GrantBlock::default();
-    let into = match list {
-        "commands" => &mut block.commands,
-        "files" => &mut block.files,
-        "endpoints" => &mut block.endpoints,
-        "crypto" => &mut block.crypto,
-        "keyring" => &mut block.keyring,
-        "secrets" => &mut block.secrets,
-        _ => &mut block.general,
-    };
-    into.push(pattern.to_owned());
-    // One pattern has one mistake at most.
-    Rules::parse(&block).map_err(|mut errors| errors.remove(0))
-}
-
-/// Every pattern of a block with the key that it stands under.
-pub(super) fn patterns(block: &GrantBlock) -> impl Iterator<Item = (&'static str, &String)> {
-    [
-        ("commands", &block.commands),
-        ("files", &block.files),
-        ("endpoints", &block.endpoints),
-        ("crypto", &block.crypto),
-        ("keyring", &block.keyring),
-        ("secrets", &block.secrets),
-        ("general", &block.general),
-    ]
-    .into_iter()
-    .flat_map(|(list, patterns)| patterns.iter().map(move |pattern| (list, pattern)))
 }
 
 /// Holds what it asks for against what it imports, and the other way round.
@@ -292,6 +260,7 @@ fn grants(
             None => Some(block),
         },
     };
+    // Where there are mistakes there is a first.
     let held = block.map(Rules::parse).transpose().map_err(|mut errors| unreadable(errors.remove(0)))?;
     for capability in capabilities.iter_mut().filter(|one| one.reason.is_some()) {
         let met = match &held {
@@ -304,8 +273,8 @@ fn grants(
             Met::No => Has::No,
         });
     }
-    for (list, pattern) in block.into_iter().flat_map(patterns) {
-        let one = rules(list, pattern).map_err(unreadable)?;
+    for (list, pattern) in block.into_iter().flat_map(GrantBlock::patterns) {
+        let one = Rules::one(list, pattern).map_err(unreadable)?;
         let meets = |asked: &Capability| {
             asked.list == list && one.meet(list, &asked.pattern).is_ok_and(|met| met != Met::No)
         };

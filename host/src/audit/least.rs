@@ -1,15 +1,11 @@
 //! The smallest grants under which a plugin can do again what it was seen to do.
 
-use super::inspect::{patterns, rules};
 use crate::model::PluginName;
 use crate::model::audit::LeastGrants;
 use crate::plugin::Manifest;
 use crate::policy::{Claim, Requirement, Rules};
-use crate::site::GrantBlock;
+use crate::site::{GrantBlock, ROLES};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What a node is called for a whole run, whatever its name.
-const ROLES: [&str; 2] = ["first", "second"];
 
 /// Returns the smallest grants under which every claim that was seen is met, as lines of `grants.toml`; and what a
 /// site's present grants have besides, where there are any.
@@ -24,7 +20,7 @@ pub fn least(manifest: &Manifest, seen: &[Claim], present: Option<&GrantBlock>) 
         .needs
         .iter()
         .flat_map(|need| need.patterns())
-        .filter_map(|(list, pattern)| Some((list, pattern, rules(list, pattern).ok()?)))
+        .filter_map(|(list, pattern)| Some((list, pattern, Rules::one(list, pattern).ok()?)))
         .collect();
     for claim in &seen {
         let met = needs.iter().find(|(.., rules)| rules.allow(&claim.requirement, &claim.places));
@@ -119,7 +115,7 @@ fn without_the_rest<'l>(mut lines: Vec<(&'l str, String)>, seen: &[&Claim]) -> V
         let mut all = Rules::default();
         for (list, pattern) in lines {
             // Made of patterns that were read; one that is none allows nothing.
-            all.extend(rules(list, pattern).unwrap_or_default());
+            all.extend(Rules::one(list, pattern).unwrap_or_default());
         }
         all
     };
@@ -161,8 +157,8 @@ fn quoted(text: &str) -> String {
 
 /// The patterns of a site's grants that nothing that was seen is met by.
 fn exceeding(present: &GrantBlock, seen: &[&Claim]) -> Vec<String> {
-    let unused = patterns(present).filter(|(list, pattern)| {
-        let Ok(rules) = rules(list, pattern) else { return true };
+    let unused = present.patterns().filter(|(list, pattern)| {
+        let Ok(rules) = Rules::one(list, pattern) else { return true };
         !seen.iter().any(|claim| rules.allow(&claim.requirement, &claim.places))
     });
     unused.map(|(list, pattern)| format!("{list} = {}", quoted(pattern))).collect()

@@ -27,7 +27,7 @@ mod vary;
 use crate::backend::rehearsal::Standing;
 use crate::model::Fault;
 use crate::model::audit::{Envelope, Finding, Level, Rehearsals, Rule};
-use crate::policy::{Claim, Collecting};
+use crate::policy::{Claim, Collecting, Rules};
 use indexmap::IndexSet;
 use judge::Found;
 use std::collections::BTreeMap;
@@ -111,7 +111,7 @@ pub fn walk_through(scenarios: &[(String, Setting)]) -> Result<(), Fault> {
 
 /// In how many of what was taken a pattern was made use of.
 pub fn uses(list: &str, pattern: &str, took: &[Claim]) -> u32 {
-    let Ok(rules) = inspect::rules(list, pattern) else { return 0 };
+    let Ok(rules) = Rules::one(list, pattern) else { return 0 };
     let used = took.iter().filter(|claim| rules.allow(&claim.requirement, &claim.places)).count();
     u32::try_from(used).unwrap_or(u32::MAX)
 }

@@ -71,7 +71,7 @@ impl Journal {
     pub fn create(runs: &Utf8Path, run: &RunId) -> Result<Self, JournalError> {
         let folder = make_folder(runs, run)?;
         let lock = lock(&folder)?;
-        Self::make(run.clone(), folder.join("journal.db"), Some(lock))
+        Self::make(run.clone(), folder.join("journal.db"), lock)
     }
 
     /// Makes a journal that keeps no row, and only tells its followers of each: a rehearsal has thousands of them. It
@@ -97,7 +97,7 @@ impl Journal {
         let lock = lock(&folder)?;
         let path = folder.join("journal.db");
         set_aside(&path).map_err(|source| JournalError::Folder { path: folder.clone(), source })?;
-        let journal = Self::make(run.clone(), path, Some(lock))?;
+        let journal = Self::make(run.clone(), path, lock)?;
         {
             let mut inner = journal.lock();
             for raw in rows {
@@ -204,7 +204,7 @@ impl Journal {
     fn make(
         run: RunId,
         path: Utf8PathBuf,
-        lock: Option<nix::fcntl::Flock<std::fs::File>>,
+        lock: nix::fcntl::Flock<std::fs::File>,
     ) -> Result<Self, JournalError> {
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_CREATE)?;
         // The tables are in the file itself before there is a write-ahead log that could be lost.
@@ -220,7 +220,7 @@ impl Journal {
             .and_then(|_| connection.execute_batch("COMMIT"))
             .and_then(|()| prepare(&connection))
             .map_err(|source| JournalError::of("created", &path, source))?;
-        Ok(Self::held(run, path, lock, connection, [0; 32], 1))
+        Ok(Self::held(run, path, Some(lock), connection, [0; 32], 1))
     }
 
     fn held(

@@ -8,6 +8,7 @@ use super::gate::{Claim, Facts};
 use super::requirement::Requirement;
 use crate::model::NodeName;
 use crate::model::audit::Envelope;
+use crate::site::ROLES;
 use std::collections::BTreeMap;
 
 /// Values that an entry names instead of writing them out.
@@ -47,7 +48,7 @@ impl Names {
 
 /// Where a node is, of its roles and groups: its role, as a run binds it, before its groups, as a site names them.
 fn place_of(places: &[String]) -> &str {
-    let role = places.iter().find(|place| ["first", "second"].contains(&place.as_str()));
+    let role = places.iter().find(|place| ROLES.contains(&place.as_str()));
     role.or_else(|| places.first()).map_or(ANY, String::as_str)
 }
 

@@ -13,5 +13,5 @@ mod requirement;
 
 pub use envelope::{Bounds, Collecting, Names};
 pub use gate::{Claim, Denial, Facts, Gate, Outside, Permit, claims};
-pub use pattern::{CRYPTO, GENERAL, KEYRING, Met, PatternError, Rules, UNCLEAR_ROLES};
+pub use pattern::{Met, PatternError, Rules, UNCLEAR_ROLES};
 pub use requirement::{Requirement, Verb};

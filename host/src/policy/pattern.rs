@@ -1,7 +1,7 @@
 //! Patterns of needs and grants, parsed once.
 
 use super::requirement::{Requirement, Verb};
-use crate::site::GrantBlock;
+use crate::site::{CRYPTO, GENERAL, GrantBlock, KEYRING, ROLES};
 use std::collections::BTreeMap;
 
 /// A pattern that cannot be read.
@@ -47,32 +47,6 @@ pub struct Rules {
     general: Vec<String>,
 }
 
-/// What `crypto` and `keyring` operations and `general` words there are; a typing error is an error, not a denial at night.
-pub const CRYPTO: [&str; 10] = [
-    "generate-key",
-    "self-sign",
-    "issue",
-    "request",
-    "accept",
-    "accept-ca",
-    "supplied-ca",
-    "inspect",
-    "verify-chain",
-    "check-key",
-];
-pub const KEYRING: [&str; 7] = ["versions", "add", "retire", "canary", "opens", "needs", "rewrap"];
-pub const GENERAL: [&str; 10] = [
-    "nodes",
-    "quarantine",
-    "health",
-    "manager",
-    "parameters",
-    "confirm",
-    "note",
-    "state",
-    "clock",
-    UNCLEAR_ROLES,
-];
 /// The general grant that lets a run begin where the roles of its pair are unclear.
 pub const UNCLEAR_ROLES: &str = "unclear-roles";
 
@@ -87,6 +61,21 @@ impl Rules {
             Place::Anywhere => None,
         };
         commands.chain(files).chain(endpoints).filter_map(named).collect()
+    }
+
+    /// Reads one pattern; `list` is the key that it stands under.
+    pub fn one(list: &str, pattern: &str) -> Result<Self, PatternError> {
+        let mut rules = Self::default();
+        match list {
+            "commands" => rules.commands.push(parse_command(pattern)?),
+            "files" => rules.files.push(parse_file(pattern)?),
+            "endpoints" => rules.endpoints.push(parse_placed("endpoints", pattern)?),
+            "secrets" => rules.secrets.push(parse_secret(pattern)?),
+            "crypto" => rules.crypto.push(parse_word("crypto", pattern, &CRYPTO)?),
+            "keyring" => rules.keyring.push(parse_word("keyring", pattern, &KEYRING)?),
+            _ => rules.general.push(parse_word("general", pattern, &GENERAL)?),
+        }
+        Ok(rules)
     }
 
     /// Reads every pattern; all mistakes at once.
@@ -238,7 +227,7 @@ fn error(list: &'static str, pattern: &str, why: impl Into<String>) -> PatternEr
 }
 
 fn is_role(place: &str) -> bool {
-    ["first", "second"].contains(&place)
+    ROLES.contains(&place)
 }
 
 fn is_name(text: &str) -> bool {

@@ -283,15 +283,7 @@ fn plugin(site: &Site, name: &str) -> Vec<Entry> {
     }
     match site.grants.get(name) {
         Some(block) => {
-            for (key, patterns) in [
-                ("commands", &block.commands),
-                ("files", &block.files),
-                ("endpoints", &block.endpoints),
-                ("crypto", &block.crypto),
-                ("keyring", &block.keyring),
-                ("secrets", &block.secrets),
-                ("general", &block.general),
-            ] {
+            for (key, patterns) in block.lists() {
                 facts.add(
                     "granted",
                     if patterns.is_empty() {

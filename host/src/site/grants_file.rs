@@ -8,7 +8,7 @@ use crate::model::{NodeName, PluginName};
 use indexmap::IndexMap;
 
 /// The operations of the `crypto` interface.
-const CRYPTO: &[&str] = &[
+pub const CRYPTO: [&str; 10] = [
     "generate-key",
     "self-sign",
     "issue",
@@ -21,9 +21,9 @@ const CRYPTO: &[&str] = &[
     "check-key",
 ];
 /// The operations of the `keyring` interface.
-const KEYRING: &[&str] = &["versions", "add", "retire", "canary", "opens", "needs", "rewrap"];
+pub const KEYRING: [&str; 7] = ["versions", "add", "retire", "canary", "opens", "needs", "rewrap"];
 /// What has no name of its own.
-const GENERAL: &[&str] = &[
+pub const GENERAL: [&str; 10] = [
     "nodes",
     "quarantine",
     "health",
@@ -37,7 +37,7 @@ const GENERAL: &[&str] = &[
 ];
 const VERBS: &[&str] = &["stat", "read", "copy", "write"];
 /// The roles that `first` and `second` are bound to for a run.
-pub(super) const ROLES: &[&str] = &["first", "second"];
+pub const ROLES: [&str; 2] = ["first", "second"];
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Subject {
@@ -115,9 +115,9 @@ pub(super) fn check(
     let words = Words { reading, nodes };
     for (subject, pattern) in patterns {
         match subject {
-            Subject::Crypto => words.one_of(pattern, &pattern.value, "operation of crypto", CRYPTO),
-            Subject::Keyring => words.one_of(pattern, &pattern.value, "operation of keyring", KEYRING),
-            Subject::General => words.one_of(pattern, &pattern.value, "general grant", GENERAL),
+            Subject::Crypto => words.one_of(pattern, &pattern.value, "operation of crypto", &CRYPTO),
+            Subject::Keyring => words.one_of(pattern, &pattern.value, "operation of keyring", &KEYRING),
+            Subject::General => words.one_of(pattern, &pattern.value, "general grant", &GENERAL),
             Subject::Command => {
                 let name = words.at_node(pattern, &pattern.value);
                 words.declared(pattern, name, "command", profile.commands.keys().map(|name| name.as_str()));

@@ -35,6 +35,7 @@ mod tests;
 pub use bundle_file::{BundleFile, BundleFileError};
 pub use bundled::{AUTO, profile_names};
 pub use explain::{Explanation, explain};
+pub use grants_file::{CRYPTO, GENERAL, KEYRING, ROLES};
 pub use hooks::{HOOK_FILES, HookFileError, file_of as hook_file};
 pub use load::{Outline, ProfileHead, leaves_profile_open, profile_head};
 pub use lock::{

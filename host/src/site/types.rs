@@ -356,6 +356,26 @@ pub struct GrantBlock {
     pub digest: Option<String>,
 }
 
+impl GrantBlock {
+    /// The patterns by the key that they stand under.
+    pub fn lists(&self) -> [(&'static str, &[String]); 7] {
+        [
+            ("commands", &self.commands),
+            ("files", &self.files),
+            ("endpoints", &self.endpoints),
+            ("crypto", &self.crypto),
+            ("keyring", &self.keyring),
+            ("secrets", &self.secrets),
+            ("general", &self.general),
+        ]
+    }
+
+    /// Every pattern with the key that it stands under.
+    pub fn patterns(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        self.lists().into_iter().flat_map(|(list, patterns)| patterns.iter().map(move |one| (list, one)))
+    }
+}
+
 /// What a product calls its commands and files.
 #[derive(Debug, Clone)]
 pub struct Profile {

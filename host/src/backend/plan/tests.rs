@@ -100,10 +100,10 @@ fn place() -> Place {
         commands: words(&["renew", "wipe", "reload", "by-hand", "is-renewed"]),
         files,
         endpoints: words(&["tls"]),
-        crypto: words(&crate::policy::CRYPTO),
-        keyring: words(&crate::policy::KEYRING),
+        crypto: words(&crate::site::CRYPTO),
+        keyring: words(&crate::site::KEYRING),
         secrets: words(&["pw -> renew.password", "pw -> file:key", "pw -> file:apart", "pw -> check-key"]),
-        general: words(&crate::policy::GENERAL),
+        general: words(&crate::site::GENERAL),
         digest: None,
     };
     let rules = Rules::parse(&block).unwrap();

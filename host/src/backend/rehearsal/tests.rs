@@ -149,10 +149,10 @@ fn place(text: &str) -> Place {
         ]),
         files,
         endpoints: words(&["tls", "bare"]),
-        crypto: words(&crate::policy::CRYPTO),
-        keyring: words(&crate::policy::KEYRING),
+        crypto: words(&crate::site::CRYPTO),
+        keyring: words(&crate::site::KEYRING),
         secrets: words(&["pw -> renew.password", "pw -> file:key", "pw -> check-key", "pw -> supplied-ca"]),
-        general: words(&crate::policy::GENERAL),
+        general: words(&crate::site::GENERAL),
         digest: None,
     };
     let rules = Rules::parse(&block).unwrap();

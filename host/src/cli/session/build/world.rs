@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn each_general_word_is_for_an_interface_or_is_about_roles() {
-        for word in crate::policy::GENERAL {
+        for word in crate::site::GENERAL {
             let need = Need { general: vec![word.to_owned()], ..Need::default() };
             assert_eq!(interfaces(&need).len(), usize::from(word != "unclear-roles"), "{word}");
         }
