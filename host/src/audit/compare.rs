@@ -2,7 +2,7 @@
 //! what it replaces.
 
 use super::{Plainly, Shown};
-use crate::model::audit::{Capability, Comparison, Conforms, Difference, Form, Subject};
+use crate::model::audit::{Audit, Comparison, Conforms, Difference, Form};
 use crate::report;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,15 +11,14 @@ const MOST_LINES: usize = 200;
 
 /// One side of a comparison.
 pub struct Side<'a> {
-    pub subject: Subject,
-    pub capabilities: Vec<Capability>,
+    pub audit: &'a Audit,
     pub shown: &'a Shown,
 }
 
 /// Says what the new one has that the old one has not, and the other way round.
 pub fn compare(new: &Side<'_>, old: &Side<'_>) -> Comparison {
     let needs = |side: &Side<'_>| -> BTreeSet<String> {
-        let asked = side.capabilities.iter().filter(|one| one.reason.is_some());
+        let asked = side.audit.capabilities.iter().filter(|one| one.reason.is_some());
         asked.map(|one| one.words.clone()).collect()
     };
     let envelope = |side: &Side<'_>| -> BTreeSet<String> {
@@ -29,7 +28,7 @@ pub fn compare(new: &Side<'_>, old: &Side<'_>) -> Comparison {
             .collect()
     };
     let imports = |side: &Side<'_>| -> BTreeSet<String> {
-        match &side.subject.form {
+        match &side.audit.plugin.form {
             Form::Component { imports, .. } => imports.iter().cloned().collect(),
             Form::Script { .. } => BTreeSet::new(),
         }
@@ -61,8 +60,8 @@ pub fn compare(new: &Side<'_>, old: &Side<'_>) -> Comparison {
         });
     }
     Comparison {
-        version: old.subject.version.clone(),
-        digest: old.subject.digest.clone(),
+        version: old.audit.plugin.version.clone(),
+        digest: old.audit.plugin.digest.clone(),
         summary,
         needs: difference(&needs(new), &needs(old)),
         imports: difference(&imports(new), &imports(old)),

@@ -1,6 +1,5 @@
 //! Whether a plugin says of itself what its manifest says of it.
 
-use super::finding;
 use crate::model::audit::{Finding, Rule};
 use crate::plugin::{Kind, Manifest, Plugin, PluginError};
 use std::collections::BTreeSet;
@@ -22,31 +21,19 @@ pub async fn disagreements(plugin: &Plugin) -> Result<Vec<Finding>, PluginError>
 }
 
 fn compare(manifest: &Manifest, title: &str, parameters: &[String]) -> Vec<Finding> {
-    let level = Rule::Disagrees.level();
     let mut findings = Vec::new();
     if stems(&manifest.summary).is_disjoint(&stems(title)) {
-        let mut one = finding(
-            Rule::Disagrees,
-            level,
-            "title",
-            format!("its manifest says {:?}, and it describes itself as {title:?}", manifest.summary),
-        );
-        one.call = Some("describe".into());
-        findings.push(one);
+        let message =
+            format!("its manifest says {:?}, and it describes itself as {title:?}", manifest.summary);
+        findings.push(Finding::new(Rule::Disagrees, "title", message).at(Some("describe".into()), None));
     }
     let asks = manifest.needs.iter().any(|need| need.general.iter().any(|word| word == "parameters"));
     if !parameters.is_empty() && !asks {
-        let mut one = finding(
-            Rule::Disagrees,
-            level,
-            "parameters",
-            format!(
-                "it describes parameters ({}), and its manifest does not ask for any",
-                parameters.join(", ")
-            ),
+        let message = format!(
+            "it describes parameters ({}), and its manifest does not ask for any",
+            parameters.join(", ")
         );
-        one.call = Some("describe".into());
-        findings.push(one);
+        findings.push(Finding::new(Rule::Disagrees, "parameters", message).at(Some("describe".into()), None));
     }
     findings
 }

@@ -1,7 +1,6 @@
 //! What the file of a plugin tells, with nothing of it run.
 
 use super::capability::{functions, words};
-use super::finding;
 use crate::model::audit::{Capability, Finding, Form, Granted as Has, Level, Place, Producer, Rule, Subject};
 use crate::plugin::{Anatomy, Language, Manifest, PluginError, anatomy, api_series, manifest_of, sha256};
 use crate::policy::{Met, PatternError, Rules};
@@ -175,14 +174,9 @@ fn imports(anatomy: &Anatomy, capabilities: &mut Vec<Capability>, findings: &mut
         capability.imported = Some(there);
         if !there {
             let about = format!("{} {}", capability.list, capability.pattern);
-            let mut one = finding(
-                Rule::NeedNotImported,
-                Rule::NeedNotImported.level(),
-                &about,
-                format!("it asks to {}, and imports no function that could", capability.words),
-            );
-            one.place = capability.place.clone();
-            findings.push(one);
+            let message = format!("it asks to {}, and imports no function that could", capability.words);
+            let place = capability.place.clone();
+            findings.push(Finding { place, ..Finding::new(Rule::NeedNotImported, &about, message) });
         }
         covered.extend(can);
     }
@@ -194,27 +188,19 @@ fn imports(anatomy: &Anatomy, capabilities: &mut Vec<Capability>, findings: &mut
     if anatomy.is_native() {
         for function in foreign {
             capabilities.push(unasked(function));
-            findings.push(finding(
-                Rule::ImportNotAsked,
-                Level::Warning,
-                function,
-                format!(
-                    "it imports {function}, and its manifest asks for nothing that it could do; it is denied"
-                ),
-            ));
+            let message = format!(
+                "it imports {function}, and its manifest asks for nothing that it could do; it is denied"
+            );
+            let one = Finding::new(Rule::ImportNotAsked, function, message);
+            findings.push(Finding { level: Level::Warning, ..one });
         }
     } else if !foreign.is_empty() {
-        let mut one = finding(
-            Rule::ImportNotAsked,
-            Level::Note,
-            "whole interfaces",
-            format!(
-                "its tool for {} imports whole interfaces, so it has more than it asks for; that is denied",
-                anatomy.language
-            ),
+        let message = format!(
+            "its tool for {} imports whole interfaces, so it has more than it asks for; that is denied",
+            anatomy.language
         );
-        one.evidence = foreign.into_iter().cloned().collect();
-        findings.push(one);
+        let one = Finding::new(Rule::ImportNotAsked, "whole interfaces", message);
+        findings.push(one.evidence(foreign.into_iter().cloned().collect()));
     }
 }
 
@@ -247,14 +233,11 @@ fn grants(
         Granted::AsAsked => None,
         Granted::Block(block) => match block.digest.as_deref().filter(|meant| !digest.starts_with(meant)) {
             Some(meant) => {
-                findings.push(finding(
-                    Rule::GrantNotNeeded,
-                    Level::Warning,
-                    "digest",
-                    format!(
-                        "[grants.{name}] is meant for the digest {meant:.12}, and this is {digest:.12}: none of it counts"
-                    ),
-                ));
+                let message = format!(
+                    "[grants.{name}] is meant for the digest {meant:.12}, and this is {digest:.12}: none of it counts"
+                );
+                let one = Finding::new(Rule::GrantNotNeeded, "digest", message);
+                findings.push(Finding { level: Level::Warning, ..one });
                 Some(&none)
             }
             None => Some(block),
@@ -279,12 +262,9 @@ fn grants(
             asked.list == list && one.meet(list, &asked.pattern).is_ok_and(|met| met != Met::No)
         };
         if !capabilities.iter().any(meets) {
-            findings.push(finding(
-                Rule::GrantNotNeeded,
-                Rule::GrantNotNeeded.level(),
-                &format!("{list} {pattern}"),
-                format!("the site lets it {}, and it does not ask for that", words(list, pattern)),
-            ));
+            let about = format!("{list} {pattern}");
+            let message = format!("the site lets it {}, and it does not ask for that", words(list, pattern));
+            findings.push(Finding::new(Rule::GrantNotNeeded, &about, message));
         }
     }
     Ok(())

@@ -1,64 +1,16 @@
 //! What is wrong about a rehearsal: what must never be, and what must be the same as where nothing was done to it.
 
+use super::Plainly;
 use super::injury::{INJECTED, InjuryKind};
 use super::leak::Leaks;
 use super::stage::{End, Played, Way};
 use crate::backend::rehearsal::{Breach, Standing};
 use crate::effect::Limits;
 use crate::journal::{CallName, Row, StoredRow};
-use crate::model::audit::{Level, Rule};
+use crate::model::audit::{Finding, Rule};
 use crate::model::{Answer, Content, Effect, EffectClass, PauseReason, Value, code};
 use crate::run::{Breakage, MOST_EFFECTS};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// One thing found in one rehearsal.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Found {
-    pub rule: Rule,
-    pub level: Level,
-    /// What it is about, the same in every rehearsal; empty: there is one of this rule at most.
-    pub about: String,
-    pub message: String,
-    pub effect: Option<String>,
-    pub call: Option<String>,
-    pub evidence: Vec<String>,
-}
-
-impl Found {
-    pub fn new(rule: Rule, about: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            rule,
-            level: rule.level(),
-            about: about.into(),
-            message: message.into(),
-            effect: None,
-            call: None,
-            evidence: Vec::new(),
-        }
-    }
-
-    pub fn at(mut self, call: Option<String>, effect: Option<String>) -> Self {
-        (self.call, self.effect) = (call, effect);
-        self
-    }
-
-    pub fn evidence(mut self, lines: Vec<String>) -> Self {
-        self.evidence = lines;
-        self
-    }
-}
-
-/// A rehearsal to which nothing was done, as others are held against it.
-pub(super) struct Plain {
-    pub end: End,
-    pub standing: Standing,
-}
-
-impl Plain {
-    pub fn of(played: &Played) -> Self {
-        Self { end: played.end.clone(), standing: played.life.standing() }
-    }
-}
 
 /// The call in which a row stands.
 pub(super) fn call_of(rows: &[StoredRow], sequence: i64) -> Option<&CallName> {
@@ -70,12 +22,12 @@ pub(super) fn call_of(rows: &[StoredRow], sequence: i64) -> Option<&CallName> {
 }
 
 /// What must not be in any rehearsal, whatever was done to it.
-pub(super) fn always(played: &Played, leaks: &Leaks) -> Vec<Found> {
+pub(super) fn always(played: &Played, leaks: &Leaks) -> Vec<Finding> {
     let mut found = Vec::new();
     let named = |sequence| call_of(&played.rows, sequence).map(ToString::to_string);
     played.life.each_seen(|seen| {
         for Breach { rule, about, message } in &seen.breaches {
-            let breach = Found::new(*rule, about, message);
+            let breach = Finding::new(*rule, about, message);
             found.push(breach.at(named(seen.sequence), Some(seen.effect.to_string())));
         }
     });
@@ -86,7 +38,7 @@ pub(super) fn always(played: &Played, leaks: &Leaks) -> Vec<Found> {
             Breakage::Memory => Rule::TooMuchMemory,
             Breakage::Output => Rule::Floods,
         };
-        found.push(Found::new(rule, "", broke.why.clone()).at(Some(broke.call.to_string()), None));
+        found.push(Finding::new(rule, "", broke.why.clone()).at(Some(broke.call.to_string()), None));
     }
     denials(played, &mut found);
     too_many(played, &mut found);
@@ -94,14 +46,14 @@ pub(super) fn always(played: &Played, leaks: &Leaks) -> Vec<Found> {
     match &played.end {
         End::Unchanged(_) | End::NothingToDo if !played.life.stands_as_at_first() => {
             let message = "it ends as if nothing had been changed, and something is";
-            found.push(Found::new(Rule::NoWayBack, "", message).evidence(lines(&played.life.standing())));
+            found.push(Finding::new(Rule::NoWayBack, "", message).evidence(lines(&played.life.standing())));
         }
         End::RolledBack if !played.life.stands_as_at_first() => {
             let message = "it was rolled back, and the cluster is not as it was";
-            found.push(Found::new(Rule::NoWayBack, "", message).evidence(lines(&played.life.standing())));
+            found.push(Finding::new(Rule::NoWayBack, "", message).evidence(lines(&played.life.standing())));
         }
         End::Paused(PauseReason::Divergence, why) => {
-            found.push(Found::new(Rule::Diverges, "", why.clone()));
+            found.push(Finding::new(Rule::Diverges, "", why.clone()));
         }
         _ => {}
     }
@@ -109,7 +61,7 @@ pub(super) fn always(played: &Played, leaks: &Leaks) -> Vec<Found> {
 }
 
 /// A call that had as many effects as it may: what it asked for behind them was refused.
-fn too_many(played: &Played, found: &mut Vec<Found>) {
+fn too_many(played: &Played, found: &mut Vec<Finding>) {
     let most = match played.end {
         End::Answered(_) => MOST_EFFECTS,
         _ => Limits::default().effects,
@@ -123,7 +75,7 @@ fn too_many(played: &Played, found: &mut Vec<Found>) {
                 if had == most {
                     let call = call_of(&played.rows, stored.sequence).map(ToString::to_string);
                     let message = format!("it has {most} effects in one call, and goes on");
-                    let one = Found::new(Rule::TooManyEffects, "", message);
+                    let one = Finding::new(Rule::TooManyEffects, "", message);
                     found.push(one.at(call, Some(effect.to_string())));
                 }
             }
@@ -133,7 +85,7 @@ fn too_many(played: &Played, found: &mut Vec<Found>) {
 }
 
 /// What a hostile node answered, in a command's arguments or in a file: nothing stands between it and whoever reads that.
-pub(super) fn passed_on(played: &Played) -> Vec<Found> {
+pub(super) fn passed_on(played: &Played) -> Vec<Finding> {
     let mut found = Vec::new();
     for stored in played.rows.iter().skip(played.earlier) {
         let Row::Intent { effect, .. } = &stored.row else { continue };
@@ -152,20 +104,20 @@ pub(super) fn passed_on(played: &Played) -> Vec<Found> {
             let call = call_of(&played.rows, stored.sequence).map(ToString::to_string);
             let message = format!("what a node answered goes unchecked into {}", effect.function());
             found.push(
-                Found::new(Rule::PassesOn, effect.function(), message).at(call, Some(effect.to_string())),
+                Finding::new(Rule::PassesOn, effect.function(), message).at(call, Some(effect.to_string())),
             );
         }
     }
     found
 }
 
-fn denials(played: &Played, found: &mut Vec<Found>) {
+fn denials(played: &Played, found: &mut Vec<Finding>) {
     for (at, stored) in played.rows.iter().enumerate().skip(played.earlier) {
         let Row::Denied { effect, fault, .. } = &stored.row else { continue };
         let call = call_of(&played.rows, stored.sequence);
         let named = call.map(ToString::to_string);
         if fault.code == code::NOT_ASKED {
-            let said = Found::new(Rule::Denied, effect.function(), fault.message.clone());
+            let said = Finding::new(Rule::Denied, effect.function(), fault.message.clone());
             found.push(said.at(named.clone(), Some(effect.to_string())));
         }
         // What a plugin does in the same call behind a denial, if it is more than looking and telling.
@@ -179,7 +131,8 @@ fn denials(played: &Played, found: &mut Vec<Found>) {
         if let Some(other) = next.into_iter().next() {
             let message = format!("it was denied \"{effect}\", and went on to \"{other}\"");
             let about = format!("{} then {}", effect.function(), other.function());
-            found.push(Found::new(Rule::TriesElsewhere, about, message).at(named, Some(other.to_string())));
+            found
+                .push(Finding::new(Rule::TriesElsewhere, &about, message).at(named, Some(other.to_string())));
         }
     }
 }
@@ -187,11 +140,11 @@ fn denials(played: &Played, found: &mut Vec<Found>) {
 /// What must be so where one effect was injured. `is_change`: the injured one was to change something.
 pub(super) fn injured(
     played: &Played,
-    plain: &Plain,
+    plain: &Plainly,
     kind: InjuryKind,
     is_change: bool,
     injured: &str,
-) -> Vec<Found> {
+) -> Vec<Finding> {
     if played.end != End::Done {
         return Vec::new();
     }
@@ -212,18 +165,18 @@ pub(super) fn injured(
 }
 
 /// The operator said no, and all of it was done as on a yes.
-pub(super) fn went_on(played: &Played, plain: &Plain, asked: &str) -> Option<Found> {
+pub(super) fn went_on(played: &Played, plain: &Plainly, asked: &str) -> Option<Finding> {
     let alike = played.end == End::Done
         && plain.end == End::Done
         && played.life.standing().differences(&plain.standing).is_empty();
     let message = format!("\"{asked}\" was answered with no, and it does all that it does on a yes");
     alike.then(|| {
-        Found::new(Rule::FaultIgnored, "the operator's no", message).at(None, Some(asked.to_owned()))
+        Finding::new(Rule::FaultIgnored, "the operator's no", message).at(None, Some(asked.to_owned()))
     })
 }
 
 /// What must be so where a rehearsal was cut short and went on.
-pub(super) fn gone_on(played: &Played, plain: &Plain, way: Way, was_injured: bool) -> Vec<Found> {
+pub(super) fn gone_on(played: &Played, plain: &Plainly, way: Way, was_injured: bool) -> Vec<Finding> {
     match (way, &played.end) {
         (Way::On, End::Done) => ended_done(played, plain, || {
             (
@@ -238,13 +191,13 @@ pub(super) fn gone_on(played: &Played, plain: &Plain, way: Way, was_injured: boo
                 end.words(),
                 plain.end.words()
             );
-            vec![Found::new(Rule::CutShort, "", message)]
+            vec![Finding::new(Rule::CutShort, "", message)]
         }
         (Way::Back, End::Paused(reason, why))
             if *reason != PauseReason::NoWayBack && !says_no_way(played) =>
         {
             let message = format!("cut short and rolled back, it pauses ({reason}): {why}");
-            vec![Found::new(Rule::NoWayBack, "pauses", message)]
+            vec![Finding::new(Rule::NoWayBack, "pauses", message)]
         }
         _ => Vec::new(),
     }
@@ -266,7 +219,7 @@ fn says_no_way(played: &Played) -> bool {
     stands_at.is_some_and(said)
 }
 
-fn ended_done(played: &Played, plain: &Plain, what: impl Fn() -> (Rule, String)) -> Vec<Found> {
+fn ended_done(played: &Played, plain: &Plainly, what: impl Fn() -> (Rule, String)) -> Vec<Finding> {
     let standing = played.life.standing();
     let mut evidence = standing.differences(&plain.standing);
     // That nodes are not alike is what was said of one that is set apart.
@@ -279,7 +232,7 @@ fn ended_done(played: &Played, plain: &Plain, what: impl Fn() -> (Rule, String))
         return Vec::new();
     }
     let (rule, message) = what();
-    vec![Found::new(rule, "", message).evidence(evidence)]
+    vec![Finding::new(rule, "", message).evidence(evidence)]
 }
 
 /// As many waits of different length in one call as a plugin may have that neither grow nor shrink all along.
@@ -287,7 +240,7 @@ const MOST_WAITS: usize = 4;
 
 /// Waits whose lengths go up and down in one call: whoever watches could read them. One that waits longer each time, or
 /// as long each time, waits for something.
-pub(super) fn odd_waits(played: &Played) -> Vec<Found> {
+pub(super) fn odd_waits(played: &Played) -> Vec<Finding> {
     let mut by_call: BTreeMap<String, Vec<u32>> = BTreeMap::new();
     for seen in played.life.seen() {
         if let Effect::ClockSleep { milliseconds } = seen.effect
@@ -303,13 +256,13 @@ pub(super) fn odd_waits(played: &Played) -> Vec<Found> {
     let found = |(call, waits): (String, Vec<u32>)| {
         let lengths: Vec<String> = waits.iter().take(12).map(ToString::to_string).collect();
         let message = format!("it waits {} times, in ms: {}", waits.len(), lengths.join(", "));
-        Found::new(Rule::OddWaits, call.clone(), message).at(Some(call), Some("clock.sleep".into()))
+        Finding::new(Rule::OddWaits, &call, message).at(Some(call), Some("clock.sleep".into()))
     };
     by_call.into_iter().filter(|(_, waits)| odd(waits)).map(found).collect()
 }
 
 /// Of a rehearsal to which nothing was done: a procedure that is done has done something, and it fits together.
-pub(super) fn plain(played: &Played, plain: &Plain, steps: usize) -> Vec<Found> {
+pub(super) fn plain(played: &Played, plain: &Plainly, steps: usize) -> Vec<Finding> {
     if plain.end != End::Done {
         return Vec::new();
     }
@@ -317,7 +270,7 @@ pub(super) fn plain(played: &Played, plain: &Plain, steps: usize) -> Vec<Found> 
     if !plain.standing.contradictions.is_empty() {
         let message = "it says that it is done, and what it leaves does not fit together";
         found.push(
-            Found::new(Rule::FalseSuccess, "", message).evidence(plain.standing.contradictions.clone()),
+            Finding::new(Rule::FalseSuccess, "", message).evidence(plain.standing.contradictions.clone()),
         );
     }
     // What only restarts something leaves no trace, and was done.
@@ -328,7 +281,7 @@ pub(super) fn plain(played: &Played, plain: &Plain, steps: usize) -> Vec<Found> 
     });
     if plain.standing.is_as_it_was() && steps > 0 && !did {
         let message = format!("it says that {steps} steps are done, and nothing of the cluster is another");
-        found.push(Found::new(Rule::FalseSuccess, "nothing changed", message));
+        found.push(Finding::new(Rule::FalseSuccess, "nothing changed", message));
     }
     found
 }

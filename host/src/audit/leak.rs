@@ -3,9 +3,9 @@
 //! A guest is never given a secret's bytes, so what is found here it has from a node that shows them, or the host has
 //! failed. What is encoded in a way that is not looked for shows where the secrets are other ones: see `vary`.
 
-use super::judge::{Found, call_of};
+use super::judge::call_of;
 use crate::journal::{Row, StoredRow};
-use crate::model::audit::Rule;
+use crate::model::audit::{Finding, Rule};
 use crate::model::{Content, Effect, Value, hex};
 use crate::site::SimulatedCluster;
 use base64::Engine as _;
@@ -47,7 +47,7 @@ impl Leaks {
     }
 
     /// Looks at everything that a plugin made, behind so many rows that were looked at before.
-    pub fn in_rows(&self, rows: &[StoredRow], earlier: usize) -> Vec<Found> {
+    pub fn in_rows(&self, rows: &[StoredRow], earlier: usize) -> Vec<Finding> {
         let mut found = Vec::new();
         for stored in rows.iter().skip(earlier) {
             let call = || call_of(rows, stored.sequence).map(ToString::to_string);
@@ -74,7 +74,7 @@ impl Leaks {
                     effect.map_or_else(|| "what it says".into(), |effect| effect.function().to_owned());
                 let message = format!("{secret} stands {how} in {where_to}");
                 let about = format!("{secret} in {where_to}");
-                found.push(Found::new(Rule::Leak, about, message).at(call(), Some(where_to)));
+                found.push(Finding::new(Rule::Leak, &about, message).at(call(), Some(where_to)));
             }
         }
         found

@@ -4,14 +4,14 @@
 //! which thread took which.
 
 use super::injury::{InjuryKind, injuries};
-use super::judge::{self, Found, Plain, call_of};
+use super::judge::{self, call_of};
 use super::leak::Leaks;
 use super::stage::{End, Played, Setting, Stage, Way};
 use super::vary::{Variation, timeless};
 use super::{How, Plainly};
 use crate::backend::rehearsal::{Interference, Meddling, Seen};
 use crate::journal::{Row, StoredRow};
-use crate::model::audit::{RehearsalName, RehearsedScenario, Rule, SeenEffect};
+use crate::model::audit::{Finding, RehearsalName, RehearsedScenario, Rule, SeenEffect};
 use crate::model::{Answer, EffectClass, Fault, code};
 use crate::policy::{Claim, Collecting, Names, Requirement};
 use indexmap::IndexSet;
@@ -22,7 +22,7 @@ use std::sync::{Mutex, PoisonError};
 /// What the rehearsals of one scenario came to.
 pub(super) struct Rehearsed {
     pub scenario: RehearsedScenario,
-    pub found: Vec<(RehearsalName, Found)>,
+    pub found: Vec<(RehearsalName, Finding)>,
     pub envelope: Collecting,
     /// What was taken of the grants in any of them.
     pub took: IndexSet<Claim>,
@@ -32,7 +32,6 @@ pub(super) struct Rehearsed {
 }
 
 /// One rehearsal that is to be done.
-#[derive(Clone)]
 enum Case {
     Varied(Variation),
     Injured { at: u32, kind: InjuryKind, label: String, what: Meddling, is_change: bool, effect: String },
@@ -59,7 +58,7 @@ impl Case {
 
 /// What is known of the plain rehearsal, for those that are held against it.
 struct Known {
-    plain: Plain,
+    plain: Plainly,
     transcript: Vec<String>,
     seen: Vec<Seen>,
     leaks: Leaks,
@@ -69,7 +68,7 @@ struct Known {
 /// What one case came to.
 #[derive(Default)]
 struct CaseResult {
-    found: Vec<Found>,
+    found: Vec<Finding>,
     envelope: Collecting,
     took: IndexSet<Claim>,
     runs: u32,
@@ -95,7 +94,7 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
     let mut first = CaseResult { runs: 1, ..CaseResult::default() };
     first.note(&played, setting);
     let known = Known {
-        plain: Plain::of(&played),
+        plain: Plainly::of(&played),
         transcript: transcript.iter().map(|line| comparable(line, &played, start)).collect(),
         leaks,
         entries: first.envelope.clone().finish().0.into_values().flatten().collect(),
@@ -111,7 +110,7 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
     let difference = first_difference(&transcript, &Stage::transcript(&again));
     if let Some(lines) = difference {
         let message = "played twice, it has two transcripts";
-        first.found.push(Found::new(Rule::NotDeterministic, "", message).evidence(lines));
+        first.found.push(Finding::new(Rule::NotDeterministic, "", message).evidence(lines));
     }
     // One that does not come to its end would not come to it a thousand times.
     let endless = first.found.iter().any(|found| found.rule == Rule::TooManyEffects);
@@ -172,8 +171,7 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
     if how.only == Some(0) {
         alone.clone_from(&scenario.transcript);
     }
-    let plainly = Plainly { end: known.plain.end, standing: known.plain.standing };
-    Ok(Rehearsed { scenario, found, envelope, took, count, plainly, alone })
+    Ok(Rehearsed { scenario, found, envelope, took, count, plainly: known.plain, alone })
 }
 
 /// Plays a setting once, with nothing done to it.
@@ -249,7 +247,7 @@ async fn one(stage: &Stage, case: &Case, known: &Known, is_told: bool) -> Result
             result.take(&played, setting, known);
             if played.end != End::Died {
                 let message = "played again, it did not come to an effect that it came to before";
-                result.found.push(Found::new(Rule::NotDeterministic, "", message));
+                result.found.push(Finding::new(Rule::NotDeterministic, "", message));
                 return Ok(result);
             }
             let ways: &[Way] = match known.plain.end {
@@ -273,7 +271,7 @@ fn varied(
     setting: &Setting,
     plain: &Setting,
     known: &Known,
-    found: &mut Vec<Found>,
+    found: &mut Vec<Finding>,
 ) {
     if *variation == Variation::Size {
         let mut here = Collecting::default();
@@ -290,7 +288,7 @@ fn varied(
         if !lines.is_empty() {
             let message = "with three nodes more it takes other things of its grants";
             let effect = lines.first().cloned();
-            found.push(Found::new(Rule::DependsOnSize, "", message).at(None, effect).evidence(lines));
+            found.push(Finding::new(Rule::DependsOnSize, "", message).at(None, effect).evidence(lines));
         }
         return;
     }
@@ -305,7 +303,7 @@ fn varied(
             if only_vetoes(played, known, setting) {
                 let message =
                     format!("it reads the clock, and at another time ({label}) its answer is another");
-                found.push(Found::new(Rule::VetoesByClock, "", message).evidence(lines));
+                found.push(Finding::new(Rule::VetoesByClock, "", message).evidence(lines));
                 return;
             }
             (Rule::DependsOnClock, format!("at another time ({label}) it does otherwise"))
@@ -318,7 +316,7 @@ fn varied(
         Variation::Size => return,
     };
     let about = if rule == Rule::Leak { "what it does" } else { "" };
-    found.push(Found::new(rule, about, message).at(None, otherwise(&lines)).evidence(lines));
+    found.push(Finding::new(rule, about, message).at(None, otherwise(&lines)).evidence(lines));
 }
 
 /// A line without what no two worlds have in common: times, the beginnings of hashes, and how long a text is that has

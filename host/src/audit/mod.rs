@@ -26,11 +26,9 @@ mod vary;
 
 use crate::backend::rehearsal::Standing;
 use crate::model::Fault;
-use crate::model::audit::{Envelope, Finding, Level, Rehearsals, Rule};
+use crate::model::audit::{Envelope, Finding, RehearsalName, Rehearsals};
 use crate::policy::{Claim, Collecting, Rules};
-use indexmap::IndexSet;
-use judge::Found;
-use std::collections::BTreeMap;
+use indexmap::{IndexMap, IndexSet};
 
 pub use capability::{functions, words};
 pub use compare::{Side, compare, conforms};
@@ -43,7 +41,6 @@ pub use stage::{Broke, End, Played, Setting, Stage, Way};
 /// What the rehearsals of a plugin showed.
 pub struct Shown {
     pub rehearsals: Rehearsals,
-    /// The gravest first.
     pub findings: Vec<Finding>,
     pub envelope: Envelope,
     /// What was taken of the grants.
@@ -59,6 +56,12 @@ pub struct Shown {
 pub struct Plainly {
     pub end: End,
     pub standing: Standing,
+}
+
+impl Plainly {
+    fn of(played: &Played) -> Self {
+        Self { end: played.end.clone(), standing: played.life.standing() }
+    }
 }
 
 /// In how many ways, and who is told of it.
@@ -116,56 +119,14 @@ pub fn uses(list: &str, pattern: &str, took: &[Claim]) -> u32 {
     u32::try_from(used).unwrap_or(u32::MAX)
 }
 
-/// One finding for each thing found, the gravest first, however often it was seen.
-fn findings(found: Vec<(crate::model::audit::RehearsalName, Found)>) -> Vec<Finding> {
-    let mut by_id: BTreeMap<String, Finding> = BTreeMap::new();
-    let mut order = Vec::new();
+/// One finding for each thing found, however often it was seen.
+fn findings(found: Vec<(RehearsalName, Finding)>) -> Vec<Finding> {
+    let mut by_id: IndexMap<String, Finding> = IndexMap::new();
     for (rehearsal, one) in found {
-        let id = match one.about.as_str() {
-            "" => one.rule.code().to_owned(),
-            about => format!("{}:{about}", one.rule.code()),
-        };
-        if let Some(known) = by_id.get_mut(&id) {
-            known.seen += 1;
-            continue;
+        match by_id.get_mut(&one.id) {
+            Some(known) => known.seen += 1,
+            None => drop(by_id.insert(one.id.clone(), Finding { rehearsal: Some(rehearsal), ..one })),
         }
-        order.push(id.clone());
-        let Found { rule, level, about: _, message, effect, call, evidence } = one;
-        let rehearsal = Some(rehearsal);
-        let finding = Finding {
-            rule,
-            level,
-            id: id.clone(),
-            message,
-            effect,
-            call,
-            rehearsal,
-            place: None,
-            evidence,
-            seen: 1,
-        };
-        by_id.insert(id, finding);
     }
-    let mut findings: Vec<_> = order.into_iter().filter_map(|id| by_id.remove(&id)).collect();
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-    findings
-}
-
-/// A finding that needs no rehearsal: seen once, in the file itself.
-pub fn finding(rule: Rule, level: Level, about: &str, message: String) -> Finding {
-    Finding {
-        rule,
-        level,
-        id: match about {
-            "" => rule.code().into(),
-            about => format!("{}:{about}", rule.code()),
-        },
-        message,
-        effect: None,
-        call: None,
-        rehearsal: None,
-        place: None,
-        evidence: Vec::new(),
-        seen: 1,
-    }
+    by_id.into_values().collect()
 }

@@ -2,7 +2,7 @@ mod fuzz;
 mod hostile;
 
 use super::*;
-use crate::model::audit::{Form, Granted as Has, LeastGrants, Producer, Subject};
+use crate::model::audit::{Form, Granted as Has, LeastGrants, Level, Producer, Subject};
 use crate::model::{Argument, CommandName, Content, Effect, FileName, NodeName, ObjectName, Value};
 use crate::plugin::tests::guest;
 use crate::plugin::{Kind, Manifest, Need, manifest};

@@ -27,6 +27,8 @@ pub enum Variation {
 const ANSWERED: &str = "| ";
 /// In front of a node's name in another world.
 const RENAMED: &str = "renamed-";
+/// What a run is called there.
+const OTHER_RUN: &str = "rehearsal-of-another-name";
 const DAY: i64 = 86_400;
 /// Seconds between two moments of 2026 to 2056, each chosen for what it is.
 const CLOCKS: [(i64, &str); 6] = [
@@ -72,7 +74,7 @@ impl Variation {
             Self::Clock(seconds, _) => other.scenario.cluster.start += seconds * 1_000,
             Self::Names => renamed(&mut other).then_some(())?,
             Self::Size => enlarge(&mut other.scenario),
-            Self::Run => other.run = RunId::new("rehearsal-of-another-name").ok()?,
+            Self::Run => other.run = RunId::new(OTHER_RUN).ok()?,
             Self::Secrets => other_secrets(&mut other.scenario),
         }
         Some(other)
@@ -82,7 +84,7 @@ impl Variation {
     pub fn written_back(&self, line: &str, world: &Setting, plain: &Setting) -> String {
         match self {
             Self::Names => line.replace(RENAMED, ""),
-            Self::Run => line.replace("rehearsal-of-another-name", "rehearsal"),
+            Self::Run => line.replace(OTHER_RUN, plain.run.as_str()),
             // What a node shows is the node's doing, and not the plugin's.
             Self::Secrets if line.trim_start().starts_with(ANSWERED) => {
                 let (world, plain) = (&world.scenario.cluster, &plain.scenario.cluster);

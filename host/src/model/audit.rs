@@ -54,6 +54,15 @@ pub enum Level {
     Error,
 }
 
+impl Verdict {
+    pub fn of(findings: &[Finding]) -> Self {
+        match findings.iter().any(|finding| finding.level > Level::Note) {
+            true => Self::Findings,
+            false => Self::NothingFound,
+        }
+    }
+}
+
 impl Level {
     pub fn as_str(self) -> &'static str {
         match self {
@@ -88,6 +97,36 @@ pub struct Finding {
     pub evidence: Vec<String>,
     /// In how many rehearsals it was seen.
     pub seen: u32,
+}
+
+impl Finding {
+    /// One of a rule, with nothing said but what it is. `about`: as of [`Finding::id`]; empty: there is one of its rule at
+    /// most.
+    pub fn new(rule: Rule, about: &str, message: impl Into<String>) -> Self {
+        Self {
+            rule,
+            level: rule.level(),
+            id: match about {
+                "" => rule.code().into(),
+                about => format!("{}:{about}", rule.code()),
+            },
+            message: message.into(),
+            effect: None,
+            call: None,
+            rehearsal: None,
+            place: None,
+            evidence: Vec::new(),
+            seen: 1,
+        }
+    }
+
+    pub fn at(self, call: Option<String>, effect: Option<String>) -> Self {
+        Self { call, effect, ..self }
+    }
+
+    pub fn evidence(self, evidence: Vec<String>) -> Self {
+        Self { evidence, ..self }
+    }
 }
 
 /// What names one rehearsal: `windlass audit PLUGIN --only SCENARIO --seed SEED` repeats it.

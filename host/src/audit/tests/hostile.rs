@@ -216,7 +216,7 @@ fn findings(plugin: &Plugin, setting: &Setting) -> (Vec<Finding>, crate::audit::
             [("commands", &need.commands), ("files", &need.files), ("secrets", &need.secrets)]
         {
             for pattern in patterns.iter().filter(|pattern| uses(list, pattern, &shown.took) == 0) {
-                all.push(crate::audit::finding(Rule::NeedUnused, Level::Note, pattern, pattern.clone()));
+                all.push(Finding::new(Rule::NeedUnused, pattern, pattern.clone()));
             }
         }
     }

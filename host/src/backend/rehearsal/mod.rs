@@ -151,8 +151,7 @@ impl Rehearsal {
     }
 
     fn cluster(&self) -> MutexGuard<'_, Cluster> {
-        // A panic elsewhere ends the rehearsal; what is here is never read again then.
-        self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+        life::lock(&self.cluster)
     }
 
     fn role(&self, node: &NodeName) -> &'static str {

@@ -1,14 +1,12 @@
 //! An audit put together: what a plugin's file tells, what its rehearsals show, how much of its code they reached.
 
-use super::audited::{self, Audited};
+use super::audited::{self, Audited, Opened};
 use super::ending::{fault_error, plugin_error};
-use crate::audit::{self, Granted, How, Plainly, Progress, Setting, Side, finding};
+use crate::audit::{self, Granted, How, Plainly, Progress, Setting, Side};
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::model::PluginName;
-use crate::model::audit::{
-    AUDIT_FORMAT, Audit, Conformance, Coverage, Finding, Level, Rule, Subject, Verdict,
-};
+use crate::model::audit::{AUDIT_FORMAT, Audit, Conformance, Coverage, Finding, Rule, Subject, Verdict};
 use crate::site::{GrantBlock, Outline};
 use camino::Utf8PathBuf;
 
@@ -31,28 +29,22 @@ pub fn audit(context: &Context, auditing: &Auditing, progress: Progress<'_>) -> 
     if let Some(old) = &auditing.against {
         let old = audited::find(context, old)?;
         let (before, shown_before) = one(context, &old, auditing, progress)?;
-        let side = |audit: &Audit, shown| Side {
-            subject: audit.plugin.clone(),
-            capabilities: audit.capabilities.clone(),
-            shown,
-        };
-        audit.comparison = Some(audit::compare(&side(&audit, &shown), &side(&before, &shown_before)));
+        let new = Side { audit: &audit, shown: &shown };
+        let comparison = audit::compare(&new, &Side { audit: &before, shown: &shown_before });
+        audit.comparison = Some(comparison);
     }
     if let Some(procedure) = &auditing.like {
         conforms(context, procedure, auditing, &shown.plainly, &mut audit)?;
     }
     audit.findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-    audit.verdict = match audit.findings.iter().any(|finding| finding.level > Level::Note) {
-        true => Verdict::Findings,
-        false => Verdict::NothingFound,
-    };
+    audit.verdict = Verdict::of(&audit.findings);
     Ok(audit)
 }
 
 /// Repeats one rehearsal alone, and returns its transcript. `seed`: its number, as findings give it.
 pub fn repeat(context: &Context, auditing: &Auditing, scenario: &str, seed: u32) -> Result<Vec<String>> {
     let of = audited::find(context, &auditing.plugin)?;
-    let mut settings = of.settings(context, auditing)?;
+    let mut settings = of.open(context)?.settings(auditing)?;
     let names: Vec<String> = settings.iter().map(|(name, _)| name.clone()).collect();
     settings.retain(|(name, _)| name == scenario);
     if settings.is_empty() {
@@ -73,7 +65,8 @@ fn one(
     auditing: &Auditing,
     progress: Progress<'_>,
 ) -> Result<(Audit, audit::Shown)> {
-    let plugin = of.load(context, false)?;
+    let opened = of.open(context)?;
+    let plugin = &opened.plugin;
     let nothing = GrantBlock::default();
     let site = Outline::load(&context.site_dir).ok();
     let block = site.as_ref().and_then(|site| site.grants.get(plugin.name()));
@@ -82,14 +75,14 @@ fn one(
         (None, None) => Granted::AsAsked,
         (None, Some(_)) => Granted::Block(&nothing),
     });
-    let inspected = audit::inspect(&of.file, &of.bytes, of.engine()?, granted)
+    let inspected = audit::inspect(&of.file, &of.bytes, opened.engine(), granted)
         .map_err(|error| Error::from_error(Exit::Usage, &error))?;
     let disagreements =
-        super::network::one_thread()?.block_on(audit::disagreements(&plugin)).map_err(plugin_error)?;
-    let settings = of.settings(context, auditing)?;
+        super::network::one_thread()?.block_on(audit::disagreements(plugin)).map_err(plugin_error)?;
+    let settings = opened.settings(auditing)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let shown = rehearsed(&settings, &How { threads, only: None, progress })?;
-    let coverage = coverage(context, of, &settings)?;
+    let coverage = coverage(&opened, &settings)?;
 
     let mut capabilities = inspected.capabilities;
     for capability in &mut capabilities {
@@ -105,7 +98,7 @@ fn one(
     findings.extend(unused.map(|one| {
         let message = format!("it asks for what no rehearsal used: {}", one.words);
         let about = format!("{} {}", one.list, one.pattern);
-        Finding { place: one.place.clone(), ..of_rule(Rule::NeedUnused, &about, message) }
+        Finding { place: one.place.clone(), ..Finding::new(Rule::NeedUnused, &about, message) }
     }));
     findings.extend(not_exercised(&coverage));
     let audit = Audit {
@@ -129,22 +122,14 @@ fn rehearsed(settings: &[(String, Setting)], how: &How<'_>) -> Result<audit::Sho
     audit::rehearse(settings, how).map_err(|fault| fault_error(Exit::Usage, &fault))
 }
 
-fn of_rule(rule: Rule, about: &str, message: String) -> Finding {
-    finding(rule, rule.level(), about, message)
-}
-
 fn not_exercised(coverage: &Coverage) -> Option<Finding> {
     let Coverage::Functions { unreached, .. } = coverage else { return None };
     let able: Vec<_> = unreached.iter().filter(|one| !one.effects.is_empty()).collect();
     let named =
         |one: &&crate::model::audit::Unreached| format!("{}: {}", one.function, one.effects.join(", "));
-    let mut found = of_rule(
-        Rule::NotExercised,
-        "",
-        format!("{} functions that can cause an effect were never run", able.len()),
-    );
-    found.evidence = able.iter().take(5).map(named).collect();
-    (!able.is_empty()).then_some(found)
+    let message = format!("{} functions that can cause an effect were never run", able.len());
+    let evidence = able.iter().take(5).map(named).collect();
+    (!able.is_empty()).then(|| Finding::new(Rule::NotExercised, "", message).evidence(evidence))
 }
 
 /// Says who signed the file, and whether that counts here.
@@ -160,8 +145,8 @@ fn signed(context: &Context, of: &Audited, subject: Subject) -> Result<Subject> 
 }
 
 /// How much of the code the plain rehearsals reach: with marks in it, it does what it does without.
-fn coverage(context: &Context, of: &Audited, settings: &[(String, Setting)]) -> Result<Coverage> {
-    let measured = of.load(context, true)?;
+fn coverage(opened: &Opened<'_>, settings: &[(String, Setting)]) -> Result<Coverage> {
+    let measured = opened.measured()?;
     if measured.is_measured() {
         let with = |setting: &Setting| Setting { plugin: measured.clone(), ..setting.clone() };
         let settings: Vec<_> = settings.iter().map(|(name, setting)| (name.clone(), with(setting))).collect();
@@ -179,14 +164,15 @@ fn conforms(
     audit: &mut Audit,
 ) -> Result<()> {
     let replaced = audited::bundled(context, procedure.as_str())?;
-    let settings = replaced.settings(context, auditing)?;
-    let digest = settings.first().map(|(_, setting)| setting.plugin.digest().to_owned()).unwrap_or_default();
+    let opened = replaced.open(context)?;
+    let settings = opened.settings(auditing)?;
+    let digest = opened.plugin.digest().to_owned();
     let theirs = rehearsed(&settings, &How { threads: 1, only: Some(0), progress: &|_, _, _| {} })?;
     let scenarios = audit::conforms(ours, &theirs.plainly);
     for one in scenarios.iter().filter(|one| !one.differs.is_empty()) {
         let message = format!("in {} it does other than the {procedure} of windlass", one.scenario);
-        let found = of_rule(Rule::DoesNotConform, &one.scenario, message);
-        audit.findings.push(Finding { evidence: one.differs.clone(), ..found });
+        let found = Finding::new(Rule::DoesNotConform, &one.scenario, message);
+        audit.findings.push(found.evidence(one.differs.clone()));
     }
     audit.conformance = Some(Conformance { procedure: procedure.clone(), digest, scenarios });
     Ok(())

@@ -1,11 +1,8 @@
 //! What is audited: found by its path or its name, loaded for rehearsals, with its scenarios.
 
 use super::audit::Auditing;
-use super::ending::plugin_error;
-use super::engines::{engine_file, load_engine};
 use super::known::known;
-use super::plan::scratch;
-use super::project::{component_of, scenario_at, scenarios_of};
+use super::project::{Rehearsable, component_of, scenario_at, scenarios_of};
 use super::rehearse::setting;
 use crate::audit::Setting;
 use crate::cli::Context;
@@ -13,9 +10,8 @@ use crate::cli::error::{Error, Exit, Result};
 use crate::model::PluginName;
 use crate::model::audit::Producer;
 use crate::plugin::bundle::Bundle;
-use crate::plugin::cache::Cache;
-use crate::plugin::{Kind, Language, Limits, Plugin, Profile, Script, sha256};
-use crate::site::{Outline, PROFILE, Scenario, Trust};
+use crate::plugin::{Kind, Limits, Plugin};
+use crate::site::{Outline, PROFILE, Scenario};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::sync::Arc;
 
@@ -82,59 +78,60 @@ pub(super) fn bundled(context: &Context, name: &str) -> Result<Audited> {
 }
 
 impl Audited {
-    /// Loads it for rehearsals. `measured`: so that it is told what of its code ran.
-    pub fn load(&self, context: &Context, measured: bool) -> Result<Arc<Plugin>> {
-        let engine = crate::plugin::engine(Profile::Rehearse).map_err(plugin_error)?;
-        let plugin = match (Language::of(&self.file), measured) {
-            (None, true) => Plugin::compile_measured(&engine, &self.file, &self.bytes),
-            (None, false) => Plugin::compile(&engine, &self.file, &self.bytes),
-            (Some(language), _) => {
-                let script = Script::read(&self.file, &self.bytes).map_err(plugin_error)?;
-                let cache = Cache::open(context.cache_dir()?.as_std_path())
-                    .map_err(|error| Error::from_error(Exit::Usage, &error))?;
-                // Nothing of a rehearsal reaches a node: whichever engine is there may run.
-                let engine = load_engine(context, Trust::Dev, &engine, &cache, language)?;
-                Ok(match measured {
-                    true => Plugin::script_measured(&engine, script),
-                    false => Plugin::script(&engine, script),
-                })
-            }
-        };
-        let limits = Limits { fuel: FUEL, ..Limits::default() };
-        plugin.map(|plugin| Arc::new(plugin.with_limits(limits))).map_err(plugin_error)
+    /// Makes it ready for rehearsals.
+    pub fn open(&self, context: &Context) -> Result<Opened<'_>> {
+        let of = Rehearsable::open(context, &self.file, &self.bytes)?;
+        let plugin = Arc::new(of.plugin(false)?.with_limits(limits()));
+        Ok(Opened { of, path: self.path.as_deref(), plugin })
+    }
+}
+
+/// A plugin that is ready for rehearsals.
+pub(super) struct Opened<'a> {
+    of: Rehearsable<'a>,
+    path: Option<&'a Utf8Path>,
+    pub plugin: Arc<Plugin>,
+}
+
+impl Opened<'_> {
+    /// The same, so that it is told what of its code ran.
+    pub fn measured(&self) -> Result<Arc<Plugin>> {
+        Ok(Arc::new(self.of.plugin(true)?.with_limits(limits())))
     }
 
     /// What a script is run by, with its digest.
-    pub fn engine(&self) -> Result<Option<Producer>> {
-        let Some(language) = Language::of(&self.file) else { return Ok(None) };
-        let (_, bytes) = engine_file(language)?;
-        let name = language.engine().to_owned();
-        Ok(Some(Producer { role: "engine".into(), name, version: sha256(&bytes) }))
+    pub fn engine(&self) -> Option<Producer> {
+        let Rehearsable::Script { engine, .. } = &self.of else { return None };
+        let (name, version) = (engine.language().engine().to_owned(), engine.digest().to_owned());
+        Some(Producer { role: "engine".into(), name, version })
     }
 
     /// The scenarios to rehearse on, with the plugin in each: those that are given, those of the procedure that it
     /// replaces, those beside it, else those that windlass brings.
-    pub fn settings(&self, context: &Context, auditing: &Auditing) -> Result<Vec<(String, Setting)>> {
-        let plugin = self.load(context, false)?;
-        let kind = plugin.manifest().kind;
-        let scenarios = match (auditing.scenarios.as_slice(), &auditing.like, &self.path) {
+    pub fn settings(&self, auditing: &Auditing) -> Result<Vec<(String, Setting)>> {
+        let kind = self.plugin.manifest().kind;
+        let scenarios = match (auditing.scenarios.as_slice(), &auditing.like, self.path) {
             ([], None, Some(path)) => match scenarios_of(path) {
                 Ok(own) => read(&own)?,
                 // It has none of its own.
-                Err(_) => built_in(plugin.name(), kind)?,
+                Err(_) => built_in(self.plugin.name(), kind)?,
             },
-            ([], None, None) => built_in(plugin.name(), kind)?,
+            ([], None, None) => built_in(self.plugin.name(), kind)?,
             ([], Some(like), _) => built_in(like, kind)?,
             (given, ..) => read(given)?,
         };
         super::network::one_thread()?.block_on(async {
             let mut settings = Vec::new();
             for (name, scenario) in scenarios {
-                settings.push((name, setting(&plugin, &scenario).await?));
+                settings.push((name, setting(&self.plugin, &scenario).await?));
             }
             Ok(settings)
         })
     }
+}
+
+fn limits() -> Limits {
+    Limits { fuel: FUEL, ..Limits::default() }
 }
 
 fn read(files: &[Utf8PathBuf]) -> Result<Vec<(String, Scenario)>> {
@@ -155,13 +152,10 @@ fn built_in(name: &PluginName, kind: Kind) -> Result<Vec<(String, Scenario)>> {
             Kind::Procedure => ("plain", ""),
         });
     }
-    let folder = scratch()?;
     let read = |(name, text): (&str, &str)| {
-        let file = folder.path.join(name).with_extension("toml");
-        std::fs::write(&file, text).map_err(|error| {
-            Error::new(Exit::Fault, format!("the scenario {name} cannot be laid out: {error}"))
-        })?;
-        Ok((name.to_owned(), scenario_at(&file)?))
+        Scenario::built_in(name, text)
+            .map(|scenario| (name.to_owned(), scenario))
+            .map_err(|errors| Error::from_error(Exit::Fault, &errors))
     };
     texts.into_iter().map(read).collect()
 }

@@ -186,8 +186,7 @@ fn is_of(subject: &Subject, audit: &Audit, plugin: &str) -> Result<()> {
         )
         .hint(format!("windlass audit {plugin} --json   makes a report of it")));
     }
-    let found = audit.findings.iter().any(|finding| finding.level > Level::Note);
-    if found != (audit.verdict == Verdict::Findings) {
+    if audit.verdict != Verdict::of(&audit.findings) {
         return Err(Error::new(
             Exit::Refused,
             "the report's verdict is not that of its findings: it was edited",

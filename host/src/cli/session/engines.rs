@@ -41,7 +41,7 @@ pub(super) fn load_engine(
 }
 
 /// The engine of a language, whichever is there, and its bytes.
-pub(super) fn engine_file(language: Language) -> Result<(Utf8PathBuf, Vec<u8>)> {
+fn engine_file(language: Language) -> Result<(Utf8PathBuf, Vec<u8>)> {
     let file = folder()?.join(format!("{}.wasm", language.engine()));
     let bytes = std::fs::read(&file).map_err(|error| {
         Error::new(Exit::Usage, format!("there is no engine for {language} scripts: {file}: {error}"))

@@ -5,7 +5,7 @@ use super::engines::load_engine;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::plugin::cache::Cache;
-use crate::plugin::{Language, Plugin, Profile, Script};
+use crate::plugin::{Engine, Language, Plugin, Profile, Script, ScriptEngine};
 use crate::site::{Scenario, Trust};
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -17,16 +17,38 @@ pub fn load_tested(context: &Context, path: &Utf8Path) -> Result<Plugin> {
     let file = component_of(path)?;
     let bytes = std::fs::read(&file)
         .map_err(|error| Error::new(Exit::Usage, format!("the plugin {file} cannot be read: {error}")))?;
-    let engine = crate::plugin::engine(Profile::Rehearse).map_err(plugin_error)?;
-    let Some(language) = Language::of(file.as_str()) else {
-        return Plugin::compile(&engine, file.as_str(), &bytes).map_err(plugin_error);
-    };
-    let script = Script::read(file.as_str(), &bytes).map_err(plugin_error)?;
-    let cache = Cache::open(context.cache_dir()?.as_std_path())
-        .map_err(|error| Error::from_error(Exit::Usage, &error))?;
-    // Nothing of a rehearsal reaches a node: whichever engine is there may run.
-    let engine = load_engine(context, Trust::Dev, &engine, &cache, language)?;
-    Ok(Plugin::script(&engine, script))
+    Rehearsable::open(context, file.as_str(), &bytes)?.plugin(false)
+}
+
+/// The bytes of a plugin with what runs them in a rehearsal.
+pub(super) enum Rehearsable<'a> {
+    Component { engine: Engine, file: &'a str, bytes: &'a [u8] },
+    Script { engine: ScriptEngine, script: Script },
+}
+
+impl<'a> Rehearsable<'a> {
+    /// `file` names it in errors, and tells a script by its ending.
+    pub fn open(context: &Context, file: &'a str, bytes: &'a [u8]) -> Result<Self> {
+        let engine = crate::plugin::engine(Profile::Rehearse).map_err(plugin_error)?;
+        let Some(language) = Language::of(file) else { return Ok(Self::Component { engine, file, bytes }) };
+        let script = Script::read(file, bytes).map_err(plugin_error)?;
+        let cache = Cache::open(context.cache_dir()?.as_std_path())
+            .map_err(|error| Error::from_error(Exit::Usage, &error))?;
+        // Nothing of a rehearsal reaches a node: whichever engine is there may run.
+        let engine = load_engine(context, Trust::Dev, &engine, &cache, language)?;
+        Ok(Self::Script { engine, script })
+    }
+
+    /// `measured`: so that it is told what of its code ran.
+    pub fn plugin(&self, measured: bool) -> Result<Plugin> {
+        match (self, measured) {
+            (Self::Component { engine, file, bytes }, true) => Plugin::compile_measured(engine, file, bytes),
+            (Self::Component { engine, file, bytes }, false) => Plugin::compile(engine, file, bytes),
+            (Self::Script { engine, script }, true) => Ok(Plugin::script_measured(engine, script.clone())),
+            (Self::Script { engine, script }, false) => Ok(Plugin::script(engine, script.clone())),
+        }
+        .map_err(plugin_error)
+    }
 }
 
 /// The component of a project lies in its folder, under the plugin's own name.

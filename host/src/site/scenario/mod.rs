@@ -8,6 +8,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use super::load::Loading;
 use super::mistake::{Mistake, Reading};
 use super::types::{GrantBlock, HookAt, Site};
 use crate::model::{CommandName, FileName, NodeName, PluginName};
@@ -161,8 +162,27 @@ impl Scenario {
     /// All mistakes at once.
     pub fn load(project: &Utf8Path, file: &Utf8Path) -> Result<Self, ScenarioErrors> {
         let project = camino::absolute_utf8(project).unwrap_or_else(|_| project.to_owned());
-        let mut loading = super::load::Loading::of_scenario(&project);
-        let read = read::scenario(&mut loading, file);
+        Self::read(&project, file, |loading| read::scenario(loading, file))
+    }
+
+    /// Reads and checks the text of a scenario that is part of windlass: it has the profiles that windlass has.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn built_in(name: &str, text: &str) -> Result<Self, ScenarioErrors> {
+        let file = Utf8PathBuf::from(name).with_extension("toml");
+        // No project: nothing of the current folder is part of it.
+        let nowhere = Utf8Path::new("/dev/null");
+        Self::read(nowhere, &file, |loading| read::of_text(loading, file.as_str(), name, text))
+    }
+
+    fn read(
+        project: &Utf8Path,
+        file: &Utf8Path,
+        read: impl FnOnce(&mut Loading<'_>) -> Option<Self>,
+    ) -> Result<Self, ScenarioErrors> {
+        let mut loading = Loading::of_scenario(project);
+        let read = read(&mut loading);
         match read {
             Some(scenario) if loading.reading.is_clean() => Ok(scenario),
             _ => {

@@ -38,6 +38,16 @@ pub(super) fn scenario(loading: &mut Loading<'_>, file: &Utf8Path) -> Option<Sce
     let text = read_text(file, "there is no such file")
         .map_err(|why| loading.reading.mistake(&Place::file(&shown_file.as_str().into()), why))
         .ok()?;
+    of_text(loading, &shown_file, file.file_stem().unwrap_or("scenario"), &text)
+}
+
+/// `name`: what the simulated site is called.
+pub(super) fn of_text(
+    loading: &mut Loading<'_>,
+    shown_file: &str,
+    name: &str,
+    text: &str,
+) -> Option<Scenario> {
     let Read {
         profile,
         nodes,
@@ -49,7 +59,7 @@ pub(super) fn scenario(loading: &mut Loading<'_>, file: &Utf8Path) -> Option<Sce
         params,
         events,
         allow_secret_in_argv,
-    } = loading.source(&shown_file, &text, read)?;
+    } = loading.source(shown_file, text, read)?;
     let layer = loading.layers(&profile)?;
     let composed = compose::profile(&loading.reading, layer);
     let mut known = composed.profile.vars.clone();
@@ -80,7 +90,7 @@ pub(super) fn scenario(loading: &mut Loading<'_>, file: &Utf8Path) -> Option<Sce
             );
         }
     }
-    check::managers_of(&loading.reading, &Place::file(&shown_file.as_str().into()), &nodes, &profile);
+    check::managers_of(&loading.reading, &Place::file(&shown_file.into()), &nodes, &profile);
     for event in &events {
         let ScenarioEvent { procedure, at, .. } = &event.value;
         let named = at.step().map(|step| format!("{procedure}/{step}")).unwrap_or_default();
@@ -91,7 +101,7 @@ pub(super) fn scenario(loading: &mut Loading<'_>, file: &Utf8Path) -> Option<Sce
     }
     let events = events.into_iter().map(|event| event.value).collect();
     let nodes = nodes.into_iter().map(|(name, node)| (name, node.value)).collect();
-    let site = simulated_site(file.file_stem().unwrap_or("scenario"), nodes, profile, known);
+    let site = simulated_site(name, nodes, profile, known);
     let mut scenario = Scenario { site, cluster, grants, params, events, allow_secret_in_argv };
     share_roles(&mut scenario);
     Some(scenario)

@@ -464,7 +464,7 @@ fn the_envelope_is_that_of_a_record_which_counts() {
     let envelope = |trust, sha256: &str, path: &str| {
         let (dir, file) = (desk.root.join("site"), desk.root.join("site").join(path));
         let asked = Asked { kind: "hook", name: &desk.name, file: &file, sha256 };
-        envelope(&desk.context, &Demand::of(&desk.context, trust).unwrap(), &dir, &asked)
+        envelope(&desk.context, trust, &dir, &asked)
     };
     let expected = desk.record(&digest).envelope;
     for trust in [Trust::Dev, Trust::Locked, Trust::Signed, Trust::Certified] {
