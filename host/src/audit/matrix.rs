@@ -378,8 +378,10 @@ impl CaseResult {
 }
 
 fn note(envelope: &mut Collecting, took: &mut IndexSet<Claim>, played: &Played, setting: &Setting) {
-    let nodes = setting.scenario.site.nodes.keys();
-    let names = Names::of(nodes, setting.parameters.iter(), &*played.life);
+    let nodes: Vec<_> = setting.scenario.site.nodes.keys().cloned().collect();
+    let parameters: Vec<_> =
+        setting.parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let names = Names { nodes: &nodes, parameters: &parameters, facts: &*played.life };
     let calls = Calls::of(&played.rows);
     played.life.each_seen(|seen| {
         let Some(call) = calls.at(seen.sequence) else { return };

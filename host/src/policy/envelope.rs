@@ -11,38 +11,28 @@ use crate::model::audit::Envelope;
 use crate::site::ROLES;
 use std::collections::BTreeMap;
 
-/// Values that an entry names instead of writing them out.
-#[derive(Debug, Clone, Default)]
-pub struct Names {
-    /// By value, the place: a node as its role or its group.
-    pub nodes: BTreeMap<String, String>,
-    /// By value, the parameter.
-    pub parameters: BTreeMap<String, String>,
-}
-
 /// What a node that is neither bound nor in a group is called.
 const ANY: &str = "any";
 /// Stands for every value of a placeholder.
 const EVERY: &str = "*";
 
-impl Names {
-    /// The names of a site's nodes and of a run's parameters.
-    pub fn of<'a>(
-        nodes: impl Iterator<Item = &'a NodeName>,
-        parameters: impl Iterator<Item = (&'a String, &'a String)>,
-        facts: &dyn Facts,
-    ) -> Self {
-        let nodes = nodes.map(|node| (node.to_string(), place_of(&facts.places(node)).to_owned())).collect();
-        let given = parameters.filter(|(_, value)| !value.is_empty());
-        Self { nodes, parameters: given.map(|(name, value)| (value.clone(), name.clone())).collect() }
-    }
+/// What an entry names instead of writing it out: nodes, as their role or group, and parameters. Looked up where a value
+/// stands, so that a cluster of thousands costs an effect nothing.
+#[derive(Clone, Copy)]
+pub struct Names<'a> {
+    pub nodes: &'a [NodeName],
+    pub parameters: &'a [(String, String)],
+    pub facts: &'a dyn Facts,
+}
 
+impl Names<'_> {
     fn value(&self, value: &str) -> String {
-        match (self.nodes.get(value), self.parameters.get(value)) {
-            (Some(place), _) => format!("@{place}"),
-            (None, Some(name)) => format!("${name}"),
-            (None, None) => format!("{value:?}"),
+        if let Some(node) = self.nodes.iter().find(|node| node.as_str() == value) {
+            return format!("@{}", place_of(&self.facts.places(node)));
         }
+        // Of two parameters with one value the later is named.
+        let given = self.parameters.iter().rev().find(|(_, known)| !known.is_empty() && known == value);
+        given.map_or_else(|| format!("{value:?}"), |(name, _)| format!("${name}"))
     }
 }
 
@@ -53,7 +43,7 @@ fn place_of(places: &[String]) -> &str {
 }
 
 /// Writes what an effect takes as an entry.
-fn entry(claim: &Claim, names: &Names) -> String {
+fn entry(claim: &Claim, names: &Names<'_>) -> String {
     written(claim, &|_, value| names.value(value))
 }
 
@@ -91,7 +81,7 @@ pub struct Collecting {
 const MOST_LITERALS: usize = 3;
 
 impl Collecting {
-    pub fn add(&mut self, call: &str, claim: &Claim, names: &Names) {
+    pub fn add(&mut self, call: &str, claim: &Claim, names: &Names<'_>) {
         if let Requirement::Command { command, arguments, .. } = &claim.requirement {
             for (name, plain) in arguments {
                 let Some(value) = plain.as_ref().map(|plain| names.value(plain)) else { continue };
@@ -149,8 +139,7 @@ pub struct Bounds {
 impl Bounds {
     /// Returns the first of what an effect takes that no rehearsal produced in this call, in the words of an entry.
     pub fn outside(&self, call: &str, claims: &[Claim], facts: &dyn Facts) -> Option<String> {
-        let parameters = self.parameters.iter().map(|(name, value)| (name, value));
-        let names = Names::of(self.nodes.iter(), parameters, facts);
+        let names = Names { nodes: &self.nodes, parameters: &self.parameters, facts };
         let entries = self.envelope.0.get(call);
         claims.iter().find_map(|claim| {
             let exact = entry(claim, &names);
@@ -166,7 +155,7 @@ impl Bounds {
 }
 
 /// With one placeholder after another at any value.
-fn one_at_a_time(claim: &Claim, names: &Names) -> Vec<String> {
+fn one_at_a_time(claim: &Claim, names: &Names<'_>) -> Vec<String> {
     let Requirement::Command { arguments, .. } = &claim.requirement else { return Vec::new() };
     let one = |any: &str| {
         written(claim, &|name, value| match name == any {
@@ -182,13 +171,13 @@ mod tests {
     use super::*;
     use crate::model::{CommandName, FileName, ObjectName};
 
-    /// `first` is called `x`, `second` is called `y`.
+    /// `first` is called `a` where it is rehearsed and `x` where it runs, `second` `b` and `y`.
     struct Site;
     impl Facts for Site {
         fn places(&self, node: &NodeName) -> Vec<String> {
             match node.as_str() {
-                "x" => vec!["managers".into(), "first".into()],
-                "y" => vec!["managers".into(), "second".into()],
+                "a" | "x" => vec!["managers".into(), "first".into()],
+                "b" | "y" => vec!["managers".into(), "second".into()],
                 _ => Vec::new(),
             }
         }
@@ -220,9 +209,9 @@ mod tests {
 
     #[test]
     fn an_entry_holds_for_any_cluster_and_for_no_other_call_place_or_value() {
-        let nodes = [("a".into(), "first".into()), ("b".into(), "second".into())].into_iter().collect();
         let mut seen = Collecting::default();
-        let names = Names { nodes, parameters: BTreeMap::new() };
+        let nodes = ["a", "b"].map(|node| NodeName::new(node).unwrap());
+        let names = Names { nodes: &nodes, parameters: &[], facts: &Site };
         seen.add("restart@first", &drain("lb", "a", &["balancers"]), &names);
         let bounds = held(seen);
         let outside = |call: &str, value: &str, places: &[&str]| {
@@ -241,9 +230,13 @@ mod tests {
     fn a_value_that_varies_is_any_and_one_that_does_not_is_itself() {
         let mut seen = Collecting::default();
         for value in ["1", "2", "3", "4"] {
-            seen.add("verification", &drain("lb", value, &[]), &Names::default());
+            seen.add(
+                "verification",
+                &drain("lb", value, &[]),
+                &Names { nodes: &[], parameters: &[], facts: &Site },
+            );
         }
-        seen.add("preflight", &drain("lb", "1", &[]), &Names::default());
+        seen.add("preflight", &drain("lb", "1", &[]), &Names { nodes: &[], parameters: &[], facts: &Site });
         let bounds = held(seen);
         assert_eq!(bounds.outside("verification", &[drain("lb", "99", &[])], &Site), None);
         assert!(bounds.outside("preflight", &[drain("lb", "99", &[])], &Site).is_some());

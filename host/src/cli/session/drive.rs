@@ -86,7 +86,7 @@ pub(super) async fn drive(
     let gate = gate_for(&site, &plugin, &settings)?;
     let named: Vec<_> = parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     // The way back is never held up.
-    let gate = if back { gate } else { hold(context, &site, &plugin, &named, gate)? };
+    let gate = if back { gate } else { hold(context, &site, &plugin, named, gate)? };
     let shown = Shown::new(&context.ui);
     let events: Events = shown.events();
     events(&began);

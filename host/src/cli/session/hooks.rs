@@ -77,7 +77,7 @@ pub(super) fn load_hooks(context: &Context, site: &Site, procedure: &PluginName)
             let plugin = loader.load(name)?;
             hooks.digests.push(Digested { name: name.to_string(), sha256: plugin.digest().to_owned() });
             let gate = gate_of(site, &plugin, Rules::default(), false)?;
-            let gate = hold(context, site, &plugin, &[], gate)?;
+            let gate = hold(context, site, &plugin, Vec::new(), gate)?;
             loaded.insert(name, (Arc::new(plugin), gate));
         }
         if let Some((plugin, gate)) = loaded.get(name) {

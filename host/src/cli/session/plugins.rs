@@ -122,14 +122,14 @@ pub(super) fn hold(
     context: &Context,
     site: &Site,
     plugin: &Plugin,
-    parameters: &[(String, String)],
+    parameters: Vec<(String, String)>,
     gate: Gate,
 ) -> std::result::Result<Gate, Error> {
     let Some(envelope) = certified_envelope(context, site, plugin)? else { return Ok(gate) };
     Ok(gate.held_to(Bounds {
         envelope,
         nodes: site.nodes.keys().cloned().collect(),
-        parameters: parameters.to_vec(),
+        parameters,
         pauses: site.outside_envelope == OutsideEnvelope::Pause,
     }))
 }

@@ -23,7 +23,7 @@ pub fn load_tested(context: &Context, path: &Utf8Path) -> Result<Plugin> {
 /// The bytes of a plugin with what runs them in a rehearsal.
 pub(super) enum Rehearsable<'a> {
     Component { engine: Engine, file: &'a str, bytes: &'a [u8] },
-    Script { engine: ScriptEngine, script: Script },
+    Script { engine: Box<ScriptEngine>, script: Script },
 }
 
 impl<'a> Rehearsable<'a> {
@@ -35,7 +35,7 @@ impl<'a> Rehearsable<'a> {
         let cache = Cache::open(context.cache_dir()?.as_std_path())
             .map_err(|error| Error::from_error(Exit::Usage, &error))?;
         // Nothing of a rehearsal reaches a node: whichever engine is there may run.
-        let engine = load_engine(context, Trust::Dev, &engine, &cache, language)?;
+        let engine = Box::new(load_engine(context, Trust::Dev, &engine, &cache, language)?);
         Ok(Self::Script { engine, script })
     }
 
