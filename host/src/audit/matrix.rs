@@ -3,6 +3,7 @@
 //! They are short and many, and each is by itself: threads take them from a list, and what is found does not depend on
 //! which thread took which.
 
+use super::courses::{Courses, of_their_own};
 use super::injury::{InjuryKind, injuries};
 use super::judge::{self, call_of};
 use super::leak::Leaks;
@@ -28,6 +29,8 @@ pub(super) struct Rehearsed {
     pub took: IndexSet<Claim>,
     pub count: u32,
     pub plainly: Plainly,
+    /// The numbers of those that took a course of their own.
+    pub courses: Vec<u32>,
     pub alone: Vec<String>,
 }
 
@@ -71,6 +74,7 @@ struct CaseResult {
     found: Vec<Finding>,
     envelope: Collecting,
     took: IndexSet<Claim>,
+    courses: Courses,
     runs: u32,
     /// It is repeated alone, and told.
     is_told: bool,
@@ -120,7 +124,7 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
         false => (1..).zip(cases(&played, &known)).collect(),
     };
     if let Some(only) = how.only {
-        cases.retain(|(number, _)| *number == only);
+        cases.retain(|(number, _)| only.contains(number));
     }
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     counts.insert("plain".into(), first.runs);
@@ -145,7 +149,7 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
 
     let named = |seed: u32, case: String| RehearsalName { scenario: name.to_owned(), seed, case };
     let mut found: Vec<_> = first.found.into_iter().map(|found| (named(0, "plain".into()), found)).collect();
-    let mut alone = Vec::new();
+    let (mut alone, mut courses) = (Vec::new(), Vec::new());
     let (mut envelope, mut took, mut count) = (first.envelope, first.took, first.runs);
     for (at, result) in done {
         let result = result?;
@@ -159,7 +163,9 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
         found.extend(result.found.into_iter().map(|found| (named(*number, case.label()), found)));
         envelope.merge(result.envelope);
         took.extend(result.took);
+        courses.push((*number, result.courses));
     }
+    let courses = of_their_own(first.courses, &courses);
     let effects = timeline(&played, start);
     let scenario = RehearsedScenario {
         name: name.to_owned(),
@@ -168,15 +174,10 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
         effects,
         cases: counts,
     };
-    if how.only == Some(0) {
+    if how.only == Some(&[0][..]) {
         alone.clone_from(&scenario.transcript);
     }
-    Ok(Rehearsed { scenario, found, envelope, took, count, plainly: known.plain, alone })
-}
-
-/// Plays a setting once, with nothing done to it.
-pub(super) fn once(setting: &Setting) -> Result<(), Fault> {
-    block(Stage::set(setting.clone())?.play(None)).map(drop)
+    Ok(Rehearsed { scenario, found, envelope, took, count, plainly: known.plain, courses, alone })
 }
 
 /// Everything that is done to a rehearsal.
@@ -374,6 +375,7 @@ impl CaseResult {
 
     fn note(&mut self, played: &Played, setting: &Setting) {
         note(&mut self.envelope, &mut self.took, played, setting);
+        self.courses.take(&played.rows, played.earlier);
     }
 }
 

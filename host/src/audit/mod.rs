@@ -11,6 +11,7 @@
 
 mod capability;
 mod compare;
+mod courses;
 mod describe;
 mod events;
 mod injury;
@@ -47,7 +48,9 @@ pub struct Shown {
     pub took: Vec<Claim>,
     /// By scenario, how it was left where nothing was done to it.
     pub plainly: Vec<(String, Plainly)>,
-    /// Of one that was repeated alone: what it was, and its transcript.
+    /// By scenario, the numbers of those that took a course of their own.
+    pub courses: Vec<Vec<u32>>,
+    /// Of those that were repeated alone: what each was, and its transcript.
     pub alone: Vec<String>,
 }
 
@@ -67,8 +70,8 @@ impl Plainly {
 /// In how many ways, and who is told of it.
 pub struct How<'a> {
     pub threads: usize,
-    /// None: in every way. Else in the one of this number alone, and with nothing done to it.
-    pub only: Option<u32>,
+    /// None: in every way. Else in those of these numbers alone, and with nothing done to it; 0 is that one.
+    pub only: Option<&'a [u32]>,
     pub progress: Progress<'a>,
 }
 
@@ -81,7 +84,7 @@ pub fn rehearse(scenarios: &[(String, Setting)], how: &How<'_>) -> Result<Shown,
     let mut found = Vec::new();
     let mut envelope = Collecting::default();
     let mut took: IndexSet<Claim> = IndexSet::new();
-    let (mut plainly, mut alone) = (Vec::new(), Vec::new());
+    let (mut plainly, mut courses, mut alone) = (Vec::new(), Vec::new(), Vec::new());
     for (name, setting) in scenarios {
         let rehearsed = matrix::rehearse(name, setting, how)
             .map_err(|fault| Fault { message: format!("scenario {name}: {}", fault.message), ..fault })?;
@@ -90,6 +93,7 @@ pub fn rehearse(scenarios: &[(String, Setting)], how: &How<'_>) -> Result<Shown,
         rehearsals.scenarios.push(rehearsed.scenario);
         found.extend(rehearsed.found);
         plainly.push((name.clone(), rehearsed.plainly));
+        courses.push(rehearsed.courses);
         alone.extend(rehearsed.alone);
         envelope.merge(rehearsed.envelope);
         took.extend(rehearsed.took);
@@ -100,16 +104,25 @@ pub fn rehearse(scenarios: &[(String, Setting)], how: &How<'_>) -> Result<Shown,
         envelope: envelope.finish(),
         took: took.into_iter().collect(),
         plainly,
+        courses,
         alone,
     })
 }
 
-/// Plays every scenario once and nothing else: for whoever looks at the plugin meanwhile.
+/// Plays again what took a course of its own, of each scenario, and the plain one: for whoever looks at the plugin
+/// meanwhile.
 ///
 /// # Errors
 /// As of [`rehearse`].
-pub fn walk_through(scenarios: &[(String, Setting)]) -> Result<(), Fault> {
-    scenarios.iter().try_for_each(|(_, setting)| matrix::once(setting))
+pub fn walk_through(
+    scenarios: &[(String, Setting)],
+    courses: &[Vec<u32>],
+    threads: usize,
+) -> Result<(), Fault> {
+    scenarios.iter().zip(courses).try_for_each(|((name, setting), courses)| {
+        let how = How { threads, only: Some(courses), progress: &|_, _, _| {} };
+        matrix::rehearse(name, setting, &how).map(drop)
+    })
 }
 
 /// In how many of what was taken a pattern was made use of.

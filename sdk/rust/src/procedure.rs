@@ -119,10 +119,16 @@ impl Check {
         Self { title: title.into(), passed, evidence: Vec::new() }
     }
 
-    /// Adds something that was seen.
+    /// Adds something that was seen, as long as there is room: a node may answer with any number of rows, and a host
+    /// takes 100 pieces of evidence.
     #[must_use]
     pub fn evidence(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.evidence.push(Entry::new(name, value));
+        const ROOM: usize = 100;
+        match self.evidence.len() + 1 {
+            here if here < ROOM => self.evidence.push(Entry::new(name, value)),
+            ROOM => self.evidence.push(Entry::new("and more", "there is no room for all that was seen")),
+            _ => {}
+        }
         self
     }
 }
@@ -138,7 +144,7 @@ macro_rules! export_procedure {
 
 #[cfg(test)]
 mod tests {
-    use super::{Description, Procedure, Step};
+    use super::{Check, Description, Procedure, Step};
     use crate::Fault;
 
     struct Short;
@@ -166,5 +172,19 @@ mod tests {
             "{fault:?}"
         );
         assert!(Short::verify().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_check_has_as_much_evidence_as_a_host_takes_and_says_that_there_is_more() {
+        for (seen, told) in [(0, 0), (99, 99), (100, 100), (2_000, 100)] {
+            let rows = (0..seen).map(|row| row.to_string());
+            let check = rows.fold(Check::new("all are well", true), |check, row| check.evidence(row, "well"));
+            assert_eq!(check.evidence.len(), told, "{seen}");
+            assert_eq!(
+                check.evidence.last().is_some_and(|last| last.name == "and more"),
+                seen > 99,
+                "{seen}"
+            );
+        }
     }
 }

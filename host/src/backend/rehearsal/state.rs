@@ -83,13 +83,7 @@ impl Rehearsal {
             };
             let what = match &there.held {
                 Held::Key { .. } => "another key".to_owned(),
-                Held::Bytes(bytes) => match crypto::inspect(bytes) {
-                    Ok(says) => format!("a certificate of {} by {}", says.subject, says.issuer),
-                    Err(_) => match Keyset::parse(bytes) {
-                        Ok(set) => format!("a key set of {} versions", set.versions().len()),
-                        Err(_) => cluster.words_of(bytes),
-                    },
-                },
+                Held::Bytes(bytes) => holds(bytes).unwrap_or_else(|| cluster.words_of(bytes)),
             };
             let said = format!("{what}, {} {}:{}", there.mode, there.owner, there.group);
             standing.changed.insert(format!("{name} on {node}"), said);
@@ -175,4 +169,15 @@ impl Rehearsal {
         let bytes = self.bytes(node, &file).ok()??;
         Keyset::parse(&bytes).ok().map(|set| set.fingerprint())
     }
+}
+
+/// What is in a file, in words that are the same for another key, another serial number and another time.
+fn holds(bytes: &[u8]) -> Option<String> {
+    if let Ok(says) = crypto::inspect(bytes) {
+        return Some(format!("a certificate of {} by {}", says.subject, says.issuer));
+    }
+    if let Some((subject, names)) = crypto::inspect_request(bytes) {
+        return Some(format!("a signing request of {subject} for {}", names.join(", ")));
+    }
+    Keyset::parse(bytes).ok().map(|set| format!("a key set of {} versions", set.versions().len()))
 }

@@ -95,7 +95,7 @@ impl Extensions {
 }
 
 /// Names that people look for, as text; other kinds are left out.
-fn alternative(name: &GeneralName<'_>) -> Option<String> {
+pub(super) fn alternative(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(text) | GeneralName::RFC822Name(text) | GeneralName::URI(text) => {
             Some(super::name::harmless(text))

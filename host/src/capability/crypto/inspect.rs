@@ -1,10 +1,13 @@
 //! What a certificate says.
 
 use super::certificate::{self, Extensions};
-use super::{CryptoError, hex, name};
+use super::{CryptoError, hex, name, pem};
 use crate::model::Certificate;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::der_parser::oid::Oid;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::AlgorithmIdentifier;
 
@@ -61,6 +64,19 @@ pub fn inspect(bytes: &[u8]) -> Result<Certificate, CryptoError> {
         authority_key_id: extensions.authority_key_id.as_deref().map(hex).unwrap_or_default(),
         names: extensions.names,
     })
+}
+
+/// Reads what a signing request in PEM asks for: the subject, and its names. None: it is no request.
+pub fn inspect_request(bytes: &[u8]) -> Option<(String, Vec<String>)> {
+    let block = pem::first(bytes, |label| label == certificate::REQUEST).ok()??;
+    let (_, request) = X509CertificationRequest::from_der(&block.der).ok()?;
+    let extensions = request.requested_extensions().into_iter().flatten();
+    let names = extensions.filter_map(|extension| match extension {
+        ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),
+        _ => None,
+    });
+    let names = names.flatten().filter_map(certificate::alternative).collect();
+    Some((name::rfc4514(&request.certification_request_info.subject), names))
 }
 
 pub(super) fn signature_algorithm(algorithm: &AlgorithmIdentifier<'_>) -> String {

@@ -315,6 +315,8 @@ fn openssl_verifies_our_request_and_what_it_issues_on_it_is_accepted_for_that_ke
         let (mine, other) = (key(algorithm), key(algorithm));
         let made = request(&mine, &page_subject(), &names).unwrap();
         assert!(mine.requested(made.as_bytes()) && !other.requested(made.as_bytes()), "{algorithm}");
+        let (subject, asked) = inspect_request(made.as_bytes()).unwrap();
+        assert!(subject.contains("CN=HADOOP.COM") && asked == names, "{subject} {asked:?}");
         bench.write("my.csr", &made);
         bench.run("openssl req -in my.csr -verify -noout");
         let text = bench.run("openssl req -in my.csr -noout -text");

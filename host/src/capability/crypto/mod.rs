@@ -23,7 +23,7 @@ pub use ahead::KeysAhead;
 pub use algorithm::KeyAlgorithm;
 pub use certificate::{MAX_INPUT, read_certificate, to_pem};
 pub use error::CryptoError;
-pub use inspect::inspect;
+pub use inspect::{inspect, inspect_request};
 pub use issue::{
     LeafRequest, Serial, check_issuer, check_request, check_signing_request, issue, issue_numbered, request,
     self_sign, self_sign_numbered,

@@ -51,7 +51,7 @@ pub fn repeat(context: &Context, auditing: &Auditing, scenario: &str, seed: u32)
         return Err(Error::new(Exit::Usage, format!("{} has no scenario {scenario}", auditing.plugin))
             .hint(format!("there are: {}", names.join(", "))));
     }
-    let shown = rehearsed(&settings, &How { threads: 1, only: Some(seed), progress: &|_, _, _| {} })?;
+    let shown = rehearsed(&settings, &How { threads: 1, only: Some(&[seed]), progress: &|_, _, _| {} })?;
     match shown.alone.is_empty() {
         false => Ok(shown.alone),
         true => Err(Error::new(Exit::Usage, format!("{scenario} has no rehearsal {seed}"))
@@ -82,7 +82,7 @@ fn one(
     let settings = opened.settings(auditing)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let shown = rehearsed(&settings, &How { threads, only: None, progress })?;
-    let coverage = coverage(&opened, &settings)?;
+    let coverage = coverage(&opened, &settings, &shown.courses, threads)?;
 
     let mut capabilities = inspected.capabilities;
     for capability in &mut capabilities {
@@ -144,13 +144,19 @@ fn signed(context: &Context, of: &Audited, subject: Subject) -> Result<Subject> 
     })
 }
 
-/// How much of the code the plain rehearsals reach: with marks in it, it does what it does without.
-fn coverage(opened: &Opened<'_>, settings: &[(String, Setting)]) -> Result<Coverage> {
+/// How much of the code is reached by the plain rehearsals and by those that took a course of their own: with marks in
+/// it, it does what it does without.
+fn coverage(
+    opened: &Opened<'_>,
+    settings: &[(String, Setting)],
+    courses: &[Vec<u32>],
+    threads: usize,
+) -> Result<Coverage> {
     let measured = opened.measured()?;
     if measured.is_measured() {
         let with = |setting: &Setting| Setting { plugin: measured.clone(), ..setting.clone() };
         let settings: Vec<_> = settings.iter().map(|(name, setting)| (name.clone(), with(setting))).collect();
-        audit::walk_through(&settings).map_err(|fault| fault_error(Exit::Usage, &fault))?;
+        audit::walk_through(&settings, courses, threads).map_err(|fault| fault_error(Exit::Usage, &fault))?;
     }
     Ok(measured.coverage())
 }
@@ -167,7 +173,7 @@ fn conforms(
     let opened = replaced.open(context)?;
     let settings = opened.settings(auditing)?;
     let digest = opened.plugin.digest().to_owned();
-    let theirs = rehearsed(&settings, &How { threads: 1, only: Some(0), progress: &|_, _, _| {} })?;
+    let theirs = rehearsed(&settings, &How { threads: 1, only: Some(&[0]), progress: &|_, _, _| {} })?;
     let scenarios = audit::conforms(ours, &theirs.plainly);
     for one in scenarios.iter().filter(|one| !one.differs.is_empty()) {
         let message = format!("in {} it does other than the {procedure} of windlass", one.scenario);
