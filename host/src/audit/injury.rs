@@ -1,7 +1,11 @@
 //! What can be done to one effect on purpose: the faults that it can have, and what a hostile node may claim.
 
+use super::malformed::each_field;
 use crate::backend::rehearsal::{Meddling, Seen};
-use crate::model::{Answer, Effect, EffectClass, Fault, Health, Outcome, PauseReason, Stop, code};
+use crate::model::{
+    Answer, Effect, EffectClass, Fault, FileName, Health, NodeName, Outcome, PauseReason, Stop, code,
+};
+use std::collections::HashSet;
 
 /// One thing that is done to an effect.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,8 +55,11 @@ pub const INJECTED: &str = "$(reboot)";
 const LONG_LINE: usize = 4_000;
 const LINES: usize = 250;
 
+/// What was read of files so far: of the same certificate, each field is malformed once.
+pub type Read = HashSet<(NodeName, FileName, Vec<u8>)>;
+
 /// Everything that can be done to an effect, as it went where nothing was done to it.
-pub fn injuries(seen: &Seen) -> Vec<Injury> {
+pub fn injuries(seen: &Seen, read: &mut Read) -> Vec<Injury> {
     let mut all = Vec::new();
     if seen.answer.is_err() {
         // It fails by itself: that it might not is another scenario.
@@ -62,7 +69,7 @@ pub fn injuries(seen: &Seen) -> Vec<Injury> {
     if seen.class == EffectClass::Change {
         lost(seen, &mut all);
     }
-    hostile(seen, &mut all);
+    hostile(seen, read, &mut all);
     all
 }
 
@@ -113,6 +120,10 @@ fn faults(seen: &Seen, all: &mut Vec<Injury>) {
         }
         Effect::ClusterHealth | Effect::ClusterServed { .. } | Effect::ClusterManager => {
             add(InjuryKind::Fault, "fails: unreachable", fault(code::UNREACHABLE, "nothing answers there"));
+            if let Effect::ClusterServed { .. } = &seen.effect {
+                let what = "what it presents is not X.509, or damaged";
+                add(InjuryKind::Hostile, "presents what is no certificate", fault(code::INVALID, what));
+            }
         }
         Effect::KeyringVersions { .. } | Effect::KeyringCanary { .. } => {
             add(InjuryKind::Fault, "fails: unreachable", fault(code::UNREACHABLE, "no answer"));
@@ -172,7 +183,7 @@ fn lost(seen: &Seen, all: &mut Vec<Injury>) {
     }
 }
 
-fn hostile(seen: &Seen, all: &mut Vec<Injury>) {
+fn hostile(seen: &Seen, read: &mut Read, all: &mut Vec<Injury>) {
     let mut add = |label: &str, answer: Answer| {
         all.push(Injury {
             label: label.into(),
@@ -233,11 +244,17 @@ fn hostile(seen: &Seen, all: &mut Vec<Injury>) {
                 says.signature_algorithm = String::new();
             });
         }
-        (Effect::FilesRead { .. }, Ok(Answer::Bytes(_))) => {
+        (Effect::FilesRead { node, file }, Ok(Answer::Bytes(bytes))) => {
             add("answers with no byte", Answer::Bytes(Vec::new()));
             add("answers with what is no text", Answer::Bytes((0..=255).cycle().take(100_000).collect()));
             let cut = b"-----BEGIN CERTIFICATE-----\nMIIB".to_vec();
             add("answers with half a certificate", Answer::Bytes(cut));
+            if read.insert((node.clone(), file.clone(), bytes.clone())) {
+                for (field, malformed) in each_field(bytes) {
+                    let label = format!("answers with a certificate whose {field} is malformed");
+                    add(&label, Answer::Bytes(malformed));
+                }
+            }
         }
         (Effect::FilesFingerprint { .. }, Ok(Answer::Text(Some(_)))) => {
             add("answers with what is no sum", Answer::Text(Some(NASTY[4].into())));

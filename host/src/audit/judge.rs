@@ -148,7 +148,10 @@ pub(super) fn injured(
     if played.end != End::Done {
         return Vec::new();
     }
-    let mut found = ended_done(played, plain, || match (kind, is_change) {
+    // What it saw may be a reason to do other things, and is none to leave out what it says that it has done.
+    let is_of_a_look = !is_change && kind != InjuryKind::Lie;
+    let differs = if is_of_a_look { Standing::left_out } else { Standing::differences };
+    let mut found = ended_done(played, plain, differs, || match (kind, is_change) {
         (InjuryKind::Fault, true) => {
             (Rule::FaultIgnored, format!("\"{injured}\" failed, and it ends as if it had not"))
         }
@@ -160,6 +163,14 @@ pub(super) fn injured(
         ),
         _ => (Rule::FalseSuccess, "it says that it is done, and the cluster says otherwise".into()),
     });
+    if found.is_empty() && is_of_a_look {
+        found = ended_done(played, plain, Standing::differences, || {
+            (
+                Rule::FollowsAnswers,
+                format!("\"{injured}\" was answered otherwise, and it does otherwise, and is done"),
+            )
+        });
+    }
     found.iter_mut().for_each(|one| one.effect = Some(injured.to_owned()));
     found
 }
@@ -178,7 +189,7 @@ pub(super) fn went_on(played: &Played, plain: &Plainly, asked: &str) -> Option<F
 /// What must be so where a rehearsal was cut short and went on.
 pub(super) fn gone_on(played: &Played, plain: &Plainly, way: Way, was_injured: bool) -> Vec<Finding> {
     match (way, &played.end) {
-        (Way::On, End::Done) => ended_done(played, plain, || {
+        (Way::On, End::Done) => ended_done(played, plain, Standing::differences, || {
             (
                 Rule::CutShort,
                 "cut short and resumed, it is done, and the cluster stands otherwise than without".into(),
@@ -219,9 +230,14 @@ fn says_no_way(played: &Played) -> bool {
     stands_at.is_some_and(said)
 }
 
-fn ended_done(played: &Played, plain: &Plainly, what: impl Fn() -> (Rule, String)) -> Vec<Finding> {
+fn ended_done(
+    played: &Played,
+    plain: &Plainly,
+    differs: fn(&Standing, &Standing) -> Vec<String>,
+    what: impl Fn() -> (Rule, String),
+) -> Vec<Finding> {
     let standing = played.life.standing();
-    let mut evidence = standing.differences(&plain.standing);
+    let mut evidence = differs(&standing, &plain.standing);
     // That nodes are not alike is what was said of one that is set apart.
     let new = |line: &&String| {
         !plain.standing.contradictions.contains(line)

@@ -4,7 +4,7 @@
 //! which thread took which.
 
 use super::courses::{Courses, of_their_own};
-use super::injury::{InjuryKind, injuries};
+use super::injury::{InjuryKind, Read, injuries};
 use super::judge::{self, call_of};
 use super::leak::Leaks;
 use super::stage::{End, Played, Setting, Stage, Way};
@@ -183,11 +183,11 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
 /// Everything that is done to a rehearsal.
 fn cases(played: &Played, known: &Known) -> Vec<Case> {
     let mut all: Vec<Case> = Variation::all().into_iter().map(Case::Varied).collect();
-    let mut looked_since = true;
+    let (mut looked_since, mut read) = (true, Read::new());
     for (at, seen) in (0..).zip(&known.seen) {
         let effect = seen.effect.to_string();
         let is_change = seen.class == EffectClass::Change;
-        for injury in injuries(seen) {
+        for injury in injuries(seen, &mut read) {
             all.push(Case::Injured {
                 at,
                 kind: injury.kind,

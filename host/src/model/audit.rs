@@ -479,10 +479,12 @@ pub enum Rule {
     NotExercised,
     /// It waits in a measure that could carry a message.
     OddWaits,
+    /// What was answered on a look made it do otherwise.
+    FollowsAnswers,
 }
 
 impl Rule {
-    pub const ALL: [Rule; 32] = [
+    pub const ALL: [Rule; 33] = [
         Self::Leak,
         Self::Readable,
         Self::BothDown,
@@ -515,6 +517,7 @@ impl Rule {
         Self::DoesNotConform,
         Self::NotExercised,
         Self::OddWaits,
+        Self::FollowsAnswers,
     ];
 
     /// Its name in JSON and SARIF.
@@ -552,6 +555,7 @@ impl Rule {
             Self::DoesNotConform => "does-not-conform",
             Self::NotExercised => "not-exercised",
             Self::OddWaits => "odd-waits",
+            Self::FollowsAnswers => "follows-answers",
         }
     }
 
@@ -590,13 +594,15 @@ impl Rule {
             Self::DoesNotConform => "it does other than the procedure that it replaces",
             Self::NotExercised => "code that can cause an effect was never run",
             Self::OddWaits => "it waits in a measure that could carry a message",
+            Self::FollowsAnswers => "where a look is answered otherwise, it does otherwise, and is done",
         }
     }
 
     /// How much it weighs where nothing else is said.
     pub fn level(self) -> Level {
         match self {
-            Self::VetoesByClock
+            Self::FollowsAnswers
+            | Self::VetoesByClock
             | Self::NeedUnused
             | Self::ImportNotAsked
             | Self::GrantNotNeeded

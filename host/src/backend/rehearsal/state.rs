@@ -27,20 +27,26 @@ impl Standing {
 
     /// What is in this one and not in the other, as lines; of a node that was set apart it was said that it is otherwise.
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for about in
-            self.changed.keys().chain(other.changed.keys().filter(|key| !self.changed.contains_key(*key)))
-        {
-            let word = |standing: &Self| {
-                standing.changed.get(about).cloned().unwrap_or_else(|| "as it was at first".into())
-            };
-            let (here, there) = (word(self), word(other));
-            let is_said = self.set_apart.iter().any(|node| about.ends_with(&format!(" {node}")));
-            if here != there && !is_said {
-                lines.push(format!("{about}: {here}, and not: {there}"));
-            }
-        }
-        lines
+        let only_there = other.changed.keys().filter(|about| !self.changed.contains_key(*about));
+        self.differing(other, self.changed.keys().chain(only_there))
+    }
+
+    /// What the other changed and this one left as it was, as lines.
+    pub fn left_out(&self, other: &Self) -> Vec<String> {
+        self.differing(other, other.changed.keys().filter(|about| !self.changed.contains_key(*about)))
+    }
+
+    fn differing<'a>(&self, other: &Self, of: impl Iterator<Item = &'a String>) -> Vec<String> {
+        let word = |standing: &Self, about: &String| {
+            standing.changed.get(about).cloned().unwrap_or_else(|| "as it was at first".into())
+        };
+        let is_said =
+            |about: &&String| !self.set_apart.iter().any(|node| about.ends_with(&format!(" {node}")));
+        let line = |about: &String| {
+            let (here, there) = (word(self, about), word(other, about));
+            (here != there).then(|| format!("{about}: {here}, and not: {there}"))
+        };
+        of.filter(is_said).filter_map(line).collect()
     }
 }
 

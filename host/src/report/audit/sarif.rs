@@ -26,7 +26,7 @@ pub fn sarif(audit: &Audit) -> Value {
             "tool": { "driver": {
                 "name": "windlass audit",
                 "version": harmless(&audit.windlass),
-                "rules": Rule::ALL.map(rule),
+                "rules": Rule::ALL.map(rule).to_vec(),
             } },
             "automationDetails": { "id": format!("windlass-audit/{}/", audit.plugin.name) },
             "invocations": [{ "executionSuccessful": true }],

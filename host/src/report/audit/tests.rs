@@ -47,7 +47,7 @@ fn the_first_screen_is_one_and_says_what_there_is() {
     }
     let plain = anstream::adapter::strip_str(&text(&audit()).join("\n")).to_string();
     assert!(
-        plain.starts_with("FINDINGS in procedure ha-cert 1.3.0: 23 errors, 4 warnings, 5 notes\n"),
+        plain.starts_with("FINDINGS in procedure ha-cert 1.3.0: 23 errors, 4 warnings, 6 notes\n"),
         "{plain}"
     );
     assert!(
