@@ -1,5 +1,6 @@
 //! What files hold, as the profile says: certificates and the keys they belong to, key sets, bytes.
 
+use super::certificates;
 use super::cluster::{Cluster, Held};
 use super::pool::{key_of_version, made_once};
 use crate::backend::fault;
@@ -82,7 +83,7 @@ impl Cluster {
                         }
                     }
                 };
-                let says = crypto::inspect(&der).map_err(fault(code::FAILED))?;
+                let says = certificates::inspect(&der).map_err(fault(code::FAILED))?;
                 self.names.add_certificate(&says, &making.name);
                 let der = crypto::read_certificate(&der).map_err(fault(code::FAILED))?;
                 Ok(Held::text(crypto::to_pem(&der)))
@@ -147,7 +148,7 @@ impl Cluster {
         let key = self.pool.draw(KeyAlgorithm::default())?;
         let at = self.seconds();
         let der = self.sign(&key, name, None, at)?;
-        let says = crypto::inspect(&der).map_err(fault(code::FAILED))?;
+        let says = certificates::inspect(&der).map_err(fault(code::FAILED))?;
         self.names.add_certificate(&says, name);
         Ok(der)
     }
@@ -164,7 +165,7 @@ impl Cluster {
         let Some(ca) = issuer else {
             return self_signed(key, &subject, ROOT_DAYS, at, serial).map_err(fault(code::FAILED));
         };
-        let says = crypto::inspect(ca).map_err(fault(code::FAILED))?;
+        let says = certificates::inspect(ca).map_err(fault(code::FAILED))?;
         let ca_key = self.pool.key_of(ca).ok_or_else(|| {
             Fault::new(code::FAILED, format!("nobody in this rehearsal has the key of {}", says.subject))
         })?;

@@ -1,7 +1,7 @@
 //! Keys and certificates: real ones, of the fixed pool and with serial numbers that are the same each time.
 
-use super::Rehearsal;
 use super::content::{issued, self_signed};
+use super::{Rehearsal, certificates};
 use crate::backend::fault;
 use crate::backend::file_faults::missing;
 use crate::capability::crypto::{self, KeyAlgorithm, LeafRequest, key_fit};
@@ -68,14 +68,14 @@ impl Rehearsal {
             }
             Effect::CryptoInspect { source } => {
                 let bytes = self.certificate(plugin, source)?;
-                let says = crypto::inspect(&bytes).map_err(fault(code::INVALID))?;
+                let says = certificates::inspect(&bytes).map_err(fault(code::INVALID))?;
                 self.cluster().names.add_certificate(&says, "certificate");
                 Ok(Answer::Certificate(Box::new(says)))
             }
             Effect::CryptoVerifyChain { leaf, root } => {
                 let (leaf, root) = (self.certificate(plugin, leaf)?, self.certificate(plugin, root)?);
                 let now = self.cluster().seconds();
-                crypto::verify_chain(&leaf, &root, now).map_err(fault(code::FAILED))?;
+                certificates::verify_chain(&leaf, &root, now).map_err(fault(code::FAILED))?;
                 Ok(Answer::Done)
             }
             Effect::CryptoCheckKey { node, file, passphrase, certificate } => {
@@ -131,7 +131,7 @@ impl Rehearsal {
     }
 
     fn keep(&self, plugin: &PluginName, name: &ObjectName, der: Vec<u8>) -> Result<Answer, Fault> {
-        let says = crypto::inspect(&der).map_err(fault(code::FAILED))?;
+        let says = certificates::inspect(&der).map_err(fault(code::FAILED))?;
         self.cluster().names.add_certificate(&says, name.as_str());
         self.objects.add(plugin, name, Object::Certificate(Arc::new(der)))?;
         Ok(Answer::Certificate(Box::new(says)))

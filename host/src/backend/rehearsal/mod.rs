@@ -9,6 +9,7 @@
 //! `cluster` is what there is, `content` makes what files hold; beside them, as in `live`, one file a kind of
 //! effect. Neighbours: `run` drives it as a run's ground, `cli` tells of it.
 
+mod certificates;
 mod cluster;
 mod content;
 mod crypto;

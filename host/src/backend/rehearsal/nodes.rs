@@ -1,10 +1,9 @@
 //! Named commands, which do what their declarations say; and what the cluster says of itself.
 
-use super::Rehearsal;
 use super::content::{Making, rank};
+use super::{Rehearsal, certificates};
 use crate::backend::declared::{self, as_declared, written_files};
 use crate::backend::fault;
-use crate::capability::crypto;
 use crate::capability::nodes::{self, ArgumentValue, Ended, ResolvedCommand};
 use crate::capability::secrets::Secret;
 use crate::model::{
@@ -234,7 +233,7 @@ impl Rehearsal {
                         format!("ask {endpoint} on {node} for its certificate: nothing answers there"),
                     )
                 })?;
-                let says = crypto::inspect(&der).map_err(fault(code::INVALID))?;
+                let says = certificates::inspect(&der).map_err(fault(code::INVALID))?;
                 Ok(Answer::Certificate(Box::new(says)))
             }
             Effect::ClusterManager => self.manager(),

@@ -1,12 +1,14 @@
 //! How a simulated cluster stands: against how it stood at first, and against itself.
 
-use super::Rehearsal;
+use super::certificates::Known;
 use super::cluster::Held;
+use super::{Rehearsal, certificates};
 use crate::capability::crypto;
 use crate::capability::keyring::Keyset;
 use crate::model::{CommandName, FileName, NodeName};
 use crate::site::Holds;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How a cluster stands, in words that two rehearsals have in common: no hash, no serial number, no time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -120,7 +122,7 @@ impl Rehearsal {
                             continue;
                         };
                         let now = self.cluster().seconds();
-                        if crypto::verify_chain(&leaf, &root, now).is_err() {
+                        if certificates::verify_chain(&leaf.der, &root.der, now).is_err() {
                             found.push(format!("{} on {node} does not chain to {issuer} there", file.name));
                         }
                     }
@@ -130,7 +132,7 @@ impl Rehearsal {
                         else {
                             continue;
                         };
-                        if !key.matches(&certificate).unwrap_or(true) {
+                        if !certificate.is_of(&key) {
                             found.push(format!("{} on {node} is not the key of {of} there", file.name));
                         }
                     }
@@ -141,7 +143,7 @@ impl Rehearsal {
                 let Some(file) = &endpoint.file else { continue };
                 let served = self.cluster().served(node, name);
                 let (Some(served), Some(held)) = (served, self.certificate_at(node, file)) else { continue };
-                if *served != held {
+                if *served != held.der {
                     found.push(format!("{name} on {node} presents another certificate than {file} holds"));
                 }
             }
@@ -156,13 +158,13 @@ impl Rehearsal {
         found
     }
 
-    fn certificate_at(&self, node: &NodeName, name: &FileName) -> Option<Vec<u8>> {
+    fn certificate_at(&self, node: &NodeName, name: &FileName) -> Option<Arc<Known>> {
         let file = self.file(node, name).ok()?;
         let bytes = self.bytes(node, &file).ok()??;
-        crypto::read_certificate(&bytes).ok().map(|der| der.to_vec())
+        certificates::read(&bytes).ok()
     }
 
-    fn key_at(&self, node: &NodeName, name: &FileName) -> Option<std::sync::Arc<crypto::PrivateKey>> {
+    fn key_at(&self, node: &NodeName, name: &FileName) -> Option<Arc<crypto::PrivateKey>> {
         let file = self.file(node, name).ok()?;
         match &self.cluster().at(node, &file.path)?.held {
             Held::Key { key, .. } => Some(key.clone()),
@@ -179,11 +181,38 @@ impl Rehearsal {
 
 /// What is in a file, in words that are the same for another key, another serial number and another time.
 fn holds(bytes: &[u8]) -> Option<String> {
-    if let Ok(says) = crypto::inspect(bytes) {
+    if let Ok(says) = certificates::inspect(bytes) {
         return Some(format!("a certificate of {} by {}", says.subject, says.issuer));
     }
     if let Some((subject, names)) = crypto::inspect_request(bytes) {
         return Some(format!("a signing request of {subject} for {}", names.join(", ")));
     }
     Keyset::parse(bytes).ok().map(|set| format!("a key set of {} versions", set.versions().len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(changed: &[(&str, &str)]) -> Standing {
+        let changed = changed.iter().map(|(about, what)| ((*about).into(), (*what).into())).collect();
+        Standing { changed, ..Standing::default() }
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_from_what_is_done_otherwise() {
+        let plain = standing(&[("root on one", "new"), ("leaf on one", "new"), ("leaf on two", "new")]);
+        let here = standing(&[("root on one", "another"), ("key on one", "new"), ("leaf on two", "new")]);
+        assert_eq!(here.left_out(&plain), ["leaf on one: as it was at first, and not: new"]);
+        assert_eq!(
+            here.differences(&plain),
+            [
+                "key on one: new, and not: as it was at first",
+                "root on one: another, and not: new",
+                "leaf on one: as it was at first, and not: new"
+            ]
+        );
+        let said = Standing { set_apart: vec![NodeName::new("one").unwrap()], ..here };
+        assert!(said.left_out(&plain).is_empty() && said.differences(&plain).is_empty());
+    }
 }

@@ -30,6 +30,13 @@ pub fn read_certificate(bytes: &[u8]) -> Result<CertificateDer<'static>, CryptoE
     Ok(CertificateDer::from(der))
 }
 
+/// Returns the bits of the public key of a certificate, PEM or DER.
+pub fn public_key_of(certificate: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    let der = read_certificate(certificate)?;
+    let parsed = parse(&der)?;
+    Ok(parsed.tbs_certificate.subject_pki.subject_public_key.data.to_vec())
+}
+
 /// Returns a certificate as PEM, in lines of 64 characters that end in LF.
 pub fn to_pem(certificate: &CertificateDer<'_>) -> String {
     pem_of("CERTIFICATE", certificate)

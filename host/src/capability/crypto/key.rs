@@ -153,9 +153,12 @@ impl PrivateKey {
 
     /// Returns whether this is the key of a certificate, PEM or DER.
     pub fn matches(&self, certificate: &[u8]) -> Result<bool, CryptoError> {
-        let der = certificate::read_certificate(certificate)?;
-        let parsed = certificate::parse(&der)?;
-        Ok(*parsed.tbs_certificate.subject_pki.subject_public_key.data == self.public[..])
+        Ok(self.is(&certificate::public_key_of(certificate)?))
+    }
+
+    /// Returns whether this is the key of a public key, as [`public_key_of`](super::public_key_of) gives it.
+    pub fn is(&self, public_key: &[u8]) -> bool {
+        self.public == public_key
     }
 
     /// Returns whether a certificate signing request, PEM, is for this key.

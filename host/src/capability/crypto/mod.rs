@@ -21,7 +21,7 @@ mod verify;
 
 pub use ahead::KeysAhead;
 pub use algorithm::KeyAlgorithm;
-pub use certificate::{MAX_INPUT, read_certificate, to_pem};
+pub use certificate::{MAX_INPUT, public_key_of, read_certificate, to_pem};
 pub use error::CryptoError;
 pub use inspect::{inspect, inspect_request};
 pub use issue::{
