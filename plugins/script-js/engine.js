@@ -10,6 +10,7 @@ import * as operator from "windlass:plugin/operator@0.1.1";
 import * as state from "windlass:plugin/state@0.1.1";
 import * as clock from "windlass:plugin/clock@0.1.1";
 import { bind, faultFrom } from "../../sdk/js/windlass.js";
+import { MARK, marked } from "./marks.js";
 
 const { globals, answered } = bind({ nodes, files, cluster, crypto, keyring, secrets, operator, state, clock });
 
@@ -38,4 +39,25 @@ export const scriptApi = {
       throw faultFrom(thrown, placeOf(thrown, script.name));
     }
   },
+};
+
+/** The lines that were noted. */
+const ran = { __proto__: null };
+
+export const lines = {
+  mark(text) {
+    try {
+      return marked(text);
+    } catch (thrown) {
+      throw `it cannot be read: ${thrown.message}`;
+    }
+  },
+  watch() {
+    const value = (line) => {
+      ran[line] = true;
+    };
+    // Nothing can put another in its place.
+    Object.defineProperty(globalThis, MARK, { value });
+  },
+  seen: () => Object.keys(ran).map(Number),
 };

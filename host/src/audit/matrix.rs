@@ -175,8 +175,8 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
 }
 
 /// Plays a setting once, with nothing done to it.
-pub(super) fn once(setting: &Setting) -> Result<(), Fault> {
-    block(Stage::set(setting.clone())?.play(None)).map(drop)
+pub(super) fn once(setting: &Setting) -> Result<Vec<String>, Fault> {
+    block(Stage::set(setting.clone())?.play(None)).map(|played| Stage::transcript(&played))
 }
 
 /// Everything that is done to a rehearsal.

@@ -104,12 +104,12 @@ pub fn rehearse(scenarios: &[(String, Setting)], how: &How<'_>) -> Result<Shown,
     })
 }
 
-/// Plays every scenario once and nothing else: for whoever looks at the plugin meanwhile.
+/// Plays every scenario once and nothing else, for whoever looks at the plugin meanwhile; returns the transcripts.
 ///
 /// # Errors
 /// As of [`rehearse`].
-pub fn walk_through(scenarios: &[(String, Setting)]) -> Result<(), Fault> {
-    scenarios.iter().try_for_each(|(_, setting)| matrix::once(setting))
+pub fn walk_through(scenarios: &[(String, Setting)]) -> Result<Vec<Vec<String>>, Fault> {
+    scenarios.iter().map(|(_, setting)| matrix::once(setting)).collect()
 }
 
 /// In how many of what was taken a pattern was made use of.
