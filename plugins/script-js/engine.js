@@ -41,7 +41,7 @@ export const scriptApi = {
   },
 };
 
-/** The lines that were noted. */
+/** The lines that were noted: its keys. */
 const ran = { __proto__: null };
 
 export const lines = {
@@ -49,15 +49,20 @@ export const lines = {
     try {
       return marked(text);
     } catch (thrown) {
-      throw `it cannot be read: ${thrown.message}`;
+      throw `it cannot be marked: ${thrown.message}`;
     }
   },
   watch() {
     const value = (line) => {
       ran[line] = true;
     };
-    // Nothing can put another in its place.
+    // Nothing can be put in its place.
     Object.defineProperty(globalThis, MARK, { value });
   },
-  seen: () => Object.keys(ran).map(Number),
+  seen() {
+    // With nothing that a script could have changed.
+    const lines = [];
+    for (const line in ran) lines[lines.length] = +line;
+    return lines;
+  },
 };

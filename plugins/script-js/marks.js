@@ -70,7 +70,7 @@ export const marked = (script) => {
   };
 
   const visit = (node, known) => {
-    if (node.name === MARK) throw new SyntaxError(`it has the name ${MARK}, which marks its lines`);
+    if (node.name === MARK) throw new SyntaxError(`it has the name ${MARK} itself`);
     switch (node.type) {
       case "Program":
       case "BlockStatement":

@@ -111,7 +111,7 @@ class Lines(wit_world.exports.Lines):
             code = compile(text, "script", "exec", dont_inherit=True)
             return text, sorted({line for part in _parts(code) for _, _, line in part.co_lines() if line})
         except Exception as error:
-            raise Err(f"it cannot be read: {error}") from None
+            raise Err(f"it cannot be marked: {error}") from None
 
     def watch(self):
         _watch.on = True

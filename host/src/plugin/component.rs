@@ -15,6 +15,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use wasmtime::Store;
 use wasmtime::component::Component;
 
@@ -38,6 +39,10 @@ enum Exports {
 
 /// Why nobody can say what of a plugin's code ran, where nothing else is known.
 const NOT_MEASURED: &str = "it was not measured";
+
+/// What marking a script may take: some hundred kilobytes of code can be marked with it.
+const MARKING: Limits =
+    Limits { memory: 256 << 20, time: Duration::from_secs(4), fuel: 4_000_000_000, copy: 8 << 20 };
 
 /// Makes what enters one export in a fresh instance, and reads afterwards what of its code ran.
 macro_rules! export {
@@ -145,7 +150,8 @@ impl Plugin {
     async fn mark_lines(&mut self, exports: LineExports) -> Result<Lines, String> {
         let Exports::Script(engine, script) = &mut self.exports else { return Err(NOT_MEASURED.into()) };
         let (instance, text) = (engine.instance_pre().clone(), script.text.clone());
-        let marking = Call { engine: &self.engine, limits: self.limits, plugin: self.manifest.name.as_str(), call: "mark()" };
+        let plugin = self.manifest.name.as_str();
+        let marking = Call { engine: &self.engine, limits: MARKING, plugin, call: "mark()" };
         let marked = marking
             .run(&mut NoEffects, &Mutex::default(), move |store| {
                 Box::pin(async move {
@@ -154,7 +160,10 @@ impl Plugin {
                 })
             })
             .await;
-        let (text, lines) = marked.map_err(|error| error.to_string())??;
+        let (text, lines) = marked.map_err(|error| match error {
+            PluginError::Trapped { why, .. } => format!("it cannot be marked: {why}"),
+            error => error.to_string(),
+        })??;
         script.text = text;
         Ok(Lines::new(exports, lines))
     }
