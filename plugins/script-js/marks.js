@@ -26,6 +26,9 @@ const lines = (text) => {
   };
 };
 
+/** What a label stands before; else the statement itself. */
+const labelled = (statement) => (statement.type === "LabeledStatement" ? labelled(statement.body) : statement);
+
 /** Returns a script's text with marks, and the lines that have them. */
 export const marked = (script) => {
   const text = STRICT + script;
@@ -45,7 +48,7 @@ export const marked = (script) => {
     for (const statement of statements) {
       // Before a directive nothing may stand.
       if (!SILENT.has(statement.type) && statement.directive === undefined) {
-        const line = lineOf(statement.start);
+        const line = lineOf(labelled(statement).start);
         if (line !== known) mark(statement.start, "", line, ";");
         known = line;
       }
@@ -55,7 +58,7 @@ export const marked = (script) => {
 
   /** A statement that is a part of another, for which it may need braces. */
   const part = (statement, known) => {
-    const line = lineOf(statement.start);
+    const line = lineOf(labelled(statement).start);
     if (SILENT.has(statement.type) || line === known) {
       visit(statement, known);
     } else if (statement.type === "IfStatement") {
