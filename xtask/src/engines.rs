@@ -213,6 +213,11 @@ impl Tools<'_> {
     fn gathered(&self) -> Result<&Path, Error> {
         // …/node_modules/TOOL/cli.mjs
         let folder = self.javascript.ancestors().nth(3).unwrap_or(&self.javascript);
+        for copy in
+            ["wit", "plugins", "sdk"].map(|copy| folder.join(copy)).iter().filter(|copy| copy.exists())
+        {
+            std::fs::remove_dir_all(copy).map_err(at("remove", copy))?;
+        }
         for (from, to) in [
             ("wit", "wit/deps/plugin"),
             ("plugins/wit", "wit"),
