@@ -40,9 +40,9 @@ enum Exports {
 /// Why nobody can say what of a plugin's code ran, where nothing else is known.
 const NOT_MEASURED: &str = "it was not measured";
 
-/// What marking a script may take: some hundred kilobytes of code can be marked with it.
+/// What marking a script may take: a few hundred kilobytes of JavaScript can be marked with it.
 const MARKING: Limits =
-    Limits { memory: 256 << 20, time: Duration::from_secs(4), fuel: 4_000_000_000, copy: 8 << 20 };
+    Limits { memory: 256 << 20, time: Duration::from_secs(4), fuel: 20_000_000_000, copy: 8 << 20 };
 
 /// Makes what enters one export in a fresh instance, and reads afterwards what of its code ran.
 macro_rules! export {
