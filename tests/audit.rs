@@ -110,6 +110,9 @@ fn no_plugin_that_we_ship_or_show_raises_an_alarm() {
 fn audit(arguments: &[&str]) -> Option<(Option<i32>, String, String)> {
     let mut command = Command::new(folder("WINDLASS_BIN")?);
     command.args(["-C", "/nowhere", "audit"]).args(arguments).stdin(Stdio::null());
+    if let Ok(engines) = std::env::var("WINDLASS_ENGINES") {
+        command.env("WINDLASS_CACHE_DIR", format!("{engines}/images"));
+    }
     let ended = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Some((ended.status.code(), text(ended.stdout), text(ended.stderr)))
@@ -163,4 +166,48 @@ fn what_a_new_version_does_that_the_old_one_did_not_is_said_first() {
         scenarios.len() == 2 && scenarios.iter().all(|one| one["differs"] == serde_json::json!([])),
         "{out}"
     );
+}
+
+/// A script that knows from its own text that it is measured, and then does otherwise.
+const LOOKS: &str = r#"// /// windlass
+// api = "0.1"
+// summary = "Looks at itself"
+//
+// [[needs]]
+// reason = "Says that it is well"
+// general = ["note"]
+// ///
+const itself = () => {
+  return 1;
+};
+if (itself.toString().includes("wind" + "lass")) veto("I am looked at");
+note("all is well");
+"#;
+
+#[test]
+fn lines_of_a_script_are_told_in_every_format_unless_it_looks_at_its_marks() {
+    if folder("WINDLASS_ENGINES").is_none() {
+        return;
+    }
+    let notify = root().join("examples/scripts/notify/notify.js").into_string();
+    let began = std::time::Instant::now();
+    let Some((Some(0), out, _)) = audit(&[&notify, "--json"]) else { return };
+    println!("notify.js: {} ms", began.elapsed().as_millis());
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    // What it would say at moments that no scenario of it has.
+    let lines =
+        serde_json::json!({"coverage": "lines", "lines": 13, "reached": 10, "unreached": [26, 28, 31]});
+    assert_eq!(report["coverage"], lines);
+    for format in ["text", "html"] {
+        let (_, told, _) = audit(&[&notify, "--format", format]).unwrap();
+        assert!(told.contains("10 of 13 lines") && told.contains("26, 28, 31"), "{format}: {told}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let looks = folder.path().join("looks.js");
+    std::fs::write(&looks, LOOKS).unwrap();
+    let (code, out, err) = audit(&[looks.to_str().unwrap(), "--json"]).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out} {err}"));
+    let why =
+        serde_json::json!({"coverage": "not-measurable", "why": "with marks in its code it does otherwise"});
+    assert_eq!((code, &report["coverage"]), (Some(0), &why));
 }

@@ -10,6 +10,7 @@ import * as operator from "windlass:plugin/operator@0.1.1";
 import * as state from "windlass:plugin/state@0.1.1";
 import * as clock from "windlass:plugin/clock@0.1.1";
 import { bind, faultFrom } from "../../sdk/js/windlass.js";
+import { MARK, marked } from "./marks.js";
 
 const { globals, answered } = bind({ nodes, files, cluster, crypto, keyring, secrets, operator, state, clock });
 
@@ -37,5 +38,31 @@ export const scriptApi = {
     } catch (thrown) {
       throw faultFrom(thrown, placeOf(thrown, script.name));
     }
+  },
+};
+
+/** The lines that were noted: its keys. */
+const ran = { __proto__: null };
+
+export const lines = {
+  mark(text) {
+    try {
+      return marked(text);
+    } catch (thrown) {
+      throw `it cannot be marked: ${thrown.message}`;
+    }
+  },
+  watch() {
+    const value = (line) => {
+      ran[line] = true;
+    };
+    // Nothing can be put in its place.
+    Object.defineProperty(globalThis, MARK, { value });
+  },
+  seen() {
+    // With nothing that a script could have changed.
+    const lines = [];
+    for (const line in ran) lines[lines.length] = +line;
+    return lines;
   },
 };

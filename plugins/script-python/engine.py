@@ -17,6 +17,7 @@ import wit_world
 import wit_world.exports
 import wit_world.exports.lines  # noqa: F401
 import wit_world.exports.script_api  # noqa: F401
+from componentize_py_types import Err
 from wit_world.imports import events, types as wit_types  # noqa: F401
 
 WITHOUT = {
@@ -76,7 +77,7 @@ class _Watch:
 
     def __init__(self):
         self.on = False
-        self.all, self.ran = set(), set()
+        self.ran = set()
 
     def code(self, code):
         """Watches code, and all code within it."""
@@ -84,11 +85,8 @@ class _Watch:
         if not monitoring.get_tool(self.TOOL):
             monitoring.use_tool_id(self.TOOL, "windlass")
             monitoring.register_callback(self.TOOL, monitoring.events.LINE, self._line)
-        self.all.update(line for _, _, line in code.co_lines() if line)
-        monitoring.set_local_events(self.TOOL, code, monitoring.events.LINE)
-        for part in code.co_consts:
-            if isinstance(part, types.CodeType):
-                self.code(part)
+        for part in _parts(code):
+            monitoring.set_local_events(self.TOOL, part, monitoring.events.LINE)
 
     def _line(self, _, line):
         self.ran.add(line)
@@ -98,12 +96,28 @@ class _Watch:
 _watch = _Watch()
 
 
+def _parts(code):
+    """Code, and all code within it."""
+    yield code
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            yield from _parts(part)
+
+
 class Lines(wit_world.exports.Lines):
+    def mark(self, text):
+        # Nothing has to be put into it: the interpreter tells its lines.
+        try:
+            code = compile(text, "script", "exec", dont_inherit=True)
+            return text, sorted({line for part in _parts(code) for _, _, line in part.co_lines() if line})
+        except Exception as error:
+            raise Err(f"it cannot be marked: {error}") from None
+
     def watch(self):
         _watch.on = True
 
     def seen(self):
-        return sorted(_watch.all), sorted(_watch.ran & _watch.all)
+        return sorted(_watch.ran)
 
 
 class ScriptApi(wit_world.exports.ScriptApi):

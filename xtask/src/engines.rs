@@ -15,8 +15,9 @@ use std::process::{Command, Stdio};
 
 const PINS: &str = "engines.lock";
 /// What each engine is built of, besides [`PINS`].
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     "wit",
+    "plugins/wit",
     "plugins/script-python",
     "plugins/script-js",
     "sdk/python",
@@ -106,7 +107,8 @@ pub fn build(tree: &Tree) -> Result<Engines, Error> {
         tools.python("windlass:engine/script@0.1.0", &path, "engine", &out(PYTHON))
     })?;
     process::timed(&titled(JAVASCRIPT)?, || {
-        tools.javascript("script", "plugins/script-js/engine.js", &out(JAVASCRIPT))
+        let folder = tools.gathered()?;
+        tools.javascript(folder, "script", "plugins/script-js/engine.js", &out(JAVASCRIPT))
     })?;
     process::timed("compiled hooks", || compiled(&tools, &engines.examples()))?;
     let mut index = BTreeMap::new();
@@ -142,14 +144,19 @@ fn install_python(tree: &Tree, pin: &Pin) -> Result<PathBuf, Error> {
 fn install_javascript(tree: &Tree, pin: &Pin) -> Result<PathBuf, Error> {
     let folder = tree.tools().join(format!("{}-{}", pin.tool, pin.version));
     let tool = folder.join("node_modules").join(&pin.tool).join("cli.mjs");
-    if process::works(Command::new("node").arg(&tool).arg("--help")) {
+    let lists = ["package.json", "package-lock.json"];
+    let list = |name: &str| tree.root.join("plugins/script-js").join(name);
+    let is_listed = lists.iter().all(|name| {
+        let installed = std::fs::read(folder.join(name));
+        installed.is_ok_and(|installed| std::fs::read(list(name)).is_ok_and(|wanted| wanted == installed))
+    });
+    if is_listed && process::works(Command::new("node").arg(&tool).arg("--help")) {
         return Ok(tool);
     }
     process::timed(&format!("install {} {}", pin.tool, pin.version), || {
         std::fs::create_dir_all(&folder).map_err(at("create", &folder))?;
-        for name in ["package.json", "package-lock.json"] {
-            let from = tree.root.join("plugins/script-js").join(name);
-            std::fs::copy(&from, folder.join(name)).map_err(at("copy", &from))?;
+        for name in lists {
+            std::fs::copy(list(name), folder.join(name)).map_err(at("copy", list(name)))?;
         }
         let mut npm = Command::new("npm");
         npm.args(["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
@@ -171,7 +178,8 @@ fn compiled(tools: &Tools<'_>, folder: &Path) -> Result<(), Error> {
             python,
             &made("py"),
         )?;
-        tools.javascript("hook", &format!("{sources}/js/{javascript}.js"), &made("js"))?;
+        let source = format!("{sources}/js/{javascript}.js");
+        tools.javascript(&tools.tree.root, "hook", &source, &made("js"))?;
         for (language, path) in [("python", made("py")), ("js", made("js"))] {
             let manifest = tools.tree.root.join(sources).join(language).join("manifest.toml");
             let text = std::fs::read_to_string(&manifest).map_err(at("read", &manifest))?;
@@ -195,14 +203,41 @@ impl Tools<'_> {
     fn python(&self, world: &str, path: &[&str], module: &str, out: &Path) -> Result<(), Error> {
         let mut command = Command::new(&self.python);
         command.current_dir(&self.tree.root).env("PYTHONDONTWRITEBYTECODE", "1");
-        command.args(["-d", "wit", "-d", "plugins/script-python/wit", "-w", world, "componentize"]);
+        command.args(["-d", "wit", "-d", "plugins/wit", "-w", world, "componentize"]);
         command.args(path.iter().flat_map(|folder| ["-p", *folder])).args([module, "-o"]).arg(out);
         process::run(command.stdin(Stdio::null()).stdout(Stdio::null()))
     }
 
-    fn javascript(&self, world: &str, source: &str, out: &Path) -> Result<(), Error> {
+    /// Lays the sources of the JavaScript engine beside the packages that it imports: its tool takes all that is
+    /// imported, and all WIT, from below one folder each. Returns that folder.
+    fn gathered(&self) -> Result<&Path, Error> {
+        // …/node_modules/TOOL/cli.mjs
+        let folder = self.javascript.ancestors().nth(3).unwrap_or(&self.javascript);
+        for copy in
+            ["wit", "plugins", "sdk"].map(|copy| folder.join(copy)).iter().filter(|copy| copy.exists())
+        {
+            std::fs::remove_dir_all(copy).map_err(at("remove", copy))?;
+        }
+        for (from, to) in [
+            ("wit", "wit/deps/plugin"),
+            ("plugins/wit", "wit"),
+            ("plugins/script-js", "plugins/script-js"),
+            ("sdk/js", "sdk/js"),
+        ] {
+            let from = self.tree.root.join(from);
+            for file in tree::files(&from)? {
+                let inside = file.strip_prefix(&from).unwrap_or(&file);
+                let bytes = std::fs::read(&file).map_err(at("read", &file))?;
+                tree::write_if_changed(&folder.join(to).join(inside), &bytes)?;
+            }
+        }
+        Ok(folder)
+    }
+
+    /// Makes a component of a JavaScript module; `folder`: all that it imports lies below it.
+    fn javascript(&self, folder: &Path, world: &str, source: &str, out: &Path) -> Result<(), Error> {
         let mut command = Command::new("node");
-        command.current_dir(&self.tree.root).arg(&self.javascript);
+        command.current_dir(folder).arg(&self.javascript);
         command.args(["--wit", "wit", "--world", world, "--sync", "--minify", "--module-root", "."]);
         command.args(["--js", source, "--output"]).arg(out);
         process::run(command.stdin(Stdio::null()).stdout(Stdio::null()))

@@ -111,7 +111,7 @@ pub fn rehearse(scenarios: &[(String, Setting)], how: &How<'_>) -> Result<Shown,
 }
 
 /// Plays again what took a course of its own, of each scenario, and the plain one: for whoever looks at the plugin
-/// meanwhile.
+/// meanwhile. Returns the transcripts of the plain ones.
 ///
 /// # Errors
 /// As of [`rehearse`].
@@ -119,11 +119,12 @@ pub fn walk_through(
     scenarios: &[(String, Setting)],
     courses: &[Vec<u32>],
     threads: usize,
-) -> Result<(), Fault> {
-    scenarios.iter().zip(courses).try_for_each(|((name, setting), courses)| {
+) -> Result<Vec<Vec<String>>, Fault> {
+    let again = |((name, setting), courses): (&(String, Setting), &Vec<u32>)| {
         let how = How { threads, only: Some(courses), progress: &|_, _, _| {} };
-        matrix::rehearse(name, setting, &how).map(drop)
-    })
+        matrix::rehearse(name, setting, &how).map(|rehearsed| rehearsed.scenario.transcript)
+    };
+    scenarios.iter().zip(courses).map(again).collect()
 }
 
 /// In how many of what was taken a pattern was made use of.

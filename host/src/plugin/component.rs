@@ -3,7 +3,7 @@
 use super::anatomy::anatomy;
 use super::bindings::{Hook, HookPre, Procedure, ProcedurePre, Script as ScriptWorld, ScriptPre, script_api};
 use super::call::{Boxed, Call, Guest};
-use super::coverage::{Lines, Measure, marked};
+use super::coverage::{LineExports, Lines, Measure, marked};
 use super::types::Performed;
 use super::{
     CallPath, Description, Engine, HookAnswer, HookDescription, HookEvent, Kind, Limits, Manifest,
@@ -15,6 +15,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use wasmtime::Store;
 use wasmtime::component::Component;
 
@@ -38,6 +39,10 @@ enum Exports {
 
 /// Why nobody can say what of a plugin's code ran, where nothing else is known.
 const NOT_MEASURED: &str = "it was not measured";
+
+/// What marking a script may take: a few hundred kilobytes of JavaScript can be marked with it.
+const MARKING: Limits =
+    Limits { memory: 256 << 20, time: Duration::from_secs(4), fuel: 20_000_000_000, copy: 8 << 20 };
 
 /// Makes what enters one export in a fresh instance, and reads afterwards what of its code ran.
 macro_rules! export {
@@ -130,14 +135,37 @@ impl Plugin {
         }
     }
 
-    /// A script with the engine that runs it, so that it can be said afterwards which of its lines ran.
-    pub fn script_measured(engine: &ScriptEngine, script: Script) -> Self {
+    /// A script with the engine that runs it, so that it can be said afterwards which of its lines ran: it is marked by
+    /// the engine, once and in an instance of its own. [`Self::coverage`] says where it cannot be measured.
+    pub async fn script_measured(engine: &ScriptEngine, script: Script) -> Self {
         let mut plugin = Self::script(engine, script);
-        plugin.measure = match engine.lines {
-            Some(exports) => Ok(Arc::new(Measure::Lines(Lines::new(exports)))),
+        let measure = match engine.lines {
+            Some(exports) => plugin.mark_lines(exports).await,
             None => Err(format!("the engine of {} scripts does not tell which lines run", engine.language())),
         };
+        plugin.measure = measure.map(|lines| Arc::new(Measure::Lines(lines)));
         plugin
+    }
+
+    async fn mark_lines(&mut self, exports: LineExports) -> Result<Lines, String> {
+        let Exports::Script(engine, script) = &mut self.exports else { return Err(NOT_MEASURED.into()) };
+        let (instance, text) = (engine.instance_pre().clone(), script.text.clone());
+        let plugin = self.manifest.name.as_str();
+        let marking = Call { engine: &self.engine, limits: MARKING, plugin, call: "mark()" };
+        let marked = marking
+            .run(&mut NoEffects, &Mutex::default(), move |store| {
+                Box::pin(async move {
+                    let instance = instance.instantiate_async(&mut *store).await?;
+                    exports.mark(store, &instance, &text).await
+                })
+            })
+            .await;
+        let (text, lines) = marked.map_err(|error| match error {
+            PluginError::Trapped { why, .. } => format!("it cannot be marked: {why}"),
+            error => error.to_string(),
+        })??;
+        script.text = text;
+        Ok(Lines::new(exports, lines))
     }
 
     /// Links what was compiled before, here or in another process of this build.

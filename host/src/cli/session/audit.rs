@@ -82,7 +82,7 @@ fn one(
     let settings = opened.settings(auditing)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let shown = rehearsed(&settings, &How { threads, only: None, progress })?;
-    let coverage = coverage(&opened, &settings, &shown.courses, threads)?;
+    let coverage = coverage(&opened, &settings, &shown, threads)?;
 
     let mut capabilities = inspected.capabilities;
     for capability in &mut capabilities {
@@ -144,19 +144,25 @@ fn signed(context: &Context, of: &Audited, subject: Subject) -> Result<Subject> 
     })
 }
 
-/// How much of the code is reached by the plain rehearsals and by those that took a course of their own: with marks in
-/// it, it does what it does without.
+/// How much of the code is reached by the plain rehearsals and by those that took a course of their own. They are played
+/// once more for it, with marks in the code: one that does otherwise then, as it sees them or has not the fuel for both,
+/// is not measured by that.
 fn coverage(
     opened: &Opened<'_>,
     settings: &[(String, Setting)],
-    courses: &[Vec<u32>],
+    shown: &audit::Shown,
     threads: usize,
 ) -> Result<Coverage> {
     let measured = opened.measured()?;
     if measured.is_measured() {
         let with = |setting: &Setting| Setting { plugin: measured.clone(), ..setting.clone() };
         let settings: Vec<_> = settings.iter().map(|(name, setting)| (name.clone(), with(setting))).collect();
-        audit::walk_through(&settings, courses, threads).map_err(|fault| fault_error(Exit::Usage, &fault))?;
+        let marked = audit::walk_through(&settings, &shown.courses, threads)
+            .map_err(|fault| fault_error(Exit::Usage, &fault))?;
+        let plain = shown.rehearsals.scenarios.iter().map(|scenario| &scenario.transcript);
+        if !marked.iter().eq(plain) {
+            return Ok(Coverage::NotMeasurable { why: "with marks in its code it does otherwise".into() });
+        }
     }
     Ok(measured.coverage())
 }

@@ -2,6 +2,7 @@
 
 use super::ending::plugin_error;
 use super::engines::load_engine;
+use super::network::one_thread;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
 use crate::plugin::cache::Cache;
@@ -44,7 +45,9 @@ impl<'a> Rehearsable<'a> {
         match (self, measured) {
             (Self::Component { engine, file, bytes }, true) => Plugin::compile_measured(engine, file, bytes),
             (Self::Component { engine, file, bytes }, false) => Plugin::compile(engine, file, bytes),
-            (Self::Script { engine, script }, true) => Ok(Plugin::script_measured(engine, script.clone())),
+            (Self::Script { engine, script }, true) => {
+                Ok(one_thread()?.block_on(Plugin::script_measured(engine, script.clone())))
+            }
             (Self::Script { engine, script }, false) => Ok(Plugin::script(engine, script.clone())),
         }
         .map_err(plugin_error)

@@ -1,5 +1,6 @@
 //! Which lines of a script ran, as its engine tells by an export besides those that the contract asks of one
-//! (`plugins/script-python/wit`). What a script does with the means of its language can make it tell otherwise.
+//! (`plugins/wit`): it marks the script once, and what is run then is the marked text. What a script does with the means
+//! of its language can make it tell otherwise.
 
 use crate::model::audit::Coverage;
 use crate::plugin::call::Guest;
@@ -15,21 +16,17 @@ const MOST: usize = 1 << 20;
 /// How to ask an engine, and the lines of its script that ran so far.
 pub struct Lines {
     exports: LineExports,
-    seen: Mutex<Seen>,
+    /// Those that have code.
+    all: BTreeSet<u32>,
+    ran: Mutex<BTreeSet<u32>>,
 }
 
 /// What an engine exports for it.
 #[derive(Clone, Copy)]
 pub struct LineExports {
+    mark: ComponentExportIndex,
     watch: ComponentExportIndex,
     seen: ComponentExportIndex,
-}
-
-#[derive(Default)]
-struct Seen {
-    /// Those that have code.
-    all: BTreeSet<u32>,
-    ran: BTreeSet<u32>,
 }
 
 impl LineExports {
@@ -37,13 +34,25 @@ impl LineExports {
     pub fn of(engine: &Component) -> Option<Self> {
         let interface = engine.get_export_index(None, INTERFACE)?;
         let export = |name| engine.get_export_index(Some(&interface), name);
-        Some(Self { watch: export("watch")?, seen: export("seen")? })
+        Some(Self { mark: export("mark")?, watch: export("watch")?, seen: export("seen")? })
+    }
+
+    /// Has a script's text marked: that to run in its place, and the lines that have code; or why it cannot be.
+    pub async fn mark(
+        self,
+        store: &mut Store<Guest>,
+        instance: &Instance,
+        text: &str,
+    ) -> wasmtime::Result<Result<(String, Vec<u32>), String>> {
+        let mark = instance
+            .get_typed_func::<(&str,), (Result<(String, Vec<u32>), String>,)>(&mut *store, self.mark)?;
+        Ok(mark.call_async(store, (text,)).await?.0)
     }
 }
 
 impl Lines {
-    pub fn new(exports: LineExports) -> Self {
-        Self { exports, seen: Mutex::default() }
+    pub fn new(exports: LineExports, all: Vec<u32>) -> Self {
+        Self { exports, all: all.into_iter().take(MOST).collect(), ran: Mutex::default() }
     }
 
     pub(super) async fn watch(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
@@ -52,18 +61,16 @@ impl Lines {
     }
 
     pub(super) async fn read(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
-        let read = instance.get_typed_func::<(), ((Vec<u32>, Vec<u32>),)>(&mut *store, self.exports.seen)?;
-        let ((all, ran),) = read.call_async(store, ()).await?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.all.extend(all.into_iter().take(MOST));
-        seen.ran.extend(ran.into_iter().take(MOST));
+        let read = instance.get_typed_func::<(), (Vec<u32>,)>(&mut *store, self.exports.seen)?;
+        let (ran,) = read.call_async(store, ()).await?;
+        let mut seen = self.ran.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.extend(ran.into_iter().filter(|line| self.all.contains(line)));
         Ok(())
     }
 
     pub(super) fn coverage(&self) -> Coverage {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let unreached: Vec<u32> = seen.all.difference(&seen.ran).copied().collect();
-        let lines = seen.all.len() as u32;
-        Coverage::Lines { lines, reached: lines - unreached.len() as u32, unreached }
+        let ran = self.ran.lock().unwrap_or_else(PoisonError::into_inner);
+        let unreached = self.all.difference(&ran).copied().collect();
+        Coverage::Lines { lines: self.all.len() as u32, reached: ran.len() as u32, unreached }
     }
 }

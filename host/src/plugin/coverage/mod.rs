@@ -7,7 +7,7 @@
 //! Counted are all functions of the component's own modules, those of libraries and of its allocator too: what is in the
 //! file can run. Not counted are modules that only connect others.
 //!
-//! Of a script the lines are counted ([`lines`]), where its engine tells them.
+//! Of a script the lines are counted ([`lines`]), as its engine tells them.
 //!
 //! [`code`] reads a module, [`blocks`] takes its functions apart, [`graph`] follows their calls to effects.
 

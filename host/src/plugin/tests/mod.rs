@@ -5,6 +5,7 @@ mod cache;
 mod calls;
 pub mod guest;
 mod hostile;
+mod lines;
 mod manifest;
 mod probe;
 mod scripts;

@@ -1,7 +1,6 @@
 //! Scripts of both languages, run by the engines that `cargo xtask engines` built.
 
 use super::guest::Recorder;
-use crate::model::audit::Coverage;
 use crate::model::{Answer, Effect, Entry, Fault, Outcome, code};
 use crate::plugin::cache::Cache;
 use crate::plugin::{
@@ -9,7 +8,7 @@ use crate::plugin::{
 };
 use std::sync::OnceLock;
 
-fn engine_of(language: Language) -> Option<ScriptEngine> {
+pub(super) fn engine_of(language: Language) -> Option<ScriptEngine> {
     static ENGINES: OnceLock<Vec<ScriptEngine>> = OnceLock::new();
     let engines = ENGINES.get_or_init(|| {
         let Some(folder) = std::env::var_os("WINDLASS_ENGINES") else { return Vec::new() };
@@ -31,7 +30,7 @@ fn engine_of(language: Language) -> Option<ScriptEngine> {
     found
 }
 
-fn script(language: Language, body: &str) -> Script {
+pub(super) fn script(language: Language, body: &str) -> Script {
     let comment = if language == Language::Python { "#" } else { "//" };
     let head = format!(
         "{comment} /// windlass\n{comment} api = \"0.1\"\n{comment} summary = \"x\"\n{comment} ///\n"
@@ -39,7 +38,7 @@ fn script(language: Language, body: &str) -> Script {
     Script::read(&format!("try.{}", language.extension()), format!("{head}{body}").as_bytes()).unwrap()
 }
 
-fn event(code: &str) -> HookEvent {
+pub(super) fn event(code: &str) -> HookEvent {
     let entry = |name: &str, value: &str| Entry { name: name.into(), value: value.into() };
     HookEvent {
         code: code.into(),
@@ -72,7 +71,7 @@ fn ran(
     Some((path.effects.iter().map(ToString::to_string).collect(), ended))
 }
 
-fn willing(effect: &Effect) -> Performed {
+pub(super) fn willing(effect: &Effect) -> Performed {
     Ok(Ok(match effect {
         Effect::NodesRun { .. } => Answer::Outcome(Outcome {
             succeeded: true,
@@ -446,32 +445,4 @@ fn the_same_hook_in_five_forms_has_one_transcript() {
             assert_eq!(ended, other_end, "{first} and {name}, {moment}");
         }
     }
-}
-
-#[tokio::test]
-async fn which_lines_of_a_python_script_ran_is_told_over_all_its_calls() {
-    let Some(engine) = engine_of(Language::Python) else { return };
-    let body = "def used(x):\n    return x\n\ndef unused():\n    return 2\n\nif event.step == 'restart@first':\n    \
-                used(1)\nelse:\n    unused()\nraise ValueError('no')\n";
-    let plugin = Plugin::script_measured(&engine, script(Language::Python, body));
-    assert!(plugin.is_measured());
-    let lines =
-        |lines, reached, unreached: &[u32]| Coverage::Lines { lines, reached, unreached: unreached.into() };
-    assert_eq!(plugin.coverage(), lines(0, 0, &[]));
-    let mut path = Recorder::new(willing);
-    // What it raises does not take its lines along.
-    plugin.hook_handle(&mut path, &event("before-step")).await.unwrap().unwrap_err();
-    assert_eq!(plugin.coverage(), lines(8, 6, &[9, 14]));
-    let mut other = event("before-step");
-    other.details.retain(|detail| detail.name != "step");
-    plugin.hook_handle(&mut path, &other).await.unwrap().unwrap_err();
-    assert_eq!(plugin.coverage(), lines(8, 8, &[]));
-}
-
-#[test]
-fn an_engine_that_does_not_tell_lines_says_so() {
-    let Some(engine) = engine_of(Language::JavaScript) else { return };
-    let plugin = Plugin::script_measured(&engine, script(Language::JavaScript, "note('x');\n"));
-    let Coverage::NotMeasurable { why } = plugin.coverage() else { panic!() };
-    assert_eq!(why, "the engine of JavaScript scripts does not tell which lines run");
 }
