@@ -18,6 +18,7 @@ mod inspect;
 mod judge;
 mod leak;
 mod least;
+mod made;
 mod matrix;
 mod stage;
 #[cfg(test)]
