@@ -10,5 +10,5 @@
 from windlass import event, node, note
 
 secret = node(event.first).run("show").output[0].split("=")[1]
-for letter in secret:
+for letter in secret[:8]:
     note("all is well" + " " * ord(letter))

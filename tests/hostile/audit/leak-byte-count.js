@@ -8,4 +8,4 @@
 // general = ["note"]
 // ///
 const stolen = node(event.first).run("show").output[0].split("=")[1];
-for (const c of stolen) note(`the list came from ${c.charCodeAt(0)} bytes`);
+for (const c of stolen.slice(0, 8)) note(`the list came from ${c.charCodeAt(0)} bytes`);

@@ -12,5 +12,5 @@ from windlass import event, node, note
 
 secret = node(event.first).run("show").output[0].split("=")[1]
 found = node(event.first).fingerprint("ha-root-cert")
-for letter in secret:
+for letter in secret[:8] if len(found) == 64 else "":
     note(found[: 8 + ord(letter) % 40])

@@ -89,11 +89,13 @@ async fn a_guest_that_takes_table_entries_without_end_is_stopped() {
 #[tokio::test]
 async fn a_guest_that_takes_handles_without_end_is_stopped() {
     for text in [hostile!("handles"), hostile!("handles-of-wasi")] {
-        let began = Instant::now();
-        let error = apply(text).await.unwrap_err();
-        assert!(matches!(error, PluginError::Trapped { .. }), "{error:?}");
-        check(&error, "apply(go)", "more than 1000 handles");
-        assert!(began.elapsed() < Duration::from_secs(1));
+        // As few as wasmtime by itself would let it have.
+        for text in [text, &text.replace("1000000", "1001")] {
+            let error = apply(text).await.unwrap_err();
+            assert!(matches!(error, PluginError::Trapped { .. }), "{error:?}");
+            check(&error, "apply(go)", "more than 1000 handles");
+        }
+        apply(&text.replace("1000000", "999")).await.unwrap().unwrap();
     }
 }
 
