@@ -98,7 +98,7 @@ mod tests {
         let ca = parameter("ca", None, &[]);
         assert!(ids(&manifest, "Replace certificates", &[]).is_empty());
         assert_eq!(ids(&manifest, "Delete everything on the node", &[]), ["disagrees:title"]);
-        assert_eq!(ids(&manifest, "replace it", &[ca.clone()]), ["disagrees:parameters"]);
+        assert_eq!(ids(&manifest, "replace it", std::slice::from_ref(&ca)), ["disagrees:parameters"]);
         manifest.needs.push(Need { general: vec!["parameters".into()], ..Need::default() });
         assert!(
             ids(&manifest, "replace it", &[ca.clone(), parameter("days", Some("1"), &["1", "2"])]).is_empty()

@@ -87,7 +87,8 @@ fn rotated(c: char) -> char {
 fn pieces(secret: &str) -> Vec<String> {
     let characters: Vec<char> = secret.chars().collect();
     let all = characters.windows(PIECE).map(|piece| piece.iter().collect::<String>());
-    // The run and the site of every rehearsal are called so, and so is its secret.
+    // The run and the site of every rehearsal are called so, and so is its secret: who says a piece of it shows where it
+    // is another.
     all.filter(|piece| !"rehearsal-1".contains(&piece.to_lowercase())).collect()
 }
 

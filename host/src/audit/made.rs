@@ -4,7 +4,6 @@
 //! A transcript is for people: it leaves out what is signed, blanks at the end of a line, how long a generated secret
 //! is. A plugin that has something to tell would tell it there.
 
-use super::judge::call_of;
 use super::stage::Played;
 use crate::journal::{Row, StoredRow};
 use crate::model::{Answer, code};
@@ -33,12 +32,18 @@ pub(super) struct Line {
 
 /// What stands in a journal's rows, behind so many that were looked at before.
 pub(super) fn in_rows(rows: &[StoredRow], earlier: usize) -> Vec<Made> {
-    let one = |stored: &StoredRow| {
+    let mut call = None;
+    let one = |(at, stored): (usize, &StoredRow)| {
+        if let Row::CallBegan { call: began } = &stored.row {
+            call = Some(began.to_string());
+        }
+        if at < earlier {
+            return None;
+        }
         let (place, words, value) = of(&stored.row)?;
-        let call = call_of(rows, stored.sequence).map(ToString::to_string);
-        Some(Made { call, place, words, parts: parts(&value) })
+        Some(Made { call: call.clone(), place, words, parts: parts(&value) })
     };
-    rows.iter().skip(earlier).filter_map(one).collect()
+    rows.iter().enumerate().filter_map(one).collect()
 }
 
 /// All of it: what stands in the journal, and what goes to the log.

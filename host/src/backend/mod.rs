@@ -113,7 +113,7 @@ pub trait Backend: Facts {
         Box::pin(std::future::ready(Ok(Detail::default())))
     }
 
-    /// What a plugin printed in a call: of the nodes it reaches none.
+    /// Takes what a plugin printed in a call: an audit looks at it, and a run has it in its log alone.
     fn printed(&self, _call: &CallName, _text: String) {}
 
     /// Takes an effect that is done, from the journal, into what the run remembers.

@@ -21,7 +21,7 @@ pub trait CallPath: Send {
 
     fn perform<'a>(&'a mut self, effect: Effect) -> Pin<Box<dyn Future<Output = Performed> + Send + 'a>>;
 
-    /// What the guest printed in the call, when that has ended: for an audit. A run has it in its log only.
+    /// What the guest printed in the call, when that has ended.
     fn printed(&mut self, _text: String) {}
 }
 
