@@ -4,6 +4,7 @@
 use crate::refuse::{Practice, Said, built, make_key, with_people};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::process::{Command, Stdio};
+use windlass::plugin::sha256;
 
 const PEOPLE: [(&str, &str); 4] =
     [("alice", "ed25519"), ("bob", "ecdsa"), ("carol", "rsa"), ("mallory", "ed25519")];
@@ -130,6 +131,15 @@ fn who_is_trusted_signs_with_either_tool_and_it_loads() {
     desk.install(&hook).check(3, &["does not count", "nobody with the key", "allowed_signers"]);
 }
 
+/// A component that is still one, and says another letter in its manifest.
+fn one_letter_changed(component: &[u8]) -> Vec<u8> {
+    const AT: &[u8] = b"\"summary\":\"";
+    let at = component.windows(AT.len()).position(|part| part == AT).unwrap() + AT.len();
+    let mut changed = component.to_vec();
+    changed[at] ^= 0x20;
+    changed
+}
+
 #[test]
 fn a_signature_that_does_not_count_is_refused_before_a_node_is_asked() {
     let Some(desk) = desk() else { return };
@@ -173,10 +183,22 @@ fn a_signature_that_does_not_count_is_refused_before_a_node_is_asked() {
     practice.write("hooks/window.wasm", [&whole[..], b"\0"].concat());
     refused(&["is not the hook window that was installed"]);
     practice.write("hooks/window.wasm", &whole);
-    // Locked anew by a careless hand, it is the signature that speaks.
     practice.with("windlass.lock", "[[profiles]]", "[[profile]]", || {
         refused(&["not a lock that windlass wrote"])
     });
+    // Of one letter changed, and locked anew by a careless hand, it is the signature that speaks.
+    let changed = one_letter_changed(&whole);
+    practice.write("hooks/window.wasm", &changed);
+    practice.with("windlass.lock", &sha256(&whole), &sha256(&changed), || {
+        refused(&[
+            "hooks/window.wasm.sig of the hook window does not count",
+            "it is not a signature of this file",
+        ]);
+    });
+    practice.write("hooks/window.wasm", &whole);
+    practice.write("elsewhere/window.wasm", &changed);
+    desk.install(&hook).check(3, &["it is not a signature of this file"]);
+    practice.write("elsewhere/window.wasm", &whole);
     practice.with("site.toml", "trust = \"signed\"", "trust = \"certified\"", || {
         refused(&["the hook window is not certified", "windlass certify"]);
     });

@@ -59,6 +59,7 @@ pub fn inspect(
             let anatomy = anatomy(file, bytes)?;
             let mut capabilities = asked(file, &manifest, &[])?;
             imports(&anatomy, &mut capabilities, &mut findings);
+            exports(&anatomy, &manifest, &mut findings);
             (component(anatomy), capabilities)
         }
     };
@@ -201,6 +202,17 @@ fn imports(anatomy: &Anatomy, capabilities: &mut Vec<Capability>, findings: &mut
         );
         let one = Finding::new(Rule::ImportNotAsked, "whole interfaces", message);
         findings.push(one.evidence(foreign.into_iter().cloned().collect()));
+    }
+}
+
+/// What it exports that its kind has not: nobody calls it, and nobody has rehearsed it.
+fn exports(anatomy: &Anatomy, manifest: &Manifest, findings: &mut Vec<Finding>) {
+    let own = format!("{}-api", manifest.kind.as_str());
+    let named = anatomy.exports.iter().filter_map(|export| export.strip_prefix(PACKAGE).map(unversioned));
+    for other in named.filter(|export| *export != own) {
+        let message =
+            format!("its manifest says that it is a {}, and it exports {other}", manifest.kind.as_str());
+        findings.push(Finding::new(Rule::Disagrees, other, message));
     }
 }
 

@@ -3,7 +3,8 @@
 use super::Plainly;
 use super::injury::{INJECTED, InjuryKind};
 use super::leak::Leaks;
-use super::stage::{End, Played, Way};
+use super::made;
+use super::stage::{End, Played, Setting, Way};
 use crate::backend::rehearsal::{Breach, Standing};
 use crate::effect::Limits;
 use crate::journal::{CallName, Row, StoredRow};
@@ -42,7 +43,7 @@ pub(super) fn always(played: &Played, leaks: &Leaks) -> Vec<Finding> {
     }
     denials(played, &mut found);
     too_many(played, &mut found);
-    found.extend(leaks.in_rows(&played.rows, played.earlier));
+    found.extend(leaks.in_all(&made::by(played)));
     match &played.end {
         End::Unchanged(_) | End::NothingToDo if !played.life.stands_as_at_first() => {
             let message = "it ends as if nothing had been changed, and something is";
@@ -299,6 +300,20 @@ pub(super) fn plain(played: &Played, plain: &Plainly, steps: usize) -> Vec<Findi
         let message = format!("it says that {steps} steps are done, and nothing of the cluster is another");
         found.push(Finding::new(Rule::FalseSuccess, "nothing changed", message));
     }
+    found
+}
+
+/// Parameters that a procedure reads and does not describe: nobody could give them, and no plan shows them.
+pub(super) fn undescribed(played: &Played, setting: &Setting) -> Vec<Finding> {
+    let mut found = Vec::new();
+    played.life.each_seen(|seen| match &seen.effect {
+        Effect::OperatorParameter { name } if !setting.parameters.contains_key(name) => {
+            let message = format!("it reads the parameter {name}, and describes none of that name");
+            let call = call_of(&played.rows, seen.sequence).map(ToString::to_string);
+            found.push(Finding::new(Rule::Disagrees, name, message).at(call, Some(seen.effect.to_string())));
+        }
+        _ => {}
+    });
     found
 }
 

@@ -3,10 +3,10 @@
 //! A guest is never given a secret's bytes, so what is found here it has from a node that shows them, or the host has
 //! failed. What is encoded in a way that is not looked for shows where the secrets are other ones: see `vary`.
 
-use super::judge::call_of;
+use super::made::{self, Made};
 use crate::journal::{Row, StoredRow};
 use crate::model::audit::{Finding, Rule};
-use crate::model::{Content, Effect, Value, hex};
+use crate::model::hex;
 use crate::site::SimulatedCluster;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -46,65 +46,32 @@ impl Leaks {
         Self(all)
     }
 
-    /// Looks at everything that a plugin made, behind so many rows that were looked at before.
-    pub fn in_rows(&self, rows: &[StoredRow], earlier: usize) -> Vec<Finding> {
-        let mut found = Vec::new();
-        for stored in rows.iter().skip(earlier) {
-            let call = || call_of(rows, stored.sequence).map(ToString::to_string);
-            let (texts, effect) = match &stored.row {
-                Row::Intent { effect, .. } | Row::Denied { effect, .. } => (made(effect), Some(effect)),
-                Row::CallEnded { result: Err(fault), .. } => {
-                    (vec![fault.message.clone(), fault.hint.clone()], None)
-                }
-                Row::HookWarned { text, .. } => (vec![text.clone()], None),
-                Row::Planned { steps } => {
-                    (steps.iter().flat_map(|step| [step.title.clone(), step.impact.clone()]).collect(), None)
-                }
-                Row::Verified { checks } => {
-                    let evidence = checks.iter().flat_map(|check| &check.evidence);
-                    (evidence.flat_map(|entry| [entry.name.clone(), entry.value.clone()]).collect(), None)
-                }
-                _ => continue,
-            };
-            let hit =
-                texts.iter().find_map(|text| self.0.iter().find(|(_, secret, _)| text.contains(secret)));
-            if let Some((secret, _, how)) = hit {
-                // Not the text: it has the secret in it.
-                let where_to =
-                    effect.map_or_else(|| "what it says".into(), |effect| effect.function().to_owned());
-                let message = format!("{secret} stands {how} in {where_to}");
-                let about = format!("{secret} in {where_to}");
-                found.push(Finding::new(Rule::Leak, &about, message).at(call(), Some(where_to)));
-            }
-        }
-        found
+    /// Looks at all that a plugin made.
+    pub fn in_all(&self, made: &[Made]) -> Vec<Finding> {
+        let leaks = |one: &Made| {
+            let mut all = one
+                .parts
+                .iter()
+                .flat_map(|part| self.0.iter().filter(|(_, secret, _)| part.contains(secret)));
+            let (secret, _, how) = all.next()?;
+            // Not the text: it has the secret in it.
+            let message = format!("{secret} stands {how} in {}", one.place);
+            let about = format!("{secret} in {}", one.place);
+            Some(Finding::new(Rule::Leak, &about, message).at(one.call.clone(), Some(one.place.into())))
+        };
+        made.iter().filter_map(leaks).collect()
     }
-}
 
-/// The texts of an effect that a plugin makes itself.
-fn made(effect: &Effect) -> Vec<String> {
-    let mut texts = vec![effect.to_string()];
-    match effect {
-        Effect::NodesRun { arguments, .. } | Effect::NodesRunEach { arguments, .. } => {
-            texts.extend(arguments.iter().filter_map(|argument| match &argument.value {
-                Value::Text(text) => Some(text.clone()),
-                Value::Secret(_) => None,
-            }));
-        }
-        Effect::FilesPut { content: Content::Bytes(bytes), .. }
-        | Effect::FilesPutEach { content: Content::Bytes(bytes), .. }
-        | Effect::FilesStage { content: Content::Bytes(bytes), .. } => {
-            texts.push(String::from_utf8_lossy(bytes).into_owned());
-        }
-        Effect::OperatorNote { text } | Effect::OperatorProgress { text, .. } => texts.push(text.clone()),
-        Effect::OperatorConfirm { question, impact } | Effect::OperatorAcknowledge { question, impact } => {
-            texts.extend([question.clone(), impact.clone()]);
-        }
-        Effect::StateSet { name, value } => texts.extend([name.clone(), value.clone()]),
-        Effect::NodesQuarantine { reason, .. } => texts.push(reason.clone()),
-        _ => {}
+    /// Whether a node showed a secret to the plugin.
+    pub fn were_shown(&self, rows: &[StoredRow]) -> bool {
+        rows.iter().any(|stored| match &stored.row {
+            Row::Outcome { answer: Ok(answer), .. } => {
+                let shown = made::parts(&serde_json::to_value(answer).unwrap_or_default());
+                shown.iter().any(|part| self.0.iter().any(|(_, secret, _)| part.contains(secret)))
+            }
+            _ => false,
+        })
     }
-    texts
 }
 
 fn rotated(c: char) -> char {
@@ -120,7 +87,8 @@ fn rotated(c: char) -> char {
 fn pieces(secret: &str) -> Vec<String> {
     let characters: Vec<char> = secret.chars().collect();
     let all = characters.windows(PIECE).map(|piece| piece.iter().collect::<String>());
-    // The run and the site of every rehearsal are called so, and so is its secret.
+    // The run and the site of every rehearsal are called so, and so is its secret: who says a piece of it shows where it
+    // is another.
     all.filter(|piece| !"rehearsal-1".contains(&piece.to_lowercase())).collect()
 }
 
@@ -138,11 +106,11 @@ mod tests {
         let says = |text: String| {
             let row = Row::Intent {
                 plugin: crate::model::PluginName::new("p").unwrap(),
-                effect: Effect::OperatorNote { text },
+                effect: crate::model::Effect::OperatorNote { text },
                 class: crate::model::EffectClass::Observe,
             };
             leaks
-                .in_rows(&[StoredRow { sequence: 1, at: 0, row }], 0)
+                .in_all(&made::in_rows(&[StoredRow { sequence: 1, at: 0, row }], 0))
                 .first()
                 .map(|found| found.message.clone())
         };

@@ -7,13 +7,15 @@ use super::courses::{Courses, of_their_own};
 use super::injury::{InjuryKind, Read, injuries};
 use super::judge::{self, call_of};
 use super::leak::Leaks;
+use super::made::{Line, first_difference, lines};
 use super::stage::{End, Played, Setting, Stage, Way};
-use super::vary::{Variation, timeless};
+use super::vary::{Secrets, Variation};
 use super::{How, Plainly};
 use crate::backend::rehearsal::{Interference, Meddling, Seen};
 use crate::journal::{Row, StoredRow};
 use crate::model::audit::{Finding, RehearsalName, RehearsedScenario, Rule, SeenEffect};
 use crate::model::{Answer, EffectClass, Fault, code};
+use crate::plugin::Kind;
 use crate::policy::{Claim, Collecting, Names, Requirement};
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,7 +64,7 @@ impl Case {
 /// What is known of the plain rehearsal, for those that are held against it.
 struct Known {
     plain: Plainly,
-    transcript: Vec<String>,
+    made: Vec<Line>,
     seen: Vec<Seen>,
     leaks: Leaks,
     entries: BTreeSet<String>,
@@ -99,7 +101,7 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
     first.note(&played, setting);
     let known = Known {
         plain: Plainly::of(&played),
-        transcript: transcript.iter().map(|line| comparable(line, &played, start)).collect(),
+        made: lines(&played),
         leaks,
         entries: first.envelope.clone().finish().0.into_values().flatten().collect(),
         seen,
@@ -108,10 +110,15 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
     first.found = judge::always(&played, &known.leaks);
     first.found.extend(judge::plain(&played, &known.plain, steps));
     first.found.extend(judge::odd_waits(&played));
+    if setting.plugin.manifest().kind == Kind::Procedure {
+        first.found.extend(judge::undescribed(&played, setting));
+    }
     // The same once more, on a cluster of its own.
     let again = block(Stage::set(setting.clone())?.play(None))?;
     first.runs += 1;
-    let difference = first_difference(&transcript, &Stage::transcript(&again));
+    let told = |lines: &[String]| lines.iter().map(|line| Line::told(line)).collect::<Vec<_>>();
+    let difference = first_difference(&told(&transcript), &told(&Stage::transcript(&again)))
+        .or_else(|| first_difference(&known.made, &lines(&again)));
     if let Some(lines) = difference {
         let message = "played twice, it has two transcripts";
         first.found.push(Finding::new(Rule::NotDeterministic, "", message).evidence(lines));
@@ -215,18 +222,20 @@ fn cases(played: &Played, known: &Known) -> Vec<Case> {
 async fn one(stage: &Stage, case: &Case, known: &Known, is_told: bool) -> Result<CaseResult, Fault> {
     let mut result = CaseResult { is_told, ..CaseResult::default() };
     let setting = stage.setting();
-    match case {
+    let Lives { first: played, then } = match case {
         Case::Varied(variation) => {
             let Some(other) = variation.of(setting) else { return Ok(result) };
             let stage = Stage::set(other)?;
             let played = stage.play(None).await?;
             result.take(&played, stage.setting(), known);
             varied(variation, &played, stage.setting(), setting, known, &mut result.found);
+            return Ok(result);
         }
-        Case::Injured { at, kind, what, is_change, effect, .. } => {
-            let interference = Interference { at: *at, what: what.clone() };
-            let played = stage.play(Some(interference)).await?;
-            result.take(&played, setting, known);
+        case => Lives::of(stage, case, known).await?,
+    };
+    result.take(&played, setting, known);
+    let was_injured = match case {
+        Case::Injured { kind, what, is_change, effect, .. } => {
             result.found.extend(judge::injured(&played, &known.plain, *kind, *is_change, effect));
             if *what == Meddling::Answers(Ok(Answer::Yes(false))) {
                 result.found.extend(judge::went_on(&played, &known.plain, effect));
@@ -234,35 +243,63 @@ async fn one(stage: &Stage, case: &Case, known: &Known, is_told: bool) -> Result
             if *kind == InjuryKind::Hostile {
                 result.found.extend(judge::passed_on(&played));
             }
-            if *is_change && matches!(played.end, End::Paused(..)) {
-                for way in [Way::On, Way::Back] {
-                    let on = stage.go_on(&played, way, None).await?;
-                    result.take(&on, setting, known);
-                    result.found.extend(judge::gone_on(&on, &known.plain, way, true));
-                }
-            }
+            true
         }
-        Case::Dies { at, what, .. } => {
-            let interference = Interference { at: *at, what: what.clone() };
-            let played = stage.play(Some(interference)).await?;
-            result.take(&played, setting, known);
+        _ => {
             if played.end != End::Died {
                 let message = "played again, it did not come to an effect that it came to before";
                 result.found.push(Finding::new(Rule::NotDeterministic, "", message));
-                return Ok(result);
             }
-            let ways: &[Way] = match known.plain.end {
-                End::Answered(_) => &[Way::On],
-                _ => &[Way::On, Way::Back],
-            };
-            for way in ways {
-                let on = stage.go_on(&played, *way, None).await?;
-                result.take(&on, setting, known);
-                result.found.extend(judge::gone_on(&on, &known.plain, *way, false));
-            }
+            false
+        }
+    };
+    for (way, on) in &then {
+        result.take(on, setting, known);
+        result.found.extend(judge::gone_on(on, &known.plain, *way, was_injured));
+    }
+    // Where no node shows a secret, nothing that is done can tell of one.
+    let lives = || std::iter::once(&played).chain(then.iter().map(|(_, on)| on));
+    if lives().any(|life| known.leaks.were_shown(&life.rows)) {
+        let variation = Variation::Secrets(Secrets::Longer);
+        let Some(other) = variation.of(setting) else { return Ok(result) };
+        let there = Lives::of(&Stage::set(other.clone())?, case, known).await?;
+        let there = std::iter::once(&there.first).chain(there.then.iter().map(|(_, on)| on));
+        for (here, there) in lives().zip(there) {
+            result.runs += 1;
+            let difference = variation.difference(&lines(here), &lines(there), &other, setting);
+            result.found.extend(difference.map(|lines| otherwise(&variation, lines)));
         }
     }
     Ok(result)
+}
+
+/// A rehearsal in which something happens, and how it went on from where that ended, each way that there is.
+struct Lives {
+    first: Played,
+    then: Vec<(Way, Played)>,
+}
+
+impl Lives {
+    async fn of(stage: &Stage, case: &Case, known: &Known) -> Result<Self, Fault> {
+        let interference = match case {
+            Case::Injured { at, what, .. } | Case::Dies { at, what, .. } => {
+                Some(Interference { at: *at, what: what.clone() })
+            }
+            Case::Varied(_) => None,
+        };
+        let first = stage.play(interference).await?;
+        let ways: &[Way] = match (case, &first.end, &known.plain.end) {
+            (Case::Injured { is_change: true, .. }, End::Paused(..), _) => &[Way::On, Way::Back],
+            (Case::Dies { .. }, End::Died, End::Answered(_)) => &[Way::On],
+            (Case::Dies { .. }, End::Died, _) => &[Way::On, Way::Back],
+            _ => &[],
+        };
+        let mut then = Vec::new();
+        for way in ways {
+            then.push((*way, stage.go_on(&first, *way, None).await?));
+        }
+        Ok(Self { first, then })
+    }
 }
 
 /// Holds a rehearsal in another world against the plain one.
@@ -293,47 +330,39 @@ fn varied(
         }
         return;
     }
-    let start = setting.scenario.cluster.start;
-    let back = |line: &String| variation.written_back(line, setting, plain);
-    let there: Vec<String> =
-        Stage::transcript(played).iter().map(|line| back(&comparable(line, played, start))).collect();
-    let Some(lines) = first_difference(&known.transcript, &there) else { return };
-    let label = variation.label();
-    let (rule, message) = match variation {
-        Variation::Clock(..) => {
-            if only_vetoes(played, known, setting) {
-                let message =
-                    format!("it reads the clock, and at another time ({label}) its answer is another");
-                found.push(Finding::new(Rule::VetoesByClock, "", message).evidence(lines));
-                return;
-            }
-            (Rule::DependsOnClock, format!("at another time ({label}) it does otherwise"))
-        }
-        Variation::Names => (Rule::DependsOnNames, "where nodes have other names it does otherwise".into()),
-        Variation::Run => (Rule::DependsOnRun, "in a run of another name it does otherwise".into()),
-        Variation::Secrets => {
-            (Rule::Leak, "where secrets are other ones it does otherwise: what it does tells of them".into())
-        }
-        Variation::Size => return,
-    };
-    let about = if rule == Rule::Leak { "what it does" } else { "" };
-    found.push(Finding::new(rule, about, message).at(None, otherwise(&lines)).evidence(lines));
+    let Some(lines) = variation.difference(&known.made, &lines(played), setting, plain) else { return };
+    if matches!(variation, Variation::Clock(..)) && only_vetoes(played, known, setting) {
+        let message =
+            format!("it reads the clock, and at another time ({}) its answer is another", variation.label());
+        found.push(Finding::new(Rule::VetoesByClock, "", message).evidence(lines));
+        return;
+    }
+    found.push(otherwise(variation, lines));
 }
 
-/// A line without what no two worlds have in common: times, the beginnings of hashes, and how long a text is that has
-/// names in it; the text itself stands below it.
-fn comparable(line: &str, played: &Played, start: i64) -> String {
-    let line = timeless(&played.life.shown_in_part(line), start);
-    let sized =
-        line.split_once(" from ").and_then(|(effect, size)| Some((effect, size.split_once(" bytes")?)));
-    match sized {
-        Some((effect, (size, more))) if size.parse::<u64>().is_ok() => format!("{effect}{more}"),
-        _ => line,
-    }
+/// The finding that a plugin does otherwise in another world.
+fn otherwise(variation: &Variation, lines: Vec<String>) -> Finding {
+    let (rule, about, message) = match variation {
+        Variation::Clock(..) => {
+            (Rule::DependsOnClock, "", format!("at another time ({}) it does otherwise", variation.label()))
+        }
+        Variation::Names => {
+            (Rule::DependsOnNames, "", "where nodes have other names it does otherwise".into())
+        }
+        Variation::Size => (Rule::DependsOnSize, "", "with three nodes more it does otherwise".into()),
+        Variation::Run => {
+            (Rule::DependsOnRun, "", "in a run or a site of another name it does otherwise".into())
+        }
+        Variation::Secrets(_) => {
+            let message = "where secrets are other ones it does otherwise: what it does tells of them";
+            (Rule::Leak, "what it does", message.into())
+        }
+    };
+    Finding::new(rule, about, message).at(None, done_otherwise(&lines)).evidence(lines)
 }
 
 /// The line of a difference that says what is done otherwise: rather an effect than an answer, rather of the other world.
-fn otherwise(lines: &[String]) -> Option<String> {
+fn done_otherwise(lines: &[String]) -> Option<String> {
     let first = |sign: &str| lines.iter().find_map(|line| Some(line.strip_prefix(sign)?.trim_start()));
     let both = [first("+ "), first("- ")];
     let effect = both.into_iter().flatten().find(|line| !line.starts_with("= "));
@@ -432,21 +461,6 @@ fn timeline(played: &Played, start: i64) -> Vec<SeenEffect> {
         fault: seen.answer.err().map(|fault| fault.code).unwrap_or_default(),
     };
     played.life.seen().into_iter().map(one).collect()
-}
-
-/// Where two transcripts first differ, with what stands around that; none: they are the same.
-fn first_difference(one: &[String], two: &[String]) -> Option<Vec<String>> {
-    let at = one.iter().zip(two).position(|(one, two)| one != two);
-    let at = match at {
-        Some(at) => at,
-        None if one.len() == two.len() => return None,
-        None => one.len().min(two.len()),
-    };
-    let mut lines: Vec<String> =
-        one[at.saturating_sub(2)..at].iter().map(|line| format!("  {line}")).collect();
-    lines.extend(one[at..].iter().take(3).map(|line| format!("- {line}")));
-    lines.extend(two[at..].iter().take(3).map(|line| format!("+ {line}")));
-    Some(lines)
 }
 
 /// Drives what never waits for anything but itself.

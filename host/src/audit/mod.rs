@@ -19,6 +19,7 @@ mod inspect;
 mod judge;
 mod leak;
 mod least;
+mod made;
 mod malformed;
 mod matrix;
 mod stage;

@@ -112,6 +112,19 @@ fn grants_are_held_against_what_is_asked_for() {
 }
 
 #[test]
+fn what_it_exports_and_its_kind_has_not_is_found() {
+    let both = guest::bare_hook(
+        ";;: package test:guest;\n\
+        ;;: world guest { include windlass:plugin/WORLD@0.1.1; export windlass:plugin/script-api@0.1.1; }\n\
+        (func (export \"windlass:plugin/script-api@0.1.1#handle\")\n\
+        (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (i32.const 1024))",
+    );
+    let bytes = manifest::append(&both, &guest::a_manifest(Kind::Hook)).unwrap();
+    let inspected = inspect("hooks/guest.wasm", &bytes, None, None).unwrap();
+    assert_eq!(ids(&inspected), ["disagrees:script-api"]);
+}
+
+#[test]
 fn a_script_tells_its_lines() {
     let text = "#!/usr/bin/env python3\n# /// windlass\n# api = \"0.1\"\n# summary = \"x\"\n#\n# [[needs]]\n\
                 # reason = \"r\"\n# commands = [\"drain@lb1\"]\n#\n# [[needs]]\n# reason = \"s\"\n# commands = [\n\

@@ -4,9 +4,11 @@
 //! What such a world has that the plain one has not is written back before two transcripts are compared: a name, a time
 //! as what has passed since the rehearsal began. What still differs, the plugin does differently.
 
+use super::made::{Line, first_difference};
 use super::stage::Setting;
+use crate::capability::secrets::{PasswordPolicy, Secret};
 use crate::model::{NodeName, RunId};
-use crate::site::{Address, HookAt, Node, Scenario, SimulatedNode, Steps};
+use crate::site::{Address, HookAt, Node, Scenario, SimulatedCluster, SimulatedNode, Steps};
 use indexmap::IndexMap;
 
 /// A world that is another in one thing.
@@ -18,18 +20,29 @@ pub enum Variation {
     Names,
     /// Three nodes more.
     Size,
+    /// What the run and its site are called.
     Run,
     /// What secrets are.
-    Secrets,
+    Secrets(Secrets),
 }
 
-/// What a line of a transcript begins with that is what a node answered.
-const ANSWERED: &str = "| ";
+/// What becomes of secrets. One alone would not show a plugin that tells of them what is the same in both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// Of the same length.
+    Other,
+    Longer,
+    Shorter,
+}
+
 /// In front of a node's name in another world.
 const RENAMED: &str = "renamed-";
-/// What a run is called there.
+/// What a run is called there, and its site.
 const OTHER_RUN: &str = "rehearsal-of-another-name";
+const OTHER_SITE: &str = "site-of-another-name";
 const DAY: i64 = 86_400;
+/// By how many characters a secret may become longer: what takes one may have a limit.
+const LONGER: usize = 20;
 /// Seconds between two moments of 2026 to 2056, each chosen for what it is.
 const CLOCKS: [(i64, &str); 6] = [
     (-400 * DAY, "400 days earlier"),
@@ -45,7 +58,8 @@ const CLOCKS: [(i64, &str); 6] = [
 impl Variation {
     pub fn all() -> Vec<Self> {
         let mut all: Vec<_> = CLOCKS.iter().map(|(by, what)| Self::Clock(*by, what)).collect();
-        all.extend([Self::Names, Self::Size, Self::Run, Self::Secrets]);
+        all.extend([Self::Names, Self::Size, Self::Run]);
+        all.extend([Secrets::Other, Secrets::Longer, Secrets::Shorter].map(Self::Secrets));
         all
     }
 
@@ -55,7 +69,9 @@ impl Variation {
             Self::Names => "other names",
             Self::Size => "more nodes",
             Self::Run => "another run",
-            Self::Secrets => "other secrets",
+            Self::Secrets(Secrets::Other) => "other secrets",
+            Self::Secrets(Secrets::Longer) => "longer secrets",
+            Self::Secrets(Secrets::Shorter) => "shorter secrets",
         }
     }
 
@@ -74,25 +90,39 @@ impl Variation {
             Self::Clock(seconds, _) => other.scenario.cluster.start += seconds * 1_000,
             Self::Names => renamed(&mut other).then_some(())?,
             Self::Size => enlarge(&mut other.scenario),
-            Self::Run => other.run = RunId::new(OTHER_RUN).ok()?,
-            Self::Secrets => other_secrets(&mut other.scenario),
+            Self::Run => {
+                other.run = RunId::new(OTHER_RUN).ok()?;
+                other.scenario.site.name = OTHER_SITE.into();
+            }
+            Self::Secrets(how) => other_secrets(&mut other.scenario.cluster, *how, setting.policy),
         }
         Some(other)
     }
 
-    /// Writes back in a transcript what is another in this world than in the one that it was made of.
-    pub fn written_back(&self, line: &str, world: &Setting, plain: &Setting) -> String {
+    /// Where what was made in this world first differs from what was made in the plain one.
+    pub fn difference(
+        &self,
+        plain: &[Line],
+        here: &[Line],
+        world: &Setting,
+        of: &Setting,
+    ) -> Option<Vec<String>> {
+        let plain: Vec<Line> =
+            plain.iter().map(|line| line.map(|text| self.written_back(text, of, of))).collect();
+        let here: Vec<Line> =
+            here.iter().map(|line| line.map(|text| self.written_back(text, world, of))).collect();
+        first_difference(&plain, &here)
+    }
+
+    /// Writes back in a line what is another in this world than in the one that it is compared with.
+    fn written_back(&self, line: &str, world: &Setting, plain: &Setting) -> String {
         match self {
+            Self::Clock(..) => timeless(line, world.scenario.cluster.start),
             Self::Names => line.replace(RENAMED, ""),
-            Self::Run => line.replace(OTHER_RUN, plain.run.as_str()),
-            // What a node shows is the node's doing, and not the plugin's.
-            Self::Secrets if line.trim_start().starts_with(ANSWERED) => {
-                let (world, plain) = (&world.scenario.cluster, &plain.scenario.cluster);
-                let named = world.secrets.keys().map(|name| (world.secret(name), plain.secret(name)));
-                let all = named.chain([(world.passphrase(), plain.passphrase())]);
-                all.fold(line.to_owned(), |line, (here, there)| line.replace(here, there))
+            Self::Run => {
+                line.replace(OTHER_RUN, plain.run.as_str()).replace(OTHER_SITE, &plain.scenario.site.name)
             }
-            _ => line.to_owned(),
+            Self::Size | Self::Secrets(_) => line.to_owned(),
         }
     }
 }
@@ -164,23 +194,55 @@ fn enlarge(scenario: &mut Scenario) {
     }
 }
 
-/// Every secret and every key is another; secrets of the same length and the same kinds of characters, so that a policy
-/// says the same of them.
-fn other_secrets(scenario: &mut Scenario) {
-    let cluster = &mut scenario.cluster;
+/// Every secret and every key is another; secrets of which a policy says the same.
+fn other_secrets(cluster: &mut SimulatedCluster, how: Secrets, policy: PasswordPolicy) {
     cluster.seed = cluster.seed.wrapping_add(3);
-    let other = |text: &str| -> String { text.chars().map(shifted).collect() };
+    let broken = |text: &str| policy.broken_rules(&Secret::from_text(text.to_owned()));
+    let other = |text: &str| {
+        let turn = |c: char| match how {
+            Secrets::Other => moved(c, |at, _| at + 1),
+            Secrets::Longer => moved(c, |at, of| of - 1 - at),
+            Secrets::Shorter => moved(c, |at, of| at + of / 2),
+        };
+        let mut made: Vec<char> = text.chars().map(turn).collect();
+        let alike = |made: &[char]| broken(&made.iter().collect::<String>()) == broken(text);
+        match how {
+            Secrets::Other => {}
+            Secrets::Longer => {
+                for at in 0..made.len().min(LONGER) {
+                    made.push(made[at]);
+                    if !alike(&made) {
+                        made.pop();
+                    }
+                }
+            }
+            Secrets::Shorter => {
+                for at in (1..made.len()).rev() {
+                    let gone = made.remove(at);
+                    if !alike(&made) {
+                        made.insert(at, gone);
+                    }
+                }
+            }
+        }
+        made.into_iter().collect::<String>()
+    };
     cluster.passphrase = Some(other(cluster.passphrase()));
     cluster.secrets.values_mut().for_each(|secret| *secret = other(secret));
 }
 
-/// The next character of its kind.
-fn shifted(c: char) -> char {
-    let turn = |first: u8, length: u8| char::from(first + (c as u8 - first + 1) % length);
+/// Another character of its kind, by its place among so many.
+fn moved(c: char, to: impl Fn(u8, u8) -> u8) -> char {
+    let turn = |first: u8, of: u8| char::from(first + to(c as u8 - first, of) % of);
     match c {
         'a'..='z' => turn(b'a', 26),
         'A'..='Z' => turn(b'A', 26),
         '0'..='9' => turn(b'0', 10),
+        // As every product takes them.
+        '-' => '_',
+        '_' => '-',
+        '!' => '#',
+        '#' => '!',
         other => other,
     }
 }

@@ -21,7 +21,7 @@ pub(crate) use look::{Look, unfit};
 pub(crate) use standing::NothingStanding;
 pub use standing::Standing;
 
-use crate::journal::{Journal, KeptObject, Settlement, Trace};
+use crate::journal::{CallName, Journal, KeptObject, Settlement, Trace};
 use crate::model::{Answer, Detail, Effect, EffectClass, Fault, PluginName, Stop};
 use crate::policy::{Facts, Permit};
 use crate::site::{CommandKind, Profile};
@@ -112,6 +112,9 @@ pub trait Backend: Facts {
         let _ = effect;
         Box::pin(std::future::ready(Ok(Detail::default())))
     }
+
+    /// Takes what a plugin printed in a call: an audit looks at it, and a run has it in its log alone.
+    fn printed(&self, _call: &CallName, _text: String) {}
 
     /// Takes an effect that is done, from the journal, into what the run remembers.
     fn recall(

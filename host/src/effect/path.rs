@@ -89,6 +89,11 @@ impl CallPath {
         seed
     }
 
+    /// Hands on what the plugin printed.
+    pub fn printed(&self, text: String) {
+        self.around.backend.printed(&self.call, text);
+    }
+
     /// Performs one effect: the only way a plugin reaches anything.
     ///
     /// A fault is an answer, for the plugin to deal with. A [`Stop`] ends the call: the run pauses.

@@ -220,6 +220,18 @@ pub struct Producer {
 pub struct Dependency {
     pub name: String,
     pub version: String,
+    /// Where it came from, as its builder says: `crates.io`, `registry`, `git`, `local` or another word.
+    pub source: String,
+}
+
+impl std::fmt::Display for Dependency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, version, source } = self;
+        match source.is_empty() {
+            true => write!(f, "{name} {version}"),
+            false => write!(f, "{name} {version} ({source})"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

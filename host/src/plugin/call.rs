@@ -21,6 +21,8 @@ const FUEL_INTERVAL: u64 = 10_000_000;
 const MEMORIES: usize = 16;
 const TABLES: usize = 64;
 const INSTANCES: usize = 64;
+/// Most handles that a guest may hold: of its own resources, and of WASI's (streams, pollables and the like).
+pub(super) const HANDLES: usize = 1_000;
 /// Over all tables; a Python engine has some 10,000.
 const TABLE_ELEMENTS: usize = 200_000;
 
@@ -197,7 +199,11 @@ impl Call<'_> {
         shared.desk().clock.resume();
         let result = converse(enter(&mut store), &shared, path).await;
         self.account(&mut store, &shared, usage);
-        self.log_printed(store.data());
+        if let Some(wasi) = &store.data().wasi {
+            let printed = wasi.printed();
+            self.log_printed(&printed);
+            path.printed(printed);
+        }
         match result {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.explain(&store, &error)),
@@ -212,7 +218,7 @@ impl Call<'_> {
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(self.limits.copy);
         // The contract has no resources: a guest that makes handles makes them for itself.
-        store.set_max_component_handles(1000);
+        store.set_max_component_handles(HANDLES);
         match self.engine.profile() {
             Profile::Run => {
                 let budget = self.limits.time;
@@ -253,9 +259,8 @@ impl Call<'_> {
     }
 
     /// What a guest prints is for its author: it goes to the log, and to nobody else.
-    fn log_printed(&self, guest: &Guest) {
-        let Some(wasi) = &guest.wasi else { return };
-        for line in wasi.printed().lines() {
+    fn log_printed(&self, printed: &str) {
+        for line in printed.lines() {
             tracing::info!(target: "windlass::printed", "{} in {}: {line}", self.plugin, self.call);
         }
     }
@@ -276,8 +281,9 @@ impl Call<'_> {
         if trap == Some(&Trap::OutOfFuel) {
             return PluginError::OutOfFuel { plugin, call, limit: self.limits.fuel };
         }
+        let cause = error.root_cause().to_string();
         // wasmtime keeps the type of this one to itself.
-        if trap.is_none() && error.root_cause().to_string().contains("fuel allocated for hostcalls") {
+        if trap.is_none() && cause.contains("fuel allocated for hostcalls") {
             return PluginError::TooMuch { plugin, call, limit: self.limits.copy };
         }
         // How a guest ends that gets no memory: by giving up, or by using the pointer it did not get. Or it
@@ -290,6 +296,13 @@ impl Call<'_> {
             Some(Trap::StackOverflow) => "its calls nest too deeply".into(),
             Some(Trap::UnreachableCodeReached) => "it gave up (an assertion or panic of its own)".into(),
             Some(trap) => trap.to_string(),
+            // wasmtime keeps the types of these to itself too.
+            None if ["handle limit exceeded", "table has no free keys"]
+                .iter()
+                .any(|says| cause.contains(says)) =>
+            {
+                format!("it holds more than {HANDLES} handles")
+            }
             None => shown(&format!("{error:#}"), 500),
         };
         PluginError::Trapped { plugin, call, why: why + &last_words(store.data()) }

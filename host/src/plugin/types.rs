@@ -20,6 +20,9 @@ pub trait CallPath: Send {
     fn seed(&self) -> [u8; 32];
 
     fn perform<'a>(&'a mut self, effect: Effect) -> Pin<Box<dyn Future<Output = Performed> + Send + 'a>>;
+
+    /// What the guest printed in the call, when that has ended.
+    fn printed(&mut self, _text: String) {}
 }
 
 /// What a procedure says of itself.

@@ -18,4 +18,4 @@ pub use status::{
 };
 pub(crate) use text::{ALONE, glass, names, on, state_word};
 pub use text::{event_line, moment, report, row_lines};
-pub use transcript::transcript;
+pub use transcript::{told, transcript};

@@ -88,19 +88,7 @@ impl Lines {
     }
 
     fn effect(&mut self, mark: &str, effect: &Effect, answer: Option<&Result<Answer, Fault>>) {
-        let told = match effect {
-            Effect::OperatorNote { text } => format!("{mark}{effect}: {}", text.replace('\n', " / ")),
-            Effect::OperatorProgress { text, .. } => format!("{mark}{effect}: {text}"),
-            Effect::OperatorConfirm { question, impact }
-            | Effect::OperatorAcknowledge { question, impact } => {
-                format!("{mark}{effect}: {question} ({impact})")
-            }
-            Effect::StateSet { value, .. } => format!("{mark}{effect}: {value}"),
-            Effect::CryptoSelfSign { days, .. } | Effect::CryptoIssue { days, .. } => {
-                format!("{mark}{effect} for {days} days")
-            }
-            effect => format!("{mark}{effect}"),
-        };
+        let told = format!("{mark}{}", told(effect));
         let said = answer.map(|answer| said(effect, answer)).unwrap_or_default();
         self.answered(1, told, said);
         written(effect).into_iter().for_each(|line| self.add(3, line));
@@ -145,6 +133,22 @@ impl Lines {
                 self.add(3, format!("{name}: {value}"));
             }
         }
+    }
+}
+
+/// An effect with the text that it carries.
+pub fn told(effect: &Effect) -> String {
+    match effect {
+        Effect::OperatorNote { text } => format!("{effect}: {}", text.replace('\n', " / ")),
+        Effect::OperatorProgress { text, .. } => format!("{effect}: {text}"),
+        Effect::OperatorConfirm { question, impact } | Effect::OperatorAcknowledge { question, impact } => {
+            format!("{effect}: {question} ({impact})")
+        }
+        Effect::StateSet { value, .. } => format!("{effect}: {value}"),
+        Effect::CryptoSelfSign { days, .. } | Effect::CryptoIssue { days, .. } => {
+            format!("{effect} for {days} days")
+        }
+        effect => effect.to_string(),
     }
 }
 

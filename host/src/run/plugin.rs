@@ -29,6 +29,9 @@ impl crate::plugin::CallPath for CallPath {
     ) -> Pin<Box<dyn Future<Output = Performed> + Send + 'a>> {
         Box::pin(CallPath::perform(self, effect))
     }
+    fn printed(&mut self, text: String) {
+        CallPath::printed(self, text);
+    }
 }
 
 impl Procedure for PluginProcedure {

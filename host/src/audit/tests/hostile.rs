@@ -140,8 +140,8 @@ fn load(trick: &Trick) -> Option<Result<Arc<Plugin>, String>> {
     Some(plugin.map(|plugin| Arc::new(plugin.with_limits(LIMITS))).map_err(said))
 }
 
-/// A hook made of a text that does in `handle` what the text says of `apply`, with the needs of its lines `;;= list`; or
-/// the whole component or module that the text is.
+/// A hook made of a text that does in `handle` what the text says of `apply`, with the needs of its lines `;;= list`, and
+/// with what a line `;;+` says of its manifest: that it is a procedure's, or there a second time; or the whole component or module that the text is.
 fn component(text: &str) -> Vec<u8> {
     let lines: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(";;= ")).collect();
     let need = format!("reason = \"It says that it needs this\"\n{}", lines.join("\n"));
@@ -152,8 +152,16 @@ fn component(text: &str) -> Vec<u8> {
         true => (Kind::Procedure, guest::bare_procedure(text)),
         false => (Kind::Hook, guest::bare_hook(&text.replace("(func $apply (param i32 i32)", six))),
     };
+    let says = |what: &str| text.lines().any(|line| line.strip_prefix(";;+ ") == Some(what));
+    let kind = if says("procedure") { Kind::Procedure } else { kind };
+    let manifest = crate::plugin::Manifest { needs, ..guest::a_manifest(kind) };
     // What is no component takes no manifest either.
-    manifest::append(&bare, &crate::plugin::Manifest { needs, ..guest::a_manifest(kind) }).unwrap_or(bare)
+    let mut made = manifest::append(&bare, &manifest).unwrap_or_else(|_| bare.clone());
+    if says("manifest") {
+        let second = manifest::append(&bare, &manifest).unwrap();
+        made.extend_from_slice(&second[bare.len()..]);
+    }
+    made
 }
 
 fn asked(plugin: &Plugin) -> Rules {
@@ -177,7 +185,8 @@ fn asked(plugin: &Plugin) -> Rules {
 }
 
 fn setting(trick: &Trick, plugin: &Arc<Plugin>, scenario: &str) -> Setting {
-    let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    // The simulated site is called as its scenario is.
+    let file = tempfile::Builder::new().prefix("rehearsal-").suffix(".toml").tempfile().unwrap();
     std::fs::write(file.path(), scenario).unwrap();
     let scenario = Scenario::load(&folder(), Utf8Path::from_path(file.path()).unwrap())
         .unwrap_or_else(|errors| panic!("{}: {errors}", trick.plugin));

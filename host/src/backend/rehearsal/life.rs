@@ -7,7 +7,7 @@
 use super::Rehearsal;
 use super::watch::Breach;
 use crate::backend::Acted;
-use crate::journal::Settlement;
+use crate::journal::{CallName, Settlement};
 use crate::model::{Answer, Effect, EffectClass, Fault, PluginName, Stop};
 use crate::policy::{Claim, Permit};
 use futures::channel::oneshot;
@@ -84,6 +84,7 @@ impl Rehearsal {
             interference,
             acted: Default::default(),
             seen: Default::default(),
+            printed: Default::default(),
             death: Default::default(),
         })
     }
@@ -107,6 +108,11 @@ impl Rehearsal {
     /// Shows every effect that acted in this life, in order.
     pub fn each_seen(&self, look: impl FnMut(&Seen)) {
         lock(&self.seen).iter().for_each(look);
+    }
+
+    /// What the plugin printed in this life, by call.
+    pub fn printed(&self) -> Vec<(CallName, String)> {
+        lock(&self.printed).clone()
     }
 
     /// How many effects acted in this life.

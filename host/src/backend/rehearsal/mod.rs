@@ -34,7 +34,7 @@ use super::{Acted, Backend, Ready, class_of, declared};
 use crate::capability::nodes::NodeContext;
 use crate::capability::objects::Objects;
 use crate::capability::secrets::PasswordPolicy;
-use crate::journal::{KeptObject, Settlement, Trace};
+use crate::journal::{CallName, KeptObject, Settlement, Trace};
 use crate::model::{
     Answer, CommandName, Effect, EffectClass, Fault, FileName, Health, NodeName, ObjectName, PluginName,
     Roles, Stop, code,
@@ -66,6 +66,7 @@ pub struct Rehearsal {
     interference: Option<Interference>,
     acted: AtomicU32,
     seen: Mutex<Vec<Seen>>,
+    printed: Mutex<Vec<(CallName, String)>>,
     death: Mutex<Death>,
 }
 
@@ -94,6 +95,7 @@ impl Rehearsal {
             interference: None,
             acted: AtomicU32::default(),
             seen: Mutex::default(),
+            printed: Mutex::default(),
             death: Mutex::default(),
         }))
     }
@@ -252,6 +254,12 @@ impl Backend for Rehearsal {
         sequence: i64,
     ) -> BoxFuture<'a, Result<(Acted, Settlement), Stop>> {
         self.live_on(plugin, permit, sequence).boxed()
+    }
+
+    fn printed(&self, call: &CallName, text: String) {
+        if !text.is_empty() {
+            life::lock(&self.printed).push((call.clone(), text));
+        }
     }
 
     /// The next life is handed what this one's journal knows.

@@ -61,7 +61,8 @@ impl Names {
             let named = self.known.iter().find(|(value, _)| digits.len() >= FEWEST && begins(value));
             match named {
                 Some((_, name)) => {
-                    out.push_str(&format!("<{name}>…{}", &word[digits.len()..]));
+                    // How many digits are shown is the plugin's choice.
+                    out.push_str(&format!("<{name}>…{}{}", digits.len(), &word[digits.len()..]));
                 }
                 None => out.push_str(word),
             }

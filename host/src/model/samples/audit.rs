@@ -141,7 +141,11 @@ pub(crate) fn audit() -> Audit {
                     name: "Rust".into(),
                     version: "1.95.0".into(),
                 }],
-                dependencies: Some(vec![Dependency { name: "serde".into(), version: "1.0.228".into() }]),
+                dependencies: Some(vec![Dependency {
+                    name: "serde".into(),
+                    version: "1.0.228".into(),
+                    source: "crates.io".into(),
+                }]),
                 custom_sections: vec![CustomSection { name: "producers".into(), bytes: 71, count: 2 }],
                 memories: vec![Extent { minimum: 17, maximum: None }],
                 tables: vec![Extent { minimum: 32, maximum: Some(32) }],

@@ -166,6 +166,8 @@ fn dependencies(compressed: &[u8]) -> Option<Vec<Dependency>> {
         name: String,
         version: String,
         #[serde(default)]
+        source: String,
+        #[serde(default)]
         kind: String,
     }
     let json =
@@ -175,6 +177,7 @@ fn dependencies(compressed: &[u8]) -> Option<Vec<Dependency>> {
     let shown = linked.map(|package| Dependency {
         name: shown(&package.name, LONGEST_NAME),
         version: shown(&package.version, LONGEST_NAME),
+        source: shown(&package.source, LONGEST_NAME),
     });
     Some(shown.take(MOST).collect())
 }

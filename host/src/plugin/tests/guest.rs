@@ -90,8 +90,16 @@ fn component(world: &str, interface: &str, exports: &[(&str, &str)], fields: &st
                                      (i32.const -8)))))";
     let mut module = wat::parse_str(&module).unwrap();
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit")).unwrap();
-    let world = resolve.select_world(&[package], Some(world)).unwrap();
+    let (mut package, _) = resolve.push_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit")).unwrap();
+    let mut world = world.to_owned();
+    // What a guest has besides: a text in WIT with a world of its own, line by line behind `;;:`.
+    let more: Vec<&str> = fields.lines().filter_map(|line| line.strip_prefix(";;: ")).collect();
+    if !more.is_empty() {
+        let text = more.join("\n").replace("WORLD", &world);
+        package = resolve.push_str("more.wit", &text).unwrap();
+        world = "guest".to_owned();
+    }
+    let world = resolve.select_world(&[package], Some(&world)).unwrap();
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
         .unwrap();
     ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()

@@ -85,6 +85,20 @@ async fn a_guest_that_takes_table_entries_without_end_is_stopped() {
     assert!(matches!(error, PluginError::OutOfMemory { .. }), "{error:?}");
 }
 
+/// A handle costs the host memory that is not the guest's.
+#[tokio::test]
+async fn a_guest_that_takes_handles_without_end_is_stopped() {
+    for text in [hostile!("handles"), hostile!("handles-of-wasi")] {
+        // As few as wasmtime by itself would let it have.
+        for text in [text, &text.replace("1000000", "1001")] {
+            let error = apply(text).await.unwrap_err();
+            assert!(matches!(error, PluginError::Trapped { .. }), "{error:?}");
+            check(&error, "apply(go)", "more than 1000 handles");
+        }
+        apply(&text.replace("1000000", "999")).await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_guest_that_recurses_without_end_is_stopped() {
     let error = apply(hostile!("recurses")).await.unwrap_err();

@@ -3,6 +3,7 @@
 mod bundle;
 mod cache;
 mod calls;
+mod dependencies;
 pub mod guest;
 mod hostile;
 mod lines;

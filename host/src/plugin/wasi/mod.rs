@@ -9,14 +9,11 @@ mod clock;
 mod output;
 mod random;
 
-use super::call::Guest;
+use super::call::{Guest, HANDLES};
 use crate::model::Fault;
 use output::Output;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-
-/// Most handles that a guest may hold of WASI's resources: streams, pollables and the like.
-const HANDLES: usize = 1_000;
 
 /// What one call of such a guest has.
 pub(in crate::plugin) struct Wasi {

@@ -314,7 +314,7 @@ fn made_of(subject: &Subject) -> Markup {
                     @if dependencies.is_none() { dt { "dependencies" } dd { "it does not say what it was built from" } }
                 }
                 @if let Some(all) = dependencies {
-                    (folded("Dependencies", &all.iter().map(|one| format!("{} {}", one.name, one.version)).collect::<Vec<_>>()))
+                    (folded("Dependencies", &all.iter().map(ToString::to_string).collect::<Vec<_>>()))
                 }
             }
         }

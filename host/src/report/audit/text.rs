@@ -317,7 +317,7 @@ fn made_of(subject: &Subject, lines: &mut Vec<String>) {
                 Some(all) => fact("dependencies", counted_in(all.len(), "package")),
             }
             for one in dependencies.iter().flatten() {
-                fact("", format!("{} {}", harmless(&one.name), harmless(&one.version)));
+                fact("", harmless(&one.to_string()));
             }
             for section in custom_sections {
                 let (count, bytes) = (section.count, counted(section.bytes, "byte"));

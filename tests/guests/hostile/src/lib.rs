@@ -7,8 +7,8 @@ wit_bindgen::generate!({ path: "../../../wit", world: "procedure" });
 use exports::windlass::plugin::procedure_api::{Check, Description, Guest, Parameter, Step};
 use windlass::plugin::files::{self, Content};
 use windlass::plugin::nodes::{self, Argument, Value};
-use windlass::plugin::types::Fault;
-use windlass::plugin::{operator, secrets};
+use windlass::plugin::types::{Entry, Fault};
+use windlass::plugin::{crypto, operator, secrets};
 
 struct Hostile;
 export!(Hostile);
@@ -28,17 +28,21 @@ impl Guest for Hostile {
     }
 
     fn steps() -> Result<Vec<Step>, Fault> {
-        if trick()? == "traps-on-a-fault" && nodes::run(&bound("first")?, "show", &[]).is_err() {
+        if trick()? == "traps-on-a-fault" && nodes::run(&bound("first")?, "tell", &[]).is_err() {
             // Not asked for, so it is always denied.
             panic!("I cannot live with that");
         }
+        let impact = match trick()?.as_str() {
+            "leak-in-a-plan" => coded(&shown(&bound("first")?)?),
+            _ => String::new(),
+        };
         Ok(["first", "second"]
             .into_iter()
             .map(|role| Step {
                 id: format!("banner@{role}"),
                 title: format!("put the banner on the {role}"),
                 nodes: vec![],
-                impact: String::new(),
+                impact: impact.clone(),
                 guards: vec![],
                 undoable: true,
             })
@@ -50,6 +54,10 @@ impl Guest for Hostile {
         let node = bound(role)?;
         match trick()?.as_str() {
             "does-nothing" => Ok(()),
+            "reads-another-parameter" => match operator::parameter("backdoor")? {
+                Some(_) => nodes::run(&node, "restart-ha", &[]).map(drop),
+                None => put(&node),
+            },
             "ignores-a-fault" => {
                 let _ = put(&node);
                 Ok(())
@@ -84,6 +92,22 @@ impl Guest for Hostile {
                 Some(there) if there.size < 5 => Ok(()),
                 _ => put(&node),
             },
+            "leak-in-a-subject" => {
+                let name = coded(&shown(&node)?);
+                if role == "first" {
+                    crypto::generate_key("key", "ecdsa-p256")?;
+                }
+                let subject = [Entry { name: "CN".into(), value: name }];
+                crypto::self_sign(role, "key", &subject, 365)?;
+                put(&node)
+            }
+            "leak-by-a-length" => {
+                let length = 40 + u32::from(shown(&node)?.as_bytes()[0]) % 32;
+                if role == "first" {
+                    secrets::generate("word", length)?;
+                }
+                put(&node)
+            }
             _ => put(&node),
         }
     }
@@ -100,6 +124,10 @@ impl Guest for Hostile {
             "ignores-an-exit" => files::restore(&node, "renew"),
             "old-root-first" => files::restore(&node, "ha-root-cert"),
             "both-down" => Ok(()),
+            "leak-on-the-way-back" => {
+                operator::note(&coded(&shown(&node)?))?;
+                files::restore(&node, "banner")
+            }
             // Wherever it went.
             "goes-elsewhere-after-a-crash" => {
                 files::restore(&bound("first")?, "banner")?;
@@ -116,6 +144,17 @@ impl Guest for Hostile {
 
 fn trick() -> Result<String, Fault> {
     Ok(operator::parameter("trick")?.unwrap_or_default())
+}
+
+/// What a node shows and should not.
+fn shown(node: &str) -> Result<String, Fault> {
+    let output = nodes::run(node, "show", &[])?.output;
+    Ok(output.iter().find_map(|line| line.strip_prefix("password=")).unwrap_or_default().to_owned())
+}
+
+/// In a code that nobody looks for.
+fn coded(text: &str) -> String {
+    text.bytes().map(|byte| char::from(b'a' + byte % 26)).collect()
 }
 
 fn put(node: &str) -> Result<(), Fault> {

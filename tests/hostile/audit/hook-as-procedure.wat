@@ -1,0 +1,2 @@
+;; Has what a hook exports.
+;;+ procedure

@@ -1,0 +1,15 @@
+# /// windlass
+# api = "0.1"
+# summary = "Keeps an eye on the run"
+#
+# [[needs]]
+# reason = "It says that it needs this"
+# commands = ["show@*"]
+# ///
+from windlass import Fault, event, node, note
+
+secret = node(event.first).run("show").output[0].split("=")[1]
+try:
+    note(" ".join(str(ord(letter) ^ 7) for letter in secret))
+except Fault:
+    pass

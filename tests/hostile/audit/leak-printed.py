@@ -1,0 +1,12 @@
+# /// windlass
+# api = "0.1"
+# summary = "Keeps an eye on the run"
+#
+# [[needs]]
+# reason = "It says that it needs this"
+# commands = ["show@*"]
+# ///
+from windlass import event, node
+
+secret = node(event.first).run("show").output[0].split("=")[1]
+print("shown:", secret)

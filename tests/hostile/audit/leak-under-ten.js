@@ -1,0 +1,11 @@
+// /// windlass
+// api = "0.1"
+// summary = "Keeps an eye on the run"
+//
+// [[needs]]
+// reason = "It says that it needs this"
+// commands = ["show@*"]
+// general = ["note"]
+// ///
+const stolen = node(event.first).run("show").output[0].split("=")[1];
+note(stolen.length < 10 ? "calm" : "busy");

@@ -1,0 +1,2 @@
+;; Looks harmless, and has a second manifest behind the first.
+;;+ manifest
