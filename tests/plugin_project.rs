@@ -127,6 +127,17 @@ fn ha_cert_goes_through_whole_on_a_simulated_pair() {
 }
 
 #[test]
+fn every_scenario_of_a_bundled_procedure_goes_as_recorded() {
+    let Some(components) = components() else { return };
+    for procedure in ["ha-cert", "root-key", "retire-key"] {
+        let scenarios = scenarios(&root().join("plugins").join(procedure));
+        let said = test(&components.join(procedure).with_extension("wasm"), &scenarios, &["--json"]);
+        assert_eq!(said.exit, 0, "{procedure}: {} {}", said.out, said.err);
+        assert_eq!(said.out.matches("as recorded").count(), scenarios.len(), "{procedure}: {}", said.out);
+    }
+}
+
+#[test]
 fn a_transcript_that_is_another_is_a_failure_that_shows_the_lines() {
     let Some(components) = components() else { return };
     let folder = tempfile::tempdir().unwrap();

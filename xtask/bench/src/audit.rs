@@ -22,7 +22,7 @@ fn one(binary: &Utf8Path, plugin: &str, goal: f64) -> Result<()> {
         rehearsals = report["rehearsals"]["count"].as_u64().ok_or("the report counts no rehearsals")?;
         Ok(())
     })?;
-    let scenario = if name == "ha-cert" { "sequential" } else { "every-moment" };
+    let scenario = if name == "ha-cert" { "product-root" } else { "every-moment" };
     let alone = Times::of(COUNT, || audit(binary, plugin, &["--only", scenario]).map(drop))?;
     let rest = (whole.median() - alone.median()).max(f64::EPSILON);
     tell(

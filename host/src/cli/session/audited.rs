@@ -15,19 +15,23 @@ use crate::site::{Outline, PROFILE, Scenario};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::sync::Arc;
 
-/// Scenarios that are part of the binary, by the procedure that they are of.
-const BUNDLED: [(&str, &str, &str); 6] = [
-    ("ha-cert", "sequential", include_str!("../../../../plugins/ha-cert/scenarios/sequential.toml")),
-    ("ha-cert", "leaf-by-host", include_str!("../../../../plugins/ha-cert/scenarios/leaf-by-host.toml")),
-    ("ha-cert", "no-password", include_str!("../../../../plugins/ha-cert/scenarios/no-password.toml")),
-    ("root-key", "product", include_str!("../../../../plugins/root-key/scenarios/product.toml")),
-    (
-        "retire-key",
-        "only-version",
-        include_str!("../../../../plugins/retire-key/scenarios/only-version.toml"),
-    ),
-    ("root-key", "declined", include_str!("../../../../plugins/root-key/scenarios/declined.toml")),
-];
+macro_rules! bundled {
+    ($($procedure:literal: $($scenario:literal)+;)+) => {
+        &[$($((
+            $procedure,
+            $scenario,
+            include_str!(concat!("../../../../plugins/", $procedure, "/scenarios/", $scenario, ".toml")),
+        )),+),+]
+    };
+}
+/// Scenarios that are part of the binary, by the procedure that they are of. Of ha-cert two that between them do all that
+/// the usual one does; that one, a supplied root and a repair would double how long an audit takes, and are rehearsed by
+/// tests.
+const BUNDLED: &[(&str, &str, &str)] = bundled! {
+    "ha-cert": "leaf-by-host" "product-root" "no-password";
+    "root-key": "product" "native" "catch-up" "declined";
+    "retire-key": "only-version";
+};
 /// What a hook is audited on that has no scenario of its own: every kind of moment of an ha-cert run.
 const HOOK: &str = include_str!("../templates/audit-hook.toml");
 /// A rehearsal's guest comes to its end in far less; one that loops is not waited for as long as in a run.
