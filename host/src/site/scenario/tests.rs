@@ -182,7 +182,8 @@ fn the_steps_that_are_known_are_those_of_the_bundled_procedures() {
             assert!(is_written, "{procedure} has no step {step}");
         }
         let transcripts = files(plugins.join(procedure).join("scenarios"));
-        for planned in transcripts.lines().filter_map(|line| line.trim().strip_prefix("= plans ")) {
+        let plans = transcripts.lines().filter_map(|line| line.trim().strip_prefix("= plans "));
+        for planned in plans.filter(|planned| *planned != "nothing: there is nothing to do") {
             let word = planned.split(['@', ':']).next().unwrap();
             assert!(steps.contains(&word), "{procedure} plans {planned}");
         }
