@@ -60,8 +60,15 @@ pub fn component(text: &str, kind: Kind) -> Vec<u8> {
                                      (i32.const -8)))))";
     let mut module = wat::parse_str(&module).unwrap();
     let mut resolve = wit_parser::Resolve::default();
-    let (package, _) = resolve.push_dir(format!("{ROOT}/wit")).unwrap();
-    let world = resolve.select_world(&[package], Some(kind)).unwrap();
+    let (mut package, _) = resolve.push_dir(format!("{ROOT}/wit")).unwrap();
+    let mut world = kind;
+    // What a guest has besides: a text in WIT with a world of its own, line by line behind `;;:`.
+    let more: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(";;: ")).collect();
+    if !more.is_empty() {
+        package = resolve.push_str("more.wit", &more.join("\n").replace("WORLD", kind)).unwrap();
+        world = "guest";
+    }
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
         .unwrap();
     ComponentEncoder::default().module(&module).unwrap().encode().unwrap()

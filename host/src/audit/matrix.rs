@@ -113,15 +113,9 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
     if setting.plugin.manifest().kind == Kind::Procedure {
         first.found.extend(judge::undescribed(&played, setting));
     }
-    // The same once more, on a cluster of its own.
-    let again = block(Stage::set(setting.clone())?.play(None))?;
-    first.runs += 1;
-    let told = |lines: &[String]| lines.iter().map(|line| Line::told(line)).collect::<Vec<_>>();
-    let difference = first_difference(&told(&transcript), &told(&Stage::transcript(&again)))
-        .or_else(|| first_difference(&known.made, &lines(&again)));
-    if let Some(lines) = difference {
-        let message = "played twice, it has two transcripts";
-        first.found.push(Finding::new(Rule::NotDeterministic, "", message).evidence(lines));
+    if how.only.is_none() {
+        first.runs += 1;
+        first.found.extend(again(setting, &transcript, &known)?);
     }
     // One that does not come to its end would not come to it a thousand times.
     let endless = first.found.iter().any(|found| found.rule == Rule::TooManyEffects);
@@ -185,6 +179,16 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
         alone.clone_from(&scenario.transcript);
     }
     Ok(Rehearsed { scenario, found, envelope, took, count, plainly: known.plain, courses, alone })
+}
+
+/// The same once more, on a cluster of its own.
+fn again(setting: &Setting, transcript: &[String], known: &Known) -> Result<Option<Finding>, Fault> {
+    let played = block(Stage::set(setting.clone())?.play(None))?;
+    let told = |lines: &[String]| lines.iter().map(|line| Line::told(line)).collect::<Vec<_>>();
+    let difference = first_difference(&told(transcript), &told(&Stage::transcript(&played)))
+        .or_else(|| first_difference(&known.made, &lines(&played)));
+    let message = "played twice, it has two transcripts";
+    Ok(difference.map(|lines| Finding::new(Rule::NotDeterministic, "", message).evidence(lines)))
 }
 
 /// Everything that is done to a rehearsal.
