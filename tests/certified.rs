@@ -7,8 +7,7 @@ use crate::signed::{Desk, desk};
 use camino::Utf8PathBuf;
 use windlass::model::PluginName;
 use windlass::model::audit::{
-    AUDIT_FORMAT, Audit, Coverage, Envelope, Finding, Form, LeastGrants, Level, Rehearsals, Rule, Subject,
-    Verdict,
+    AUDIT_FORMAT, Audit, Coverage, Envelope, Finding, Form, LeastGrants, Rehearsals, Rule, Subject, Verdict,
 };
 use windlass::plugin::sha256;
 
@@ -16,18 +15,7 @@ const ACCEPT: &str = "odd-waits:sleep=it waits for the load balancer";
 
 /// A report with one finding, of a hook or a procedure.
 fn report(kind: &str, name: &str, version: &str, digest: String) -> Audit {
-    let finding = Finding {
-        rule: Rule::OddWaits,
-        level: Level::Warning,
-        id: "odd-waits:sleep".into(),
-        message: "it waits 1, 3, 1 and 2 seconds".into(),
-        effect: None,
-        call: None,
-        rehearsal: None,
-        place: None,
-        evidence: Vec::new(),
-        seen: 1,
-    };
+    let finding = Finding::new(Rule::OddWaits, "sleep", "it waits 1, 3, 1 and 2 seconds");
     Audit {
         format: AUDIT_FORMAT,
         windlass: env!("CARGO_PKG_VERSION").into(),

@@ -4,24 +4,20 @@
 //! measured in those in which a call was made that was in none before, or ended as it did in none before.
 
 use crate::journal::{Row, StoredRow};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most of a scenario, the plain one apart.
 const MOST: usize = 100;
 
-/// How the calls of a rehearsal ended.
+/// How the calls of a rehearsal ended, each of them in one way or more.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Courses {
-    calls: BTreeSet<String>,
-    ends: BTreeSet<(String, String)>,
-}
+pub(super) struct Courses(BTreeMap<String, BTreeSet<String>>);
 
 impl Courses {
     /// Takes in the rows of a rehearsal, behind those of earlier lives.
     pub fn take(&mut self, rows: &[StoredRow], earlier: usize) {
         for stored in rows.iter().skip(earlier) {
             let Row::CallEnded { call, result } = &stored.row else { continue };
-            let call = call.in_envelope();
             let end = match result {
                 Ok(()) => String::new(),
                 // Of two messages that differ in a number the code is the same.
@@ -30,14 +26,22 @@ impl Courses {
                     format!("{}: {}", fault.code, message.collect::<String>())
                 }
             };
-            self.calls.insert(call.clone());
-            self.ends.insert((call, end));
+            self.0.entry(call.in_envelope()).or_default().insert(end);
         }
     }
 
     fn add(&mut self, other: &Self) {
-        self.calls.extend(other.calls.iter().cloned());
-        self.ends.extend(other.ends.iter().cloned());
+        for (call, ends) in &other.0 {
+            self.0.entry(call.clone()).or_default().extend(ends.iter().cloned());
+        }
+    }
+
+    fn has_call_that_is_not_in(&self, known: &Self) -> bool {
+        self.0.keys().any(|call| !known.0.contains_key(call))
+    }
+
+    fn has_end_that_is_not_in(&self, known: &Self) -> bool {
+        self.0.iter().any(|(call, ends)| known.0.get(call).is_none_or(|known| !ends.is_subset(known)))
     }
 }
 
@@ -46,11 +50,9 @@ pub(super) fn of_their_own(plain: Courses, of: &[(u32, Courses)]) -> Vec<u32> {
     let mut known = plain;
     let mut chosen = BTreeSet::new();
     // Other calls first, for other code is in them.
-    let has_new_call = |known: &Courses, one: &Courses| !one.calls.is_subset(&known.calls);
-    let has_new_end = |known: &Courses, one: &Courses| !one.ends.is_subset(&known.ends);
-    for is_new in [&has_new_call as &dyn Fn(&Courses, &Courses) -> bool, &has_new_end] {
+    for is_new in [Courses::has_call_that_is_not_in, Courses::has_end_that_is_not_in] {
         for (number, courses) in of {
-            if chosen.len() < MOST && is_new(&known, courses) {
+            if chosen.len() < MOST && is_new(courses, &known) {
                 chosen.insert(*number);
                 known.add(courses);
             }

@@ -62,9 +62,9 @@ impl Leaks {
         made.iter().filter_map(leaks).collect()
     }
 
-    /// Whether a node showed a secret to the plugin.
-    pub fn were_shown(&self, rows: &[StoredRow]) -> bool {
-        rows.iter().any(|stored| match &stored.row {
+    /// Whether a node showed a secret to the plugin, behind so many rows that were looked at before.
+    pub fn were_shown(&self, rows: &[StoredRow], earlier: usize) -> bool {
+        rows.iter().skip(earlier).any(|stored| match &stored.row {
             Row::Outcome { answer: Ok(answer), .. } => {
                 let shown = made::parts(&serde_json::to_value(answer).unwrap_or_default());
                 shown.iter().any(|part| self.0.iter().any(|(_, secret, _)| part.contains(secret)))

@@ -263,7 +263,7 @@ async fn one(stage: &Stage, case: &Case, known: &Known, is_told: bool) -> Result
     }
     // Where no node shows a secret, nothing that is done can tell of one.
     let lives = || std::iter::once(&played).chain(then.iter().map(|(_, on)| on));
-    if lives().any(|life| known.leaks.were_shown(&life.rows)) {
+    if lives().any(|life| known.leaks.were_shown(&life.rows, life.earlier)) {
         let variation = Variation::Secrets(Secrets::Longer);
         let Some(other) = variation.of(setting) else { return Ok(result) };
         let there = Lives::of(&Stage::set(other.clone())?, case, known).await?;
@@ -328,9 +328,8 @@ fn varied(
         let before: BTreeSet<String> = known.entries.iter().map(anywhere).collect();
         let lines: Vec<String> = entries.symmetric_difference(&before).cloned().collect();
         if !lines.is_empty() {
-            let message = "with three nodes more it takes other things of its grants";
             let effect = lines.first().cloned();
-            found.push(Finding::new(Rule::DependsOnSize, "", message).at(None, effect).evidence(lines));
+            found.push(otherwise(variation, lines).at(None, effect));
         }
         return;
     }
@@ -353,7 +352,9 @@ fn otherwise(variation: &Variation, lines: Vec<String>) -> Finding {
         Variation::Names => {
             (Rule::DependsOnNames, "", "where nodes have other names it does otherwise".into())
         }
-        Variation::Size => (Rule::DependsOnSize, "", "with three nodes more it does otherwise".into()),
+        Variation::Size => {
+            (Rule::DependsOnSize, "", "with three nodes more it takes other things of its grants".into())
+        }
         Variation::Run => {
             (Rule::DependsOnRun, "", "in a run or a site of another name it does otherwise".into())
         }

@@ -2,7 +2,8 @@
 
 use super::certificates;
 use super::cluster::{Cluster, Held};
-use super::pool::{key_of_version, made_once};
+use super::once::Once;
+use super::pool::key_of_version;
 use crate::backend::fault;
 use crate::capability::crypto::{self, KeyAlgorithm, LeafRequest, PrivateKey};
 use crate::capability::keyring::Keyset;
@@ -176,6 +177,9 @@ impl Cluster {
     }
 }
 
+/// Certificates by all that decides them.
+static SIGNED: Once<Vec<u8>> = Once::new();
+
 /// As [`crypto::self_sign_numbered`], once for the same.
 pub(super) fn self_signed(
     key: &PrivateKey,
@@ -185,7 +189,7 @@ pub(super) fn self_signed(
     serial: crypto::Serial,
 ) -> Result<Vec<u8>, crypto::CryptoError> {
     let asked = format!("{subject:?} {days} {at}");
-    let made = made_once(&[b"self-sign", &key.public_key_der(), asked.as_bytes(), &serial], || {
+    let made = SIGNED.of(&[b"self-sign", &key.public_key_der(), asked.as_bytes(), &serial], || {
         crypto::self_sign_numbered(key, subject, days, at, serial).map(|der| der.to_vec())
     });
     made.map(|der| der.to_vec())
@@ -203,7 +207,7 @@ pub(super) fn issued(
     let keys = [ca_key.public_key_der(), request.key.public_key_der()];
     let parts: [&[u8]; 6] = [b"issue", ca, &keys[0], &keys[1], asked.as_bytes(), &serial];
     let made =
-        made_once(&parts, || crypto::issue_numbered(ca, ca_key, request, at, serial).map(|der| der.to_vec()));
+        SIGNED.of(&parts, || crypto::issue_numbered(ca, ca_key, request, at, serial).map(|der| der.to_vec()));
     made.map(|der| der.to_vec())
 }
 

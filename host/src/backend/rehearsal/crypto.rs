@@ -1,11 +1,11 @@
 //! Keys and certificates: real ones, of the fixed pool and with serial numbers that are the same each time.
 
 use super::content::{issued, self_signed};
-use super::pool::made_once;
+use super::once::Once;
 use super::{Rehearsal, certificates};
 use crate::backend::fault;
 use crate::backend::file_faults::missing;
-use crate::capability::crypto::{self, KeyAlgorithm, LeafRequest, key_fit};
+use crate::capability::crypto::{self, KeyAlgorithm, KeyFit, LeafRequest, key_fit};
 use crate::capability::objects::Object;
 use crate::model::{Answer, CertificateSource, Effect, Entry, Fault, ObjectName, PluginName, code};
 use std::sync::Arc;
@@ -85,12 +85,12 @@ impl Rehearsal {
                 let file = self.file(node, file)?;
                 let bytes = self.bytes(node, &file)?.ok_or_else(|| missing(&file, node))?;
                 // To open a key file takes long on purpose.
-                let parts: [&[u8]; 4] = [b"fit", &bytes, passphrase.expose(), &certificate];
-                let fit = made_once(&parts, || {
-                    key_fit(&bytes, &passphrase, &certificate).map(|fit| fit.as_str().as_bytes().to_vec())
+                static FITS: Once<KeyFit> = Once::new();
+                let fit = FITS.of(&[&bytes, passphrase.expose(), &certificate], || {
+                    key_fit(&bytes, &passphrase, &certificate)
                 });
                 let fit = fit.map_err(fault(code::INVALID))?;
-                Ok(Answer::Text(Some(String::from_utf8_lossy(&fit).into_owned())))
+                Ok(Answer::Text(Some(fit.as_str().into())))
             }
             other => Err(Fault::new(code::INVALID, format!("{other} is no effect of crypto"))),
         }

@@ -19,6 +19,7 @@ mod life;
 mod local;
 mod names;
 mod nodes;
+mod once;
 mod pool;
 mod state;
 mod watch;

@@ -4,13 +4,14 @@
 
 use super::certificates;
 use super::cluster::Held;
+use super::once::Once;
 use crate::backend::fault;
-use crate::capability::crypto::{KeyAlgorithm, PrivateKey, Serial};
+use crate::capability::crypto::{CryptoError, KeyAlgorithm, PrivateKey, Serial};
 use crate::capability::secrets::Secret;
 use crate::model::{Fault, code};
 use aws_lc_rs::digest::{SHA256, digest};
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 macro_rules! keys {
@@ -35,38 +36,6 @@ pub(super) struct Pool {
     drawn: HashMap<String, usize>,
     serials: u32,
     known: Vec<Arc<PrivateKey>>,
-}
-
-/// What was made in this process, by all that decides it: encrypting takes long on purpose and signing long enough, and
-/// an audit's rehearsals make the same things a thousand times.
-static MADE: LazyLock<Mutex<Made>> = LazyLock::new(Mutex::default);
-/// By the SHA-256 of all that decides it.
-type Made = HashMap<[u8; 32], Arc<Vec<u8>>>;
-/// As many as are kept.
-const MOST_MADE: usize = 10_000;
-
-/// Returns what was made of the same parts before, or makes it.
-pub(super) fn made_once<E>(
-    parts: &[&[u8]],
-    make: impl FnOnce() -> Result<Vec<u8>, E>,
-) -> Result<Arc<Vec<u8>>, E> {
-    let mut whole = aws_lc_rs::digest::Context::new(&SHA256);
-    for part in parts {
-        whole.update(&part.len().to_le_bytes());
-        whole.update(part);
-    }
-    let mut name = [0; 32];
-    name.copy_from_slice(whole.finish().as_ref());
-    let known = || MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(made) = known().get(&name) {
-        return Ok(made.clone());
-    }
-    let made = Arc::new(make()?);
-    let mut known = known();
-    if known.len() < MOST_MADE {
-        known.insert(name, made.clone());
-    }
-    Ok(made)
 }
 
 impl Pool {
@@ -120,23 +89,18 @@ impl Pool {
     }
 
     fn sealed(&mut self, key: &PrivateKey, passphrase: &Secret) -> Result<Arc<Vec<u8>>, Fault> {
-        made_once(&[b"key", &key.public_key_der(), passphrase.expose()], || {
+        static SEALED: Once<Vec<u8>> = Once::new();
+        SEALED.of(&[&key.public_key_der(), passphrase.expose()], || {
             let pem = key.to_encrypted_pem(passphrase).map_err(fault(code::FAILED))?;
             Ok(pem.as_bytes().to_vec())
         })
     }
 }
 
-/// A key of the pool, read once in a process: whether an RSA key is one takes milliseconds to find out.
-fn opened(der: &'static [u8]) -> Result<Arc<PrivateKey>, crate::capability::crypto::CryptoError> {
-    static OPENED: LazyLock<Mutex<HashMap<&[u8], Arc<PrivateKey>>>> = LazyLock::new(Mutex::default);
-    let mut known = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(key) = known.get(der) {
-        return Ok(key.clone());
-    }
-    let key = Arc::new(PrivateKey::from_der(Zeroizing::new(der.to_vec()))?);
-    known.insert(der, key.clone());
-    Ok(key)
+/// A key of the pool: whether an RSA key is one takes milliseconds to find out.
+fn opened(der: &[u8]) -> Result<Arc<PrivateKey>, CryptoError> {
+    static OPENED: Once<PrivateKey> = Once::new();
+    OPENED.of(&[der], || PrivateKey::from_der(Zeroizing::new(der.to_vec())))
 }
 
 /// The key of a version of a simulated key set.
