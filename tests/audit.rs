@@ -111,7 +111,10 @@ fn no_plugin_that_we_ship_or_show_raises_an_alarm() {
 
 /// How `audit` ended: its exit code, and what it printed.
 fn audit(arguments: &[&str]) -> Option<(Option<i32>, String, String)> {
-    let mut command = Command::new(folder("WINDLASS_BIN")?);
+    ended(Command::new(folder("WINDLASS_BIN")?), arguments)
+}
+
+fn ended(mut command: Command, arguments: &[&str]) -> Option<(Option<i32>, String, String)> {
     command.args(["-C", "/nowhere", "audit"]).args(arguments).stdin(Stdio::null());
     if let Ok(engines) = std::env::var("WINDLASS_ENGINES") {
         command.env("WINDLASS_CACHE_DIR", format!("{engines}/images"));
@@ -133,6 +136,11 @@ fn an_audit_is_the_same_to_the_byte_in_every_format_and_one_rehearsal_is_repeate
         assert_eq!((code, one.starts_with(begins)), (Some(0), true), "{format}: {one} {err}");
         assert!(one == two, "{format}: two audits of the same bytes differ");
     }
+    // The pool of instances needs more addresses than that.
+    let mut bounded = Command::new("prlimit");
+    bounded.arg(format!("--as={}", 64_u64 << 30)).arg(folder("WINDLASS_BIN").unwrap());
+    let json = [gate.as_str(), "--format", "json"];
+    assert!(ended(bounded, &json) == audit(&json), "without a pool it is another");
     let (code, transcript, err) = audit(&[&gate, "--only", "every-moment", "--seed", "2"]).unwrap();
     assert_eq!(code, Some(0), "{err}");
     assert!(

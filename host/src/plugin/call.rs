@@ -18,13 +18,13 @@ use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 
 /// How often a guest gives way to others when only fuel bounds it; in units of fuel.
 const FUEL_INTERVAL: u64 = 10_000_000;
-const MEMORIES: usize = 16;
-const TABLES: usize = 64;
-const INSTANCES: usize = 64;
+pub(super) const MEMORIES: usize = 16;
+pub(super) const TABLES: usize = 64;
+pub(super) const INSTANCES: usize = 64;
 /// Most handles that a guest may hold: of its own resources, and of WASI's (streams, pollables and the like).
 pub(super) const HANDLES: usize = 1_000;
 /// Over all tables; a Python engine has some 10,000.
-const TABLE_ELEMENTS: usize = 200_000;
+pub(super) const TABLE_ELEMENTS: usize = 200_000;
 
 /// Where a guest and its host exchange effects and answers. Locked for moments only, never across a wait.
 #[derive(Default)]

@@ -1,14 +1,14 @@
 //! The engine: made in one function only, so that images made by one process load in another.
 
 use super::PluginError;
-use super::call::Guest;
+use super::call::{Guest, INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 use super::{adapters, bindings};
 use aws_lc_rs::digest;
 use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use wasmtime::component::Linker;
-use wasmtime::{Config, EngineWeak};
+use wasmtime::{Config, EngineWeak, PoolingAllocationConfig};
 
 /// How guests are bounded. Images of one profile do not load in another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,11 +93,16 @@ pub fn engine(profile: Profile) -> Result<Engine, PluginError> {
         .cranelift_nan_canonicalization(true)
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(FIBER_STACK);
-    match profile {
-        Profile::Run => config.epoch_interruption(true),
-        Profile::Rehearse => config.consume_fuel(true),
-    };
-    let wasmtime = wasmtime::Engine::new(&config).map_err(failed)?;
+    let wasmtime = match profile {
+        Profile::Run => wasmtime::Engine::new(config.epoch_interruption(true)),
+        Profile::Rehearse => {
+            config.consume_fuel(true);
+            // Where addresses are bounded a rehearsal is slower, and otherwise the same.
+            wasmtime::Engine::new(config.clone().allocation_strategy(pool()))
+                .or_else(|_| wasmtime::Engine::new(&config))
+        }
+    }
+    .map_err(failed)?;
     let mut linker = Linker::new(&wasmtime);
     bindings::Imports::add_to_linker::<_, adapters::HasGuest>(&mut linker, |guest| guest).map_err(failed)?;
     super::wasi::link(&mut linker).map_err(failed)?;
@@ -108,6 +113,43 @@ pub fn engine(profile: Profile) -> Result<Engine, PluginError> {
     }
     let fingerprint = fingerprint(&wasmtime);
     Ok(Engine { wasmtime, linker: std::sync::Arc::new(linker), profile, fingerprint })
+}
+
+/// Where the instances of rehearsals live, of which an audit makes thousands: their memories are not given back to the
+/// kernel but set to what they were at first, so that none faults its pages in anew. Runs make few.
+///
+/// Whatever fits a run fits here. Most of it is only addresses: a TiB on two cores.
+fn pool() -> PoolingAllocationConfig {
+    /// Bytes of a memory that are set back by copying; what lies behind is given to the kernel. A call of Python's
+    /// engine writes some 700 pages all over its memory of 16 MiB: copying that takes less than those faults.
+    const COPIED: usize = 24 << 20;
+    /// What wasmparser lets a module have. The allocator goes through so many memories for each module that is dropped.
+    const MEMORIES_OF_A_MODULE: u32 = 100;
+    const ENTRIES_OF_A_TABLE: usize = 10_000_000;
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+    // An audit has one call a core at a time; tests have several audits.
+    let calls = (8 * cores).clamp(16, 512);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(calls)
+        .total_core_instances(calls * INSTANCES as u32)
+        .total_memories(calls * MEMORIES as u32)
+        .total_tables(calls * TABLES as u32)
+        .total_stacks(calls)
+        // Memories that stay as large as they were when a component of another kind comes.
+        .max_unused_warm_slots(4 * cores)
+        .linear_memory_keep_resident(COPIED)
+        .table_keep_resident(TABLE_ELEMENTS * size_of::<usize>());
+    // What one call may take is the limiter's to say, in the words of a run.
+    pool.max_core_instances_per_component(u32::MAX)
+        .max_memories_per_component(u32::MAX)
+        .max_tables_per_component(u32::MAX)
+        .max_memories_per_module(MEMORIES_OF_A_MODULE)
+        .max_tables_per_module(u32::MAX)
+        .table_elements(ENTRIES_OF_A_TABLE)
+        .max_memory_size(4 << 30)
+        .max_core_instance_size(1 << 30)
+        .max_component_instance_size(4 << 30);
+    pool
 }
 
 fn fingerprint(engine: &wasmtime::Engine) -> String {

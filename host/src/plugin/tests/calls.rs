@@ -12,11 +12,28 @@ const THREE_QUESTIONS: &str = r#"
       (call $now (i32.const 3072)) (call $now (i32.const 3072)) (call $now (i32.const 3072))
       (i32.const 1024))"#;
 
-/// Counts calls in its own memory and traps on the second.
+/// Leaves something in every page of its memory, which it grows to 40 MiB, in its table and a global; traps where it
+/// finds something.
 const REMEMBERS: &str = r#"
-    (func $apply (param i32 i32) (result i32)
-      (if (i32.load (i32.const 512)) (then (unreachable)))
-      (i32.store (i32.const 512) (i32.const 1))
+    (memory (export "memory") 2) (data (i32.const 66000) "as it was made")
+    (table $table 40000 funcref) (elem (i32.const 9) $apply) (global $mark (mut i32) (i32.const 0))
+    (func $apply (param i32 i32) (result i32) (local $at i32)
+      (if (global.get $mark) (then (unreachable)))
+      (global.set $mark (i32.const 1))
+      (if (i32.ne (memory.size) (i32.const 2)) (then (unreachable)))
+      (if (i32.ne (i32.load (i32.const 66000)) (i32.const 0x69207361)) (then (unreachable)))
+      (i32.store (i32.const 66000) (i32.const 7))
+      (drop (memory.grow (i32.const 638)))
+      (local.set $at (i32.const 131072))
+      (loop $pages
+        (if (i32.load (local.get $at)) (then (unreachable)))
+        (i32.store (local.get $at) (i32.const 7))
+        (local.set $at (i32.add (local.get $at) (i32.const 4096)))
+        (br_if $pages (i32.lt_u (local.get $at) (i32.const 41943040))))
+      (if (i32.eqz (ref.is_null (table.get $table (i32.const 39999)))) (then (unreachable)))
+      (if (ref.is_null (table.get $table (i32.const 9))) (then (unreachable)))
+      (table.set $table (i32.const 39999) (ref.func $apply))
+      (table.set $table (i32.const 9) (ref.null func))
       (i32.const 1024))"#;
 
 #[tokio::test]
@@ -34,10 +51,49 @@ async fn a_plain_guest_describes_plans_applies_undoes_and_verifies() {
 
 #[tokio::test]
 async fn nothing_survives_in_guest_memory_between_two_calls() {
-    let plugin = load(&procedure(REMEMBERS));
-    for _ in 0..2 {
-        assert_eq!(plugin.procedure_apply(&mut unreached(), &step("a")).await.unwrap(), Ok(()));
+    for profile in [Profile::Run, Profile::Rehearse] {
+        let engine = engine(profile).unwrap();
+        let plugin = Plugin::compile(&engine, "guest.wasm", &procedure(REMEMBERS)).unwrap();
+        // Another's memory is made in its place, or not.
+        let other = Plugin::compile(&engine, "guest.wasm", &procedure("")).unwrap();
+        for plugin in [&plugin, &plugin, &other, &plugin] {
+            let answer = plugin.procedure_apply(&mut unreached(), &step("a")).await;
+            assert_eq!(answer.unwrap(), Ok(()), "{profile:?}");
+        }
     }
+}
+
+/// The instances of rehearsals come out of a pool, and nothing of that may show.
+#[tokio::test]
+async fn what_fits_a_run_fits_a_rehearsal() {
+    let memories = |n: usize| format!("(memory (export \"memory\") 1) {}", "(memory 1)".repeat(n - 1));
+    let pages = |n| format!("(memory (export \"memory\") {n})");
+    let tables = |n| "(table 1 funcref)".repeat(n);
+    let entries = |n| format!("(table {n} funcref)");
+    let globals = |n| "(global (mut i32) (i32.const 0))".repeat(n);
+    let guests = [
+        [1, 16, 17, 100].map(memories),
+        [1, 4096, 4097, 65536].map(pages),
+        [1, 64, 65, 1000].map(tables),
+        [1, 200_000, 200_001, 10_000_000].map(entries),
+        [1, 1000, 10_000, 100_000].map(globals),
+    ];
+    let engines = [Profile::Run, Profile::Rehearse].map(|profile| engine(profile).unwrap());
+    let mut both = std::collections::BTreeMap::<bool, u32>::new();
+    for text in guests.as_flattened() {
+        let component = procedure(text);
+        let mut ended = Vec::new();
+        for engine in &engines {
+            let answer = match Plugin::compile(engine, "guest.wasm", &component) {
+                Ok(plugin) => plugin.procedure_apply(&mut unreached(), &step("a")).await,
+                Err(error) => Err(error),
+            };
+            ended.push(answer.map_err(|error| chain(&error)));
+        }
+        assert_eq!(ended[0], ended[1], "{text:.60}");
+        *both.entry(ended[0].is_ok()).or_default() += 1;
+    }
+    assert_eq!(both, [(false, 8), (true, 12)].into());
 }
 
 #[tokio::test]
