@@ -10,7 +10,7 @@ import * as operator from "windlass:plugin/operator@0.1.1";
 import * as state from "windlass:plugin/state@0.1.1";
 import * as clock from "windlass:plugin/clock@0.1.1";
 import { bind, faultFrom } from "../../sdk/js/windlass.js";
-import { MARK, marked } from "./marks.js";
+import { MARK } from "./mark.js";
 
 const { globals, answered } = bind({ nodes, files, cluster, crypto, keyring, secrets, operator, state, clock });
 
@@ -45,13 +45,6 @@ export const scriptApi = {
 const ran = { __proto__: null };
 
 export const lines = {
-  mark(text) {
-    try {
-      return marked(text);
-    } catch (thrown) {
-      throw `it cannot be marked: ${thrown.message}`;
-    }
-  },
   watch() {
     const value = (line) => {
       ran[line] = true;

@@ -3,9 +3,8 @@
 // the `if`.
 
 import { parse } from "acorn";
+import { MARK } from "./mark.js";
 
-/** What notes a line, among the globals of a script that is watched. */
-export const MARK = "$windlass";
 /** As the engine has it before a script. */
 const STRICT = '"use strict";';
 /** What is not run where it stands, or does nothing but hold others. */

@@ -104,7 +104,7 @@ def _parts(code):
             yield from _parts(part)
 
 
-class Lines(wit_world.exports.Lines):
+class Marks(wit_world.exports.Marks):
     def mark(self, text):
         # Nothing has to be put into it: the interpreter tells its lines.
         try:
@@ -113,6 +113,8 @@ class Lines(wit_world.exports.Lines):
         except Exception as error:
             raise Err(f"it cannot be marked: {error}") from None
 
+
+class Lines(wit_world.exports.Lines):
     def watch(self):
         _watch.on = True
 

@@ -27,6 +27,9 @@ const SOURCES: [&str; 8] = [
 ];
 const PYTHON: &str = "script-python";
 const JAVASCRIPT: &str = "script-js";
+/// What marks JavaScript for an audit.
+const MARKER: &str = "script-js-marker";
+const ALL: [&str; 3] = [PYTHON, JAVASCRIPT, MARKER];
 
 /// What an engine is made with.
 #[derive(Debug, serde::Deserialize)]
@@ -65,7 +68,7 @@ pub fn built(tree: &Tree) -> Option<Engines> {
         std::fs::read(engines.folder.join(format!("{name}.wasm")))
             .is_ok_and(|bytes| sha256(&bytes) == *digest)
     };
-    (index.len() == 2 && index.iter().all(whole)).then_some(engines)
+    (index.len() == ALL.len() && index.iter().all(whole)).then_some(engines)
 }
 
 /// Why they cannot be built here, if so.
@@ -79,7 +82,7 @@ pub fn lacking() -> Option<&'static str> {
     None
 }
 
-/// Builds both, where their sources changed since they were built.
+/// Builds all, where their sources changed since they were built.
 pub fn build(tree: &Tree) -> Result<Engines, Error> {
     let engines = Engines { folder: tree.target.join("engines") };
     let stamp = engines.folder.join("sources.sha256");
@@ -104,15 +107,16 @@ pub fn build(tree: &Tree) -> Result<Engines, Error> {
     let titled = |name: &str| Ok::<_, Error>(format!("engine {name} ({})", find(name)?.language));
     process::timed(&titled(PYTHON)?, || {
         let path = ["plugins/script-python", "sdk/python"];
-        tools.python("windlass:engine/script@0.1.0", &path, "engine", &out(PYTHON))
+        tools.python("windlass:engine/marking-script@0.1.0", &path, "engine", &out(PYTHON))
     })?;
     process::timed(&titled(JAVASCRIPT)?, || {
         let folder = tools.gathered()?;
-        tools.javascript(folder, "script", "plugins/script-js/engine.js", &out(JAVASCRIPT))
+        tools.javascript(folder, "script", "plugins/script-js/engine.js", &out(JAVASCRIPT))?;
+        tools.javascript(folder, "marker", "plugins/script-js/marker.js", &out(MARKER))
     })?;
     process::timed("compiled hooks", || compiled(&tools, &engines.examples()))?;
     let mut index = BTreeMap::new();
-    for name in [PYTHON, JAVASCRIPT] {
+    for name in ALL {
         let bytes = std::fs::read(out(name)).map_err(at("read", out(name)))?;
         index.insert(name, sha256(&bytes));
     }

@@ -3,7 +3,7 @@
 use super::anatomy::anatomy;
 use super::bindings::{Hook, HookPre, Procedure, ProcedurePre, Script as ScriptWorld, ScriptPre, script_api};
 use super::call::{Boxed, Call, Guest};
-use super::coverage::{LineExports, Lines, Measure, marked};
+use super::coverage::{Lines, Measure, marked};
 use super::types::Performed;
 use super::{
     CallPath, Description, Engine, HookAnswer, HookDescription, HookEvent, Kind, Limits, Manifest,
@@ -135,29 +135,26 @@ impl Plugin {
         }
     }
 
-    /// A script with the engine that runs it, so that it can be said afterwards which of its lines ran: it is marked by
-    /// the engine, once and in an instance of its own. [`Self::coverage`] says where it cannot be measured.
+    /// A script with the engine that runs it, so that it can be said afterwards which of its lines ran: it is marked
+    /// once, in an instance of its own. [`Self::coverage`] says where it cannot be measured.
     pub async fn script_measured(engine: &ScriptEngine, script: Script) -> Self {
         let mut plugin = Self::script(engine, script);
-        let measure = match engine.lines {
-            Some(exports) => plugin.mark_lines(exports).await,
-            None => Err(format!("the engine of {} scripts does not tell which lines run", engine.language())),
-        };
+        let measure = plugin.mark_lines(engine).await;
         plugin.measure = measure.map(|lines| Arc::new(Measure::Lines(lines)));
         plugin
     }
 
-    async fn mark_lines(&mut self, exports: LineExports) -> Result<Lines, String> {
-        let Exports::Script(engine, script) = &mut self.exports else { return Err(NOT_MEASURED.into()) };
-        let (instance, text) = (engine.instance_pre().clone(), script.text.clone());
+    async fn mark_lines(&mut self, engine: &ScriptEngine) -> Result<Lines, String> {
+        let (Some(exports), Some(marker)) = (engine.lines, engine.marker.clone()) else {
+            return Err(format!("the engine of {} scripts does not tell which lines run", engine.language()));
+        };
+        let Exports::Script(_, script) = &mut self.exports else { return Err(NOT_MEASURED.into()) };
+        let text = script.text.clone();
         let plugin = self.manifest.name.as_str();
         let marking = Call { engine: &self.engine, limits: MARKING, plugin, call: "mark()" };
         let marked = marking
             .run(&mut NoEffects, &Mutex::default(), move |store| {
-                Box::pin(async move {
-                    let instance = instance.instantiate_async(&mut *store).await?;
-                    exports.mark(store, &instance, &text).await
-                })
+                Box::pin(async move { marker.mark(store, &text).await })
             })
             .await;
         let (text, lines) = marked.map_err(|error| match error {

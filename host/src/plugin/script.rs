@@ -20,13 +20,14 @@ use super::bindings::{ScriptPre, script_api};
 use super::cache::Cache;
 use super::call::Guest;
 use super::component::cause;
-use super::coverage::LineExports;
+use super::coverage::{LineExports, Marker};
 use super::inspect::{check_imports, sha256};
 use super::manifest::{Kind, LARGEST, Manifest, ManifestError, Need, check};
 use super::{Engine, Plugin, PluginError};
 use crate::model::{PluginName, TOO_DEEP, nests_too_deeply};
 use serde::Deserialize;
 use std::fmt;
+use wasmtime::component::{Component, InstancePre};
 
 /// Largest script, in bytes.
 pub const LARGEST_SCRIPT: usize = 1 << 20;
@@ -62,6 +63,14 @@ impl Language {
         match self {
             Self::Python => "script-python",
             Self::JavaScript => "script-js",
+        }
+    }
+
+    /// The name of what marks its scripts, where the engine does not.
+    pub fn marker(self) -> Option<&'static str> {
+        match self {
+            Self::Python => None,
+            Self::JavaScript => Some("script-js-marker"),
         }
     }
 
@@ -222,6 +231,7 @@ pub struct ScriptEngine {
     pub(super) engine: Engine,
     pub(super) exports: ScriptPre<Guest>,
     pub(super) lines: Option<LineExports>,
+    pub(super) marker: Option<Marker>,
 }
 
 impl ScriptEngine {
@@ -235,19 +245,31 @@ impl ScriptEngine {
         component: &[u8],
         digest: String,
     ) -> Result<Self, PluginError> {
-        check_imports(file, component)?;
-        let compiled = cache.component(engine, file, &digest, component)?;
-        let linked = engine
-            .linker
-            .instantiate_pre(&compiled)
-            .map_err(|error| PluginError::Link { plugin: file.into(), why: cause(&error) })?;
+        let (compiled, linked) = part(engine, cache, file, component, &digest)?;
+        let marker = Marker::of(&compiled, &linked);
         let exports = ScriptPre::new(linked).map_err(|error| PluginError::Export {
             plugin: file.into(),
             kind: "script engine",
             why: cause(&error),
         })?;
         let lines = LineExports::of(&compiled);
-        Ok(Self { language, digest, engine: engine.clone(), exports, lines })
+        Ok(Self { language, digest, engine: engine.clone(), exports, lines, marker })
+    }
+
+    /// Has its scripts marked by a component that belongs to it; arguments as of [`Self::load`].
+    pub fn marked_by(
+        self,
+        cache: &Cache,
+        file: &str,
+        component: &[u8],
+        digest: &str,
+    ) -> Result<Self, PluginError> {
+        let (compiled, linked) = part(&self.engine, cache, file, component, digest)?;
+        let Some(marker) = Marker::of(&compiled, &linked) else {
+            let why = "it has no windlass:engine/marks".into();
+            return Err(PluginError::Export { plugin: file.into(), kind: "marker", why });
+        };
+        Ok(Self { marker: Some(marker), ..self })
     }
 
     pub fn language(&self) -> Language {
@@ -258,6 +280,23 @@ impl ScriptEngine {
     pub fn digest(&self) -> &str {
         &self.digest
     }
+}
+
+/// Compiles a component that belongs to windlass, or finds its image, and links it.
+fn part(
+    engine: &Engine,
+    cache: &Cache,
+    file: &str,
+    component: &[u8],
+    digest: &str,
+) -> Result<(Component, InstancePre<Guest>), PluginError> {
+    check_imports(file, component)?;
+    let compiled = cache.component(engine, file, digest, component)?;
+    let linked = engine
+        .linker
+        .instantiate_pre(&compiled)
+        .map_err(|error| PluginError::Link { plugin: file.into(), why: cause(&error) })?;
+    Ok((compiled, linked))
 }
 
 impl fmt::Debug for ScriptEngine {

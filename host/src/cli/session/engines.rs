@@ -22,7 +22,7 @@ pub(super) fn load_engine(
     cache: &Cache,
     language: Language,
 ) -> Result<ScriptEngine> {
-    let (file, bytes) = engine_file(language)?;
+    let (file, bytes) = file_of(language, language.engine())?;
     let digest = sha256(&bytes);
     let own = own(context)?.remove(language.engine());
     if own.as_ref() != Some(&digest) && trust != Trust::Dev {
@@ -40,9 +40,17 @@ pub(super) fn load_engine(
     ScriptEngine::load(engine, cache, language, file.as_str(), &bytes, digest).map_err(plugin_error)
 }
 
-/// The engine of a language, whichever is there, and its bytes.
-fn engine_file(language: Language) -> Result<(Utf8PathBuf, Vec<u8>)> {
-    let file = folder()?.join(format!("{}.wasm", language.engine()));
+/// Lets an engine have its scripts marked, for which that of some languages has a component of its own. Only for
+/// rehearsals: whichever is there may run.
+pub(super) fn with_marker(engine: ScriptEngine, cache: &Cache) -> Result<ScriptEngine> {
+    let Some(marker) = engine.language().marker() else { return Ok(engine) };
+    let (file, bytes) = file_of(engine.language(), marker)?;
+    engine.marked_by(cache, file.as_str(), &bytes, &sha256(&bytes)).map_err(plugin_error)
+}
+
+/// A component of a language's engine, whichever is there, and its bytes.
+fn file_of(language: Language, component: &str) -> Result<(Utf8PathBuf, Vec<u8>)> {
+    let file = folder()?.join(format!("{component}.wasm"));
     let bytes = std::fs::read(&file).map_err(|error| {
         Error::new(Exit::Usage, format!("there is no engine for {language} scripts: {file}: {error}"))
             .hint(MAKE)

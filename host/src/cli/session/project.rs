@@ -1,7 +1,7 @@
 //! A plugin's project: its folder, its scenarios, and the plugin that is tested on them.
 
 use super::ending::plugin_error;
-use super::engines::load_engine;
+use super::engines::{load_engine, with_marker};
 use super::network::one_thread;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
@@ -24,7 +24,7 @@ pub fn load_tested(context: &Context, path: &Utf8Path) -> Result<Plugin> {
 /// The bytes of a plugin with what runs them in a rehearsal.
 pub(super) enum Rehearsable<'a> {
     Component { engine: Engine, file: &'a str, bytes: &'a [u8] },
-    Script { engine: Box<ScriptEngine>, script: Script },
+    Script { engine: Box<ScriptEngine>, cache: Box<Cache>, script: Script },
 }
 
 impl<'a> Rehearsable<'a> {
@@ -37,7 +37,7 @@ impl<'a> Rehearsable<'a> {
             .map_err(|error| Error::from_error(Exit::Usage, &error))?;
         // Nothing of a rehearsal reaches a node: whichever engine is there may run.
         let engine = Box::new(load_engine(context, Trust::Dev, &engine, &cache, language)?);
-        Ok(Self::Script { engine, script })
+        Ok(Self::Script { engine, cache: Box::new(cache), script })
     }
 
     /// `measured`: so that it is told what of its code ran.
@@ -45,10 +45,11 @@ impl<'a> Rehearsable<'a> {
         match (self, measured) {
             (Self::Component { engine, file, bytes }, true) => Plugin::compile_measured(engine, file, bytes),
             (Self::Component { engine, file, bytes }, false) => Plugin::compile(engine, file, bytes),
-            (Self::Script { engine, script }, true) => {
-                Ok(one_thread()?.block_on(Plugin::script_measured(engine, script.clone())))
+            (Self::Script { engine, cache, script }, true) => {
+                let engine = with_marker((**engine).clone(), cache)?;
+                Ok(one_thread()?.block_on(Plugin::script_measured(&engine, script.clone())))
             }
-            (Self::Script { engine, script }, false) => Ok(Plugin::script(engine, script.clone())),
+            (Self::Script { engine, script, .. }, false) => Ok(Plugin::script(engine, script.clone())),
         }
         .map_err(plugin_error)
     }

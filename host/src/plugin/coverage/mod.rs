@@ -24,7 +24,7 @@ use super::anatomy::wiring::{Module, Wiring};
 use super::call::Guest;
 use crate::model::audit::{Coverage, Unreached};
 use code::Code;
-pub(super) use lines::{LineExports, Lines};
+pub(super) use lines::{LineExports, Lines, Marker};
 use mark::Reader;
 use std::cmp::Reverse;
 use std::sync::{Mutex, PoisonError};

@@ -12,14 +12,15 @@ pub(super) fn engine_of(language: Language) -> Option<ScriptEngine> {
     static ENGINES: OnceLock<Vec<ScriptEngine>> = OnceLock::new();
     let engines = ENGINES.get_or_init(|| {
         let Some(folder) = std::env::var_os("WINDLASS_ENGINES") else { return Vec::new() };
-        let cache = std::path::Path::new(&folder).join("images");
-        let cache = Cache::open(&cache).unwrap();
+        let folder = std::path::PathBuf::from(folder);
+        let cache = Cache::open(&folder.join("images")).unwrap();
         let engine = engine(Profile::Run).unwrap();
+        let read = |name: &str| std::fs::read(format!("{}/{name}.wasm", folder.display())).unwrap();
         let load = |language: Language| {
-            let file = std::path::Path::new(&folder).join(format!("{}.wasm", language.engine()));
-            let bytes = std::fs::read(&file).unwrap();
-            ScriptEngine::load(&engine, &cache, language, &file.to_string_lossy(), &bytes, sha256(&bytes))
-                .unwrap()
+            let (name, bytes) = (language.engine(), read(language.engine()));
+            let loaded = ScriptEngine::load(&engine, &cache, language, name, &bytes, sha256(&bytes)).unwrap();
+            let Some(marker) = language.marker() else { return loaded };
+            loaded.marked_by(&cache, marker, &read(marker), &sha256(&read(marker))).unwrap()
         };
         Language::ALL.map(load).into()
     });
