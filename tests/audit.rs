@@ -66,9 +66,6 @@ fn no_plugin_that_we_ship_or_show_raises_an_alarm() {
     // The longest first: what is left of the others fits beside it.
     let mut plugins: Vec<(String, Vec<Utf8PathBuf>)> =
         ["ha-cert", "root-key", "retire-key"].map(|name| (name.to_owned(), Vec::new())).into();
-    let more =
-        ["supplied-root.toml", "repair.toml"].map(|name| root().join("plugins/ha-cert/scenarios").join(name));
-    plugins.push(("ha-cert".into(), more.into()));
     let corporate = components.join("ha-cert-csr.wasm").into_string();
     plugins.push((corporate, scenarios(&examples.join("procedures/ha-cert-csr"))));
     for hook in ["window", "health-gate", "cmdb"] {

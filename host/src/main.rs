@@ -15,6 +15,10 @@ const ENGINES: Option<&str> = Some(include_str!(env!("WINDLASS_ENGINES_INDEX")))
 #[cfg(not(windlass_engines))]
 const ENGINES: Option<&str> = None;
 
+/// An audit makes and drops values by the million, on every core.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     windlass::cli::main(BUNDLE, ENGINES)
 }

@@ -43,7 +43,7 @@ pub(super) fn always(played: &Played, leaks: &Leaks) -> Vec<Finding> {
     }
     denials(played, &mut found);
     too_many(played, &mut found);
-    found.extend(leaks.in_all(&made::by(played)));
+    found.extend(leaks.in_all(&made::by(played, played.looked_at())));
     match &played.end {
         End::Unchanged(_) | End::NothingToDo if !played.life.stands_as_at_first() => {
             let message = "it ends as if nothing had been changed, and something is";
@@ -88,7 +88,7 @@ fn too_many(played: &Played, found: &mut Vec<Finding>) {
 /// What a hostile node answered, in a command's arguments or in a file: nothing stands between it and whoever reads that.
 pub(super) fn passed_on(played: &Played) -> Vec<Finding> {
     let mut found = Vec::new();
-    for stored in played.rows.iter().skip(played.earlier) {
+    for stored in played.rows.iter().skip(played.looked_at()) {
         let Row::Intent { effect, .. } = &stored.row else { continue };
         let is_hostile = match effect {
             Effect::NodesRun { arguments, .. } | Effect::NodesRunEach { arguments, .. } => arguments
@@ -113,7 +113,7 @@ pub(super) fn passed_on(played: &Played) -> Vec<Finding> {
 }
 
 fn denials(played: &Played, found: &mut Vec<Finding>) {
-    for (at, stored) in played.rows.iter().enumerate().skip(played.earlier) {
+    for (at, stored) in played.rows.iter().enumerate().skip(played.looked_at()) {
         let Row::Denied { effect, fault, .. } = &stored.row else { continue };
         let call = call_of(&played.rows, stored.sequence);
         let named = call.map(ToString::to_string);

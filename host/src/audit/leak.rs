@@ -6,27 +6,38 @@
 use super::made::{self, Made};
 use crate::journal::{Row, StoredRow};
 use crate::model::audit::{Finding, Rule};
-use crate::model::hex;
+use crate::model::{Fault, code, hex};
 use crate::site::SimulatedCluster;
+use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// What a secret may look like in a text, and what that is called.
-pub(super) struct Leaks(Vec<(String, String, &'static str)>);
+pub(super) struct Leaks {
+    all: Vec<(String, &'static str)>,
+    /// Finds the same, by number.
+    texts: AhoCorasick,
+}
 
 /// A piece of a secret that nobody writes by chance, in characters.
 const PIECE: usize = 8;
 
 impl Leaks {
     /// Looks for the secrets of a scenario.
-    pub fn of(cluster: &SimulatedCluster) -> Self {
-        let mut all = Vec::new();
+    ///
+    /// # Errors
+    /// They are longer, all together, than what can be looked for: gigabytes.
+    pub fn of(cluster: &SimulatedCluster) -> Result<Self, Fault> {
+        let (mut all, mut texts) = (Vec::new(), Vec::new());
         let named = cluster.secrets.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         for (name, secret) in named.chain([("of the rehearsal", cluster.passphrase())]) {
             if secret.len() < PIECE {
                 continue;
             }
-            let mut add = |text: String, how| all.push((format!("secret {name}"), text, how));
+            let mut add = |text: String, how| {
+                all.push((format!("secret {name}"), how));
+                texts.push(text);
+            };
             add(secret.to_owned(), "whole");
             add(secret.chars().rev().collect(), "reversed");
             add(hex(secret.as_bytes()), "in hexadecimal");
@@ -43,17 +54,20 @@ impl Leaks {
                 add(piece, "in part");
             }
         }
-        Self(all)
+        let failed = |error| Fault::new(code::INVALID, format!("the scenario's secrets: {error}"));
+        Ok(Self { all, texts: AhoCorasick::new(texts).map_err(failed)? })
+    }
+
+    /// What a text has of a secret: the first in the order of looking, as whole is said before in part.
+    fn first_in(&self, text: &str) -> Option<&(String, &'static str)> {
+        let found = self.texts.find_overlapping_iter(text).map(|found| found.pattern().as_usize()).min()?;
+        self.all.get(found)
     }
 
     /// Looks at all that a plugin made.
     pub fn in_all(&self, made: &[Made]) -> Vec<Finding> {
         let leaks = |one: &Made| {
-            let mut all = one
-                .parts
-                .iter()
-                .flat_map(|part| self.0.iter().filter(|(_, secret, _)| part.contains(secret)));
-            let (secret, _, how) = all.next()?;
+            let (secret, how) = one.parts.iter().find_map(|part| self.first_in(part))?;
             // Not the text: it has the secret in it.
             let message = format!("{secret} stands {how} in {}", one.place);
             let about = format!("{secret} in {}", one.place);
@@ -62,15 +76,16 @@ impl Leaks {
         made.iter().filter_map(leaks).collect()
     }
 
-    /// Whether a node showed a secret to the plugin, behind so many rows that were looked at before.
-    pub fn were_shown(&self, rows: &[StoredRow], earlier: usize) -> bool {
-        rows.iter().skip(earlier).any(|stored| match &stored.row {
+    /// The first of the rows, behind so many, in which a node showed a secret to the plugin.
+    pub fn first_shown(&self, rows: &[StoredRow], behind: usize) -> Option<usize> {
+        let shows = |stored: &StoredRow| match &stored.row {
             Row::Outcome { answer: Ok(answer), .. } => {
                 let shown = made::parts(&serde_json::to_value(answer).unwrap_or_default());
-                shown.iter().any(|part| self.0.iter().any(|(_, secret, _)| part.contains(secret)))
+                shown.iter().any(|part| self.texts.is_match(part))
             }
             _ => false,
-        })
+        };
+        rows.iter().skip(behind).position(shows).map(|at| at + behind)
     }
 }
 
@@ -102,7 +117,7 @@ mod tests {
             secrets: [("key".to_owned(), "Correct-Horse-7!".to_owned())].into_iter().collect(),
             ..SimulatedCluster::default()
         };
-        let leaks = Leaks::of(&cluster);
+        let leaks = Leaks::of(&cluster).unwrap();
         let says = |text: String| {
             let row = Row::Intent {
                 plugin: crate::model::PluginName::new("p").unwrap(),

@@ -46,15 +46,15 @@ pub(super) fn in_rows(rows: &[StoredRow], earlier: usize) -> Vec<Made> {
     rows.iter().enumerate().filter_map(one).collect()
 }
 
-/// All of it: what stands in the journal, and what goes to the log.
-pub(super) fn by(played: &Played) -> Vec<Made> {
+/// All of it that is behind so many rows: what stands in the journal, and what goes to the log.
+pub(super) fn by(played: &Played, looked_at: usize) -> Vec<Made> {
     let printed = played.life.printed().into_iter().map(|(call, text)| Made {
         call: Some(call.to_string()),
         place: "what it prints",
         words: format!("= prints: {text}"),
         parts: vec![text],
     });
-    in_rows(&played.rows, played.earlier).into_iter().chain(printed).collect()
+    in_rows(&played.rows, looked_at).into_iter().chain(printed).collect()
 }
 
 /// What stands in a journal and is no argument of a function.
@@ -135,7 +135,7 @@ pub(super) fn lines(played: &Played) -> Vec<Line> {
         let full = format!("{parts:?}");
         Line { words: played.life.shown(&made.words), full: played.life.shown_in_part(&full) }
     };
-    by(played).into_iter().map(one).collect()
+    by(played, played.earlier).into_iter().map(one).collect()
 }
 
 /// Writes in place of what is signed the number of the text that has it word for word.

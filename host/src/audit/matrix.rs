@@ -67,6 +67,8 @@ struct Known {
     made: Vec<Line>,
     seen: Vec<Seen>,
     leaks: Leaks,
+    /// The first row in which a node showed a secret.
+    shown: Option<usize>,
     entries: BTreeSet<String>,
 }
 
@@ -91,9 +93,9 @@ pub type Progress<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
 /// # Errors
 /// The scenario's cluster cannot be set up.
 pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<Rehearsed, Fault> {
-    let stage = Stage::set(setting.clone())?;
-    let played = block(stage.play(None))?;
-    let leaks = Leaks::of(&setting.scenario.cluster);
+    let mut stage = Stage::set(setting.clone())?;
+    let played = block(stage.play_plain())?;
+    let leaks = Leaks::of(&setting.scenario.cluster)?;
     let start = setting.scenario.cluster.start;
     let transcript = Stage::transcript(&played);
     let seen = played.life.seen();
@@ -102,6 +104,7 @@ pub(super) fn rehearse(name: &str, setting: &Setting, how: &How<'_>) -> Result<R
     let known = Known {
         plain: Plainly::of(&played),
         made: lines(&played),
+        shown: leaks.first_shown(&played.rows, 0),
         leaks,
         entries: first.envelope.clone().finish().0.into_values().flatten().collect(),
         seen,
@@ -263,7 +266,11 @@ async fn one(stage: &Stage, case: &Case, known: &Known, is_told: bool) -> Result
     }
     // Where no node shows a secret, nothing that is done can tell of one.
     let lives = || std::iter::once(&played).chain(then.iter().map(|(_, on)| on));
-    if lives().any(|life| known.leaks.were_shown(&life.rows, life.earlier)) {
+    let was_shown = |life: &Played| {
+        known.shown.is_some_and(|at| at < life.plain)
+            || known.leaks.first_shown(&life.rows, life.looked_at()).is_some()
+    };
+    if lives().any(was_shown) {
         let variation = Variation::Secrets(Secrets::Longer);
         let Some(other) = variation.of(setting) else { return Ok(result) };
         let there = Lives::of(&Stage::set(other.clone())?, case, known).await?;
@@ -285,13 +292,12 @@ struct Lives {
 
 impl Lives {
     async fn of(stage: &Stage, case: &Case, known: &Known) -> Result<Self, Fault> {
-        let interference = match case {
+        let first = match case {
             Case::Injured { at, what, .. } | Case::Dies { at, what, .. } => {
-                Some(Interference { at: *at, what: what.clone() })
+                stage.injure(Interference { at: *at, what: what.clone() }).await?
             }
-            Case::Varied(_) => None,
+            Case::Varied(_) => stage.play(None).await?,
         };
-        let first = stage.play(interference).await?;
         let ways: &[Way] = match (case, &first.end, &known.plain.end) {
             (Case::Injured { is_change: true, .. }, End::Paused(..), _) => &[Way::On, Way::Back],
             (Case::Dies { .. }, End::Died, End::Answered(_)) => &[Way::On],
@@ -409,7 +415,7 @@ impl CaseResult {
 
     fn note(&mut self, played: &Played, setting: &Setting) {
         note(&mut self.envelope, &mut self.took, played, setting);
-        self.courses.take(&played.rows, played.earlier);
+        self.courses.take(&played.rows, played.looked_at());
     }
 }
 

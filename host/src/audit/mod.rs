@@ -14,6 +14,7 @@ mod compare;
 mod courses;
 mod describe;
 mod events;
+mod fork;
 mod injury;
 mod inspect;
 mod judge;

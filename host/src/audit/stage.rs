@@ -1,6 +1,7 @@
 //! One plugin on one simulated cluster: played from its beginning, or from where an earlier life left it.
 
 use super::events;
+use super::fork::{Forking, Forks};
 use crate::backend::rehearsal::{Interference, Rehearsal};
 use crate::capability::secrets::PasswordPolicy;
 use crate::effect::{CallPath, Interrupt, Limits, Replay, Surroundings};
@@ -42,11 +43,13 @@ impl Setting {
     }
 }
 
-/// A setting with its cluster, which is furnished once: every rehearsal begins on a copy of it.
+/// A setting with its cluster, which is furnished once: every rehearsal begins on a copy of it, or where a call of the
+/// plain one began.
 pub struct Stage {
     setting: Setting,
     gate: Gate,
     furnished: Arc<Rehearsal>,
+    forks: Forks,
 }
 
 /// What came of it.
@@ -54,11 +57,20 @@ pub struct Played {
     pub rows: Vec<StoredRow>,
     /// How many of the rows are of earlier lives.
     pub earlier: usize,
+    /// How many of them were not played again: they are the plain rehearsal's.
+    pub plain: usize,
     pub end: End,
     /// The cluster as it was left, and what was seen on the way.
     pub life: Arc<Rehearsal>,
     /// How the plugin broke, and in which call.
     pub broke: Vec<Broke>,
+}
+
+impl Played {
+    /// How many of the rows were looked at with another rehearsal.
+    pub fn looked_at(&self) -> usize {
+        self.earlier.max(self.plain)
+    }
 }
 
 /// One breakage of a plugin.
@@ -109,6 +121,16 @@ pub enum Way {
     Back,
 }
 
+/// How a life begins.
+enum Begins {
+    First,
+    /// As the first, and each call that begins is a place to begin from.
+    Plain(Forking),
+    /// Where a call of the plain one began, with the number of the last row that was on disk then.
+    Forked(i64),
+    Resumed(Way),
+}
+
 impl Stage {
     /// Sets a cluster up as the scenario has it.
     ///
@@ -119,7 +141,7 @@ impl Stage {
         let gate =
             Gate::new(plugin.name().clone(), needs.clone(), grants.clone(), scenario.allow_secret_in_argv);
         let furnished = Rehearsal::new(scenario, parameters.clone(), *policy)?;
-        Ok(Self { gate, furnished, setting })
+        Ok(Self { gate, furnished, setting, forks: Forks::default() })
     }
 
     /// Holds the plugin to what was seen of it, as a run does that is certified.
@@ -138,7 +160,34 @@ impl Stage {
     /// The journal in memory cannot be written: a fault of windlass.
     pub async fn play(&self, interference: Option<Interference>) -> Result<Played, Fault> {
         let life = self.furnished.next_life(interference);
-        self.live(life, Vec::new(), Way::On).await
+        self.live(life, Vec::new(), Begins::First).await
+    }
+
+    /// Plays it from its beginning with nothing done to it. From then on [`Stage::injure`] begins where it can.
+    ///
+    /// # Errors
+    /// As of [`Stage::play`].
+    pub async fn play_plain(&mut self) -> Result<Played, Fault> {
+        let life = self.furnished.next_life(None);
+        let forking = Forking::default();
+        let played = self.live(life, Vec::new(), Begins::Plain(forking.clone())).await?;
+        self.forks = Forks::of(&played, forking);
+        Ok(played)
+    }
+
+    /// Plays it with something done to one effect. What comes before the call of that effect is not played again where it
+    /// is as in the plain rehearsal.
+    ///
+    /// # Errors
+    /// As of [`Stage::play`].
+    pub async fn injure(&self, interference: Interference) -> Result<Played, Fault> {
+        match self.forks.before(interference.at) {
+            None => self.play(Some(interference)).await,
+            Some((fork, rows)) => {
+                let life = fork.life.forked(Some(interference));
+                self.live(life, rows.to_vec(), Begins::Forked(fork.durable)).await
+            }
+        }
     }
 
     /// Goes on where an earlier life ended or stood.
@@ -151,7 +200,7 @@ impl Stage {
         way: Way,
         interference: Option<Interference>,
     ) -> Result<Played, Fault> {
-        self.live(from.life.next_life(interference), from.rows.clone(), way).await
+        self.live(from.life.next_life(interference), from.rows.clone(), Begins::Resumed(way)).await
     }
 
     /// The lines of a transcript.
@@ -159,24 +208,35 @@ impl Stage {
         report::transcript(&played.rows).iter().map(|line| played.life.shown(line)).collect()
     }
 
-    async fn live(&self, life: Arc<Rehearsal>, rows: Vec<StoredRow>, way: Way) -> Result<Played, Fault> {
-        let journal = Arc::new(Journal::told_only(&self.setting.run, &rows).map_err(lost)?);
+    async fn live(
+        &self,
+        life: Arc<Rehearsal>,
+        rows: Vec<StoredRow>,
+        begins: Begins,
+    ) -> Result<Played, Fault> {
+        let journal = Arc::new(Journal::told_only(&self.setting.run, &rows));
         let followed = Arc::new(Mutex::new(Vec::new()));
         let follow = followed.clone();
         journal.follow(Box::new(move |sequence, row| {
             let stored = StoredRow { sequence, at: 0, row: row.clone() };
             follow.lock().unwrap_or_else(PoisonError::into_inner).push(stored);
         }));
-        if !rows.is_empty() {
+        if matches!(begins, Begins::Resumed(_)) && !rows.is_empty() {
             let resumed = Row::Resumed { controller: "rehearsal".into(), accepted: Vec::new() };
             journal.note(&resumed).map_err(lost)?;
         }
-        let broke = Breakages::default();
+        let way = if let Begins::Resumed(way) = begins { way } else { Way::On };
+        let watch = Watch {
+            broke: Breakages::default(),
+            forking: if let Begins::Plain(forking) = &begins { Some(forking.clone()) } else { None },
+            life: life.clone(),
+            journal: journal.clone(),
+        };
         let end = {
             let lived = async {
                 match self.setting.plugin.manifest().kind {
-                    Kind::Procedure => Ok(self.procedure(&life, &journal, &rows, way, &broke).await),
-                    Kind::Hook => self.hook(&life, &journal, &rows, &broke).await,
+                    Kind::Procedure => Ok(self.procedure(&watch, &rows, way).await),
+                    Kind::Hook => self.hook(&watch, &rows).await,
                 }
             };
             tokio::select! {
@@ -185,23 +245,22 @@ impl Stage {
                 () = life.death() => End::Died,
             }
         };
-        let (durable, earlier) = (journal.durable(), rows.len());
+        let (earlier, plain, durable) = match begins {
+            // Going on from there wrote to disk what at that time was not.
+            Begins::Forked(durable) if journal.durable() <= rows.len() as i64 => (0, rows.len(), durable),
+            Begins::Forked(_) => (0, rows.len(), journal.durable()),
+            _ => (rows.len(), 0, journal.durable()),
+        };
         let mut rows = rows;
         rows.append(&mut followed.lock().unwrap_or_else(PoisonError::into_inner));
         if end == End::Died {
             rows.retain(|stored| stored.sequence <= durable);
         }
-        Ok(Played { rows, earlier, end, life, broke: broke.taken() })
+        Ok(Played { rows, earlier, plain, end, life, broke: watch.broke.taken() })
     }
 
-    async fn procedure(
-        &self,
-        life: &Arc<Rehearsal>,
-        journal: &Arc<Journal>,
-        rows: &[StoredRow],
-        way: Way,
-        broke: &Breakages,
-    ) -> End {
+    async fn procedure(&self, watch: &Watch, rows: &[StoredRow], way: Way) -> End {
+        let Watch { life, journal, .. } = watch;
         let machine = Machine {
             settings: Settings {
                 run: journal.run().clone(),
@@ -215,7 +274,7 @@ impl Stage {
             gate: self.gate.clone(),
             procedure: Arc::new(Watched {
                 procedure: PluginProcedure::new(self.setting.plugin.clone()),
-                broke: broke.clone(),
+                watch: watch.clone(),
             }),
             hooks: Vec::new(),
             ground: life.clone(),
@@ -246,13 +305,8 @@ impl Stage {
     }
 
     /// Hands a hook the events of the scenario, one after another.
-    async fn hook(
-        &self,
-        life: &Arc<Rehearsal>,
-        journal: &Arc<Journal>,
-        rows: &[StoredRow],
-        broke: &Breakages,
-    ) -> Result<End, Fault> {
+    async fn hook(&self, watch: &Watch, rows: &[StoredRow]) -> Result<End, Fault> {
+        let Watch { life, journal, .. } = watch;
         let name = self.setting.plugin.name();
         // A pair that is not one active and one standby node has no roles, and a hook is not told of any.
         let roles = life.observe_roles().await.ok().flatten();
@@ -285,7 +339,8 @@ impl Stage {
             let path = CallPath::new(around.clone(), call.clone(), Replay::of(&call, rows))
                 .limited(Limits { effects: MOST_EFFECTS, time: None });
             let told = events::told(&event, &at, roles.as_ref(), &self.setting.scenario, &self.setting.run);
-            let result = match broke.note(&call, calls.handle(&told, path).await) {
+            watch.begins();
+            let result = match watch.broke.note(&call, calls.handle(&told, path).await) {
                 Ok(HookAnswer::GoOn) => Ok(()),
                 Ok(HookAnswer::Warn(text)) => {
                     let row = Row::HookWarned { hook: name.clone(), at: at.clone(), text };
@@ -308,10 +363,22 @@ impl Stage {
     }
 }
 
-/// Notes how calls of a procedure broke.
-struct Watched {
-    procedure: PluginProcedure,
+/// Looks at the calls of a life: where they begin, and how they break.
+#[derive(Clone)]
+struct Watch {
     broke: Breakages,
+    forking: Option<Forking>,
+    life: Arc<Rehearsal>,
+    journal: Arc<Journal>,
+}
+
+impl Watch {
+    /// Of each call, once its row is there and before anything else is.
+    fn begins(&self) {
+        if let Some(forking) = &self.forking {
+            forking.call_begins(&self.life, &self.journal);
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -331,20 +398,35 @@ impl Breakages {
     }
 }
 
+/// A procedure, with its calls watched.
+struct Watched {
+    procedure: PluginProcedure,
+    watch: Watch,
+}
+
+impl Watched {
+    async fn call<T>(
+        &self,
+        call: CallName,
+        work: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        self.watch.begins();
+        self.watch.broke.note(&call, work.await)
+    }
+}
+
 impl Procedure for Watched {
     fn steps<'a>(&'a self, path: CallPath) -> BoxFuture<'a, Result<Vec<PlannedStep>, CallError>> {
-        async move { self.broke.note(&CallName::Steps, self.procedure.steps(path).await) }.boxed()
+        self.call(CallName::Steps, self.procedure.steps(path)).boxed()
     }
     fn apply<'a>(&'a self, step: &'a StepId, path: CallPath) -> BoxFuture<'a, Result<(), CallError>> {
-        let call = CallName::Apply(step.clone());
-        async move { self.broke.note(&call, self.procedure.apply(step, path).await) }.boxed()
+        self.call(CallName::Apply(step.clone()), self.procedure.apply(step, path)).boxed()
     }
     fn undo<'a>(&'a self, step: &'a StepId, path: CallPath) -> BoxFuture<'a, Result<(), CallError>> {
-        let call = CallName::Undo(step.clone());
-        async move { self.broke.note(&call, self.procedure.undo(step, path).await) }.boxed()
+        self.call(CallName::Undo(step.clone()), self.procedure.undo(step, path)).boxed()
     }
     fn verify<'a>(&'a self, path: CallPath) -> BoxFuture<'a, Result<Vec<Check>, CallError>> {
-        async move { self.broke.note(&CallName::Verify, self.procedure.verify(path).await) }.boxed()
+        self.call(CallName::Verify, self.procedure.verify(path)).boxed()
     }
 }
 

@@ -24,7 +24,7 @@ const TABLES: &str = "
         PRIMARY KEY (sequence, place)) WITHOUT ROWID;";
 
 /// SQLite's own name for a database without a file.
-const IN_MEMORY: &str = ":memory:";
+const NOWHERE: &str = "(nowhere)";
 
 /// How long another program's lock on the database is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -46,14 +46,14 @@ pub struct Journal {
 }
 
 struct Inner {
-    connection: Connection,
+    /// None: rows are kept nowhere, and only told.
+    connection: Option<Connection>,
     head: Hash,
     next: i64,
     /// Rows written since the last commit.
     open: bool,
     /// The last row that is committed.
     durable: i64,
-    told_only: bool,
     broken: bool,
     commits: u64,
     slower: Duration,
@@ -76,13 +76,9 @@ impl Journal {
 
     /// Makes a journal that keeps no row, and only tells its followers of each: a rehearsal has thousands of them. It
     /// goes on behind as many rows of an earlier life.
-    pub fn told_only(run: &RunId, rows: &[StoredRow]) -> Result<Self, JournalError> {
-        let path: Utf8PathBuf = IN_MEMORY.into();
-        let connection = connect(&path, OpenFlags::SQLITE_OPEN_CREATE)?;
+    pub fn told_only(run: &RunId, rows: &[StoredRow]) -> Self {
         let next = rows.last().map_or(1, |last| last.sequence + 1);
-        let journal = Self::held(run.clone(), path, None, connection, [0; 32], next);
-        journal.lock().told_only = true;
-        Ok(journal)
+        Self::held(run.clone(), NOWHERE.into(), None, None, [0; 32], next)
     }
 
     /// The number of the last row that a crash now would leave.
@@ -119,7 +115,7 @@ impl Journal {
         prepare(&connection).map_err(|source| JournalError::of("opened", &path, source))?;
         let (rows, head) = read::strict(&connection, &path)?;
         let next = rows.len() as i64 + 1;
-        Ok((Self::held(run.clone(), path, Some(lock), connection, head, next), rows))
+        Ok((Self::held(run.clone(), path, Some(lock), Some(connection), head, next), rows))
     }
 
     pub fn run(&self) -> &RunId {
@@ -174,13 +170,17 @@ impl Journal {
 
     /// The hash of a row; none where there is no such row.
     pub fn hash_at(&self, sequence: i64) -> Result<Option<Hash>, JournalError> {
-        read::hash_at(&self.lock().connection, sequence).map_err(|source| self.error("read", source))
+        let inner = self.lock();
+        let Some(connection) = &inner.connection else { return Ok(None) };
+        read::hash_at(connection, sequence).map_err(|source| self.error("read", source))
     }
 
     /// The rows after one, as they lie on disk or will.
     pub fn since(&self, sequence: i64) -> Result<Vec<RawRow>, JournalError> {
         let mut rows = Vec::new();
-        read::raw_rows(&self.lock().connection, &self.path, FORMAT, sequence, |raw| {
+        let inner = self.lock();
+        let Some(connection) = &inner.connection else { return Ok(rows) };
+        read::raw_rows(connection, &self.path, FORMAT, sequence, |raw| {
             rows.push(raw);
             Ok(())
         })?;
@@ -191,13 +191,13 @@ impl Journal {
     pub fn end(&self, row: &Row) -> Result<(), JournalError> {
         let mut inner = self.lock();
         self.append(&mut inner, row)?;
-        self.write(&mut inner, |inner| {
-            inner.connection.execute_batch("PRAGMA secure_delete = ON; DELETE FROM sealed;")
+        self.write(&mut inner, |connection, _| {
+            connection.execute_batch("PRAGMA secure_delete = ON; DELETE FROM sealed;")
         })?;
         self.end_transaction(&mut inner)?;
         // The write-ahead log still has them.
-        self.write(&mut inner, |inner| {
-            inner.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        self.write(&mut inner, |connection, _| {
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         })
     }
 
@@ -220,14 +220,14 @@ impl Journal {
             .and_then(|_| connection.execute_batch("COMMIT"))
             .and_then(|()| prepare(&connection))
             .map_err(|source| JournalError::of("created", &path, source))?;
-        Ok(Self::held(run, path, Some(lock), connection, [0; 32], 1))
+        Ok(Self::held(run, path, Some(lock), Some(connection), [0; 32], 1))
     }
 
     fn held(
         run: RunId,
         path: Utf8PathBuf,
         lock: Option<nix::fcntl::Flock<std::fs::File>>,
-        connection: Connection,
+        connection: Option<Connection>,
         head: Hash,
         next: i64,
     ) -> Self {
@@ -237,7 +237,6 @@ impl Journal {
             next,
             open: false,
             durable: next - 1,
-            told_only: false,
             broken: false,
             commits: 0,
             slower: Duration::ZERO,
@@ -247,7 +246,7 @@ impl Journal {
     }
 
     fn append(&self, inner: &mut Inner, row: &Row) -> Result<i64, JournalError> {
-        if inner.told_only {
+        if inner.connection.is_none() {
             let sequence = inner.next;
             inner.next += 1;
             inner.followers.iter_mut().for_each(|follower| follower(sequence, row));
@@ -270,18 +269,16 @@ impl Journal {
     }
 
     fn insert(&self, inner: &mut Inner, raw: &RawRow) -> Result<(), JournalError> {
-        self.write(inner, |inner| {
-            if !inner.open {
-                inner.connection.execute_batch("BEGIN IMMEDIATE")?;
-                inner.open = true;
+        self.write(inner, |connection, open| {
+            if !*open {
+                connection.execute_batch("BEGIN IMMEDIATE")?;
+                *open = true;
             }
-            inner
-                .connection
+            connection
                 .prepare_cached("INSERT INTO rows (sequence, at, body, hash) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![raw.sequence, raw.at, raw.body, &raw.hash[..]])?;
             for (place, bytes) in raw.sealed.iter().enumerate() {
-                inner
-                    .connection
+                connection
                     .prepare_cached("INSERT INTO sealed (sequence, place, bytes) VALUES (?1, ?2, ?3)")?
                     .execute(params![raw.sequence, place as i64, bytes])?;
             }
@@ -293,14 +290,14 @@ impl Journal {
     }
 
     fn end_transaction(&self, inner: &mut Inner) -> Result<(), JournalError> {
-        if inner.told_only {
+        if inner.connection.is_none() {
             inner.durable = inner.next - 1;
             return Ok(());
         }
         if !inner.open {
             return if inner.broken { Err(self.broken()) } else { Ok(()) };
         }
-        self.write(inner, |inner| inner.connection.execute_batch("COMMIT"))?;
+        self.write(inner, |connection, _| connection.execute_batch("COMMIT"))?;
         inner.open = false;
         inner.durable = inner.next - 1;
         inner.commits += 1;
@@ -310,19 +307,21 @@ impl Journal {
         Ok(())
     }
 
+    /// Works on the database, if there is one, and on whether it has rows since the last commit.
     fn write(
         &self,
         inner: &mut Inner,
-        work: impl FnOnce(&mut Inner) -> rusqlite::Result<()>,
+        work: impl FnOnce(&Connection, &mut bool) -> rusqlite::Result<()>,
     ) -> Result<(), JournalError> {
         if inner.broken {
             return Err(self.broken());
         }
-        work(inner).map_err(|source| {
+        let Some(connection) = &inner.connection else { return Ok(()) };
+        work(connection, &mut inner.open).map_err(|source| {
             inner.broken = true;
             inner.open = false;
             // Where SQLite has done so itself there is nothing to take back.
-            let _ = inner.connection.execute_batch("ROLLBACK");
+            let _ = connection.execute_batch("ROLLBACK");
             self.error("written", source)
         })
     }

@@ -4,8 +4,8 @@
 //! rehearsal of an audit begins on a copy; and so a controller dies: its life is dropped, and the next one has the
 //! nodes as they are and of the run's objects those that the journal knew.
 
-use super::Rehearsal;
 use super::watch::Breach;
+use super::{Objects, Rehearsal};
 use crate::backend::Acted;
 use crate::journal::{CallName, Settlement};
 use crate::model::{Answer, Effect, EffectClass, Fault, PluginName, Stop};
@@ -70,7 +70,19 @@ impl Rehearsal {
     /// The next life, on a copy of the cluster as it is now.
     pub fn next_life(&self, interference: Option<Interference>) -> std::sync::Arc<Self> {
         let objects = lock(&self.left).as_ref().unwrap_or(&self.objects).copy();
-        std::sync::Arc::new(Self {
+        std::sync::Arc::new(self.copy(objects, interference))
+    }
+
+    /// The same life from here on, on a copy of the cluster: it has what the run made, and counts on. What it saw is not
+    /// seen again.
+    pub fn forked(&self, interference: Option<Interference>) -> std::sync::Arc<Self> {
+        let acted = self.acted().into();
+        let printed = self.printed().into();
+        std::sync::Arc::new(Self { acted, printed, ..self.copy(self.objects.copy(), interference) })
+    }
+
+    fn copy(&self, objects: Objects, interference: Option<Interference>) -> Self {
+        Self {
             site: self.site.clone(),
             scenario: self.scenario.clone(),
             allow_secret_in_argv: self.allow_secret_in_argv,
@@ -86,7 +98,7 @@ impl Rehearsal {
             seen: Default::default(),
             printed: Default::default(),
             death: Default::default(),
-        })
+        }
     }
 
     /// Ends when the controller dies; never in a life that it survives. To be asked for once.

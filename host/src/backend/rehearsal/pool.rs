@@ -91,7 +91,7 @@ impl Pool {
     fn sealed(&mut self, key: &PrivateKey, passphrase: &Secret) -> Result<Arc<Vec<u8>>, Fault> {
         static SEALED: Once<Vec<u8>> = Once::new();
         SEALED.of(&[&key.public_key_der(), passphrase.expose()], || {
-            let pem = key.to_encrypted_pem(passphrase).map_err(fault(code::FAILED))?;
+            let pem = key.to_pem_of_a_rehearsal(passphrase).map_err(fault(code::FAILED))?;
             Ok(pem.as_bytes().to_vec())
         })
     }

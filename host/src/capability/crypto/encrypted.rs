@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 /// Rounds of PBKDF2 for keys written here. Each guess at a stolen file costs as much as opening it once.
 /// The product's services open theirs at every start, on machines far slower than an attacker's, and
 /// OpenSSL's own default is 2,048; this is fifty times that, about 0.1 s of work.
-const ITERATIONS: u32 = 100_000;
+pub(super) const ITERATIONS: u32 = 100_000;
 /// Most rounds of a file that is read: seconds of work, so that a hostile file cannot stop a run.
 const MAX_ITERATIONS: u32 = 10_000_000;
 
@@ -27,7 +27,11 @@ const MAX_ITERATIONS: u32 = 10_000_000;
 /// So both nodes hold one file, also where the controller died between them, and a file's digest tells after a
 /// crash whether it was written. Salt and vector are drawn by the key itself: nobody without it can foresee
 /// them, and another key or passphrase has others.
-pub(super) fn seal(pkcs8: &[u8], passphrase: &Secret) -> Result<Zeroizing<String>, CryptoError> {
+pub(super) fn seal(
+    pkcs8: &[u8],
+    passphrase: &Secret,
+    iterations: u32,
+) -> Result<Zeroizing<String>, CryptoError> {
     const FAILED: CryptoError = CryptoError::Library { what: "encrypt a private key" };
     let (mut salt, mut iv) = ([0; 16], [0; 16]);
     let mut drawn = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, pkcs8));
@@ -36,7 +40,7 @@ pub(super) fn seal(pkcs8: &[u8], passphrase: &Secret) -> Result<Zeroizing<String
     let drawn = drawn.sign();
     salt.copy_from_slice(&drawn.as_ref()[..16]);
     iv.copy_from_slice(&drawn.as_ref()[16..]);
-    let scheme = pbes2::Parameters::pbkdf2_sha256_aes256cbc(ITERATIONS, &salt, &iv).map_err(|_| FAILED)?;
+    let scheme = pbes2::Parameters::pbkdf2_sha256_aes256cbc(iterations, &salt, &iv).map_err(|_| FAILED)?;
 
     let key = derive(&scheme.kdf, 32, passphrase)?;
     // Room for the padding beforehand: a buffer that grows leaves an unwiped copy of the key behind.

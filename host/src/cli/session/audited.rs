@@ -24,11 +24,9 @@ macro_rules! bundled {
         )),+),+]
     };
 }
-/// Scenarios that are part of the binary, by the procedure that they are of. Of ha-cert two that between them do all that
-/// the usual one does; that one, a supplied root and a repair would double how long an audit takes, and are rehearsed by
-/// tests.
+/// Scenarios that are part of the binary, by the procedure that they are of.
 const BUNDLED: &[(&str, &str, &str)] = bundled! {
-    "ha-cert": "leaf-by-host" "product-root" "no-password";
+    "ha-cert": "sequential" "leaf-by-host" "product-root" "no-password" "supplied-root" "repair";
     "root-key": "product" "native" "catch-up" "declined";
     "retire-key": "only-version";
 };
