@@ -251,4 +251,15 @@ fn an_engine_that_is_missing_or_not_this_windlasss_is_refused_in_words() {
     plan("dev").check(2, &["script-js.wasm"]);
     std::fs::write(other.join("script-js.wasm"), whole).unwrap();
     plan("locked").check(0, &["hook trail, after restart@first"]);
+    // An audit's report names the engine, and not what marks the script for it.
+    let audit = || {
+        let mut command = practice.command(&["audit", &example_file("trail.js")]);
+        command.env("WINDLASS_CACHE_DIR", engines.join("images")).env("WINDLASS_ENGINES", &other);
+        Said::of(&command.output().unwrap())
+    };
+    audit().check(2, &["script-js-marker.wasm", "cargo xtask engines"]);
+    let mut changed = std::fs::read(engines.join("script-js-marker.wasm")).unwrap();
+    *changed.last_mut().unwrap() ^= 1;
+    std::fs::write(other.join("script-js-marker.wasm"), changed).unwrap();
+    audit().check(3, &["marks JavaScript scripts for an audit is not this windlass's"]);
 }

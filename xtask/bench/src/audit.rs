@@ -1,5 +1,5 @@
 //! A whole audit, of a procedure with all its scenarios and of a hook: process start, compiling and report included. How
-//! many rehearsals a second that are is told beyond what one of them alone takes, which is mostly compiling.
+//! many rehearsals a second that are is told beyond what one of them alone takes, which is mostly starting.
 
 use crate::times::Times;
 use crate::{Result, tell};
@@ -8,13 +8,24 @@ use std::process::{Command, Stdio};
 
 const COUNT: usize = 3;
 
-pub fn measure(binary: &Utf8Path, components: &Utf8Path) -> Result<()> {
-    one(binary, "ha-cert", 5.0)?;
-    one(binary, components.join("health-gate.wasm").as_str(), 1.0)
+pub fn measure(binary: &Utf8Path, components: &Utf8Path, engines: Option<&Utf8Path>) -> Result<()> {
+    one(binary, "ha-cert", "sequential", 5.0)?;
+    one(binary, components.join("health-gate.wasm").as_str(), "every-moment", 1.0)?;
+    if engines.is_none() {
+        println!("scripts: not audited, as their engines were not built; cargo xtask engines builds them");
+        return Ok(());
+    }
+    for (script, scenario) in [("notify/notify.js", "told"), ("drain/drain.py", "restart")] {
+        let script = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/scripts").join(script);
+        // Compiling an engine takes seconds, and happens once a machine.
+        audit(binary, script.as_str(), &["--only", scenario])?;
+        one(binary, script.as_str(), scenario, 1.0)?;
+    }
+    Ok(())
 }
 
-fn one(binary: &Utf8Path, plugin: &str, goal: f64) -> Result<()> {
-    let name = Utf8Path::new(plugin).file_stem().unwrap_or(plugin);
+fn one(binary: &Utf8Path, plugin: &str, scenario: &str, goal: f64) -> Result<()> {
+    let name = Utf8Path::new(plugin).file_name().unwrap_or(plugin);
     let mut rehearsals = 0;
     let whole = Times::of(COUNT, || {
         let report = audit(binary, plugin, &["--json"])?;
@@ -22,7 +33,6 @@ fn one(binary: &Utf8Path, plugin: &str, goal: f64) -> Result<()> {
         rehearsals = report["rehearsals"]["count"].as_u64().ok_or("the report counts no rehearsals")?;
         Ok(())
     })?;
-    let scenario = if name == "ha-cert" { "product-root" } else { "every-moment" };
     let alone = Times::of(COUNT, || audit(binary, plugin, &["--only", scenario]).map(drop))?;
     let rest = (whole.median() - alone.median()).max(f64::EPSILON);
     tell(

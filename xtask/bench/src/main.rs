@@ -51,7 +51,7 @@ fn measure(binary: &Utf8PathBuf, components: &Utf8PathBuf, engines: Option<&Utf8
     start::measure(binary, &folder)?;
     call::measure(components)?;
     hook::measure(components, engines, &folder)?;
-    audit::measure(binary, components)?;
+    audit::measure(binary, components, engines)?;
     commit::measure(&folder)?;
     rewrap::measure(&folder)?;
     whole::measure(binary, &folder)?;

@@ -40,12 +40,34 @@ pub(super) fn load_engine(
     ScriptEngine::load(engine, cache, language, file.as_str(), &bytes, digest).map_err(plugin_error)
 }
 
-/// Lets an engine have its scripts marked, for which that of some languages has a component of its own. Only for
-/// rehearsals: whichever is there may run.
-pub(super) fn with_marker(engine: ScriptEngine, cache: &Cache) -> Result<ScriptEngine> {
-    let Some(marker) = engine.language().marker() else { return Ok(engine) };
-    let (file, bytes) = file_of(engine.language(), marker)?;
-    engine.marked_by(cache, file.as_str(), &bytes, &sha256(&bytes)).map_err(plugin_error)
+/// What marks the scripts of a language, where its engine does not.
+pub(super) struct MarkerFile {
+    name: &'static str,
+    /// Its digest, where this binary was built with engines.
+    own: Option<String>,
+}
+
+pub(super) fn marker_file(context: &Context, language: Language) -> Result<Option<MarkerFile>> {
+    let Some(name) = language.marker() else { return Ok(None) };
+    Ok(Some(MarkerFile { name, own: own(context)?.remove(name) }))
+}
+
+/// Lets an engine have its scripts marked. A report names the engine and not what marks for it, so that has to be this
+/// windlass's.
+pub(super) fn with_marker(engine: ScriptEngine, cache: &Cache, marker: &MarkerFile) -> Result<ScriptEngine> {
+    let language = engine.language();
+    let (file, bytes) = file_of(language, marker.name)?;
+    let digest = sha256(&bytes);
+    if let Some(own) = marker.own.as_ref().filter(|own| **own != digest) {
+        return Err(Error::new(
+            Exit::Refused,
+            format!(
+                "what marks {language} scripts for an audit is not this windlass's: {own:.12} belongs to it, and {file} is {digest:.12}"
+            ),
+        )
+        .hint(MAKE));
+    }
+    engine.marked_by(cache, file.as_str(), &bytes, &digest).map_err(plugin_error)
 }
 
 /// A component of a language's engine, whichever is there, and its bytes.

@@ -1,7 +1,7 @@
 //! A plugin's project: its folder, its scenarios, and the plugin that is tested on them.
 
 use super::ending::plugin_error;
-use super::engines::{load_engine, with_marker};
+use super::engines::{MarkerFile, load_engine, marker_file, with_marker};
 use super::network::one_thread;
 use crate::cli::Context;
 use crate::cli::error::{Error, Exit, Result};
@@ -24,7 +24,7 @@ pub fn load_tested(context: &Context, path: &Utf8Path) -> Result<Plugin> {
 /// The bytes of a plugin with what runs them in a rehearsal.
 pub(super) enum Rehearsable<'a> {
     Component { engine: Engine, file: &'a str, bytes: &'a [u8] },
-    Script { engine: Box<ScriptEngine>, cache: Box<Cache>, script: Script },
+    Script { engine: Box<ScriptEngine>, marker: Option<MarkerFile>, cache: Box<Cache>, script: Script },
 }
 
 impl<'a> Rehearsable<'a> {
@@ -37,7 +37,8 @@ impl<'a> Rehearsable<'a> {
             .map_err(|error| Error::from_error(Exit::Usage, &error))?;
         // Nothing of a rehearsal reaches a node: whichever engine is there may run.
         let engine = Box::new(load_engine(context, Trust::Dev, &engine, &cache, language)?);
-        Ok(Self::Script { engine, cache: Box::new(cache), script })
+        let marker = marker_file(context, language)?;
+        Ok(Self::Script { engine, marker, cache: Box::new(cache), script })
     }
 
     /// `measured`: so that it is told what of its code ran.
@@ -45,8 +46,12 @@ impl<'a> Rehearsable<'a> {
         match (self, measured) {
             (Self::Component { engine, file, bytes }, true) => Plugin::compile_measured(engine, file, bytes),
             (Self::Component { engine, file, bytes }, false) => Plugin::compile(engine, file, bytes),
-            (Self::Script { engine, cache, script }, true) => {
-                let engine = with_marker((**engine).clone(), cache)?;
+            (Self::Script { engine, marker, cache, script }, true) => {
+                let engine = (**engine).clone();
+                let engine = match marker {
+                    Some(marker) => with_marker(engine, cache, marker)?,
+                    None => engine,
+                };
                 Ok(one_thread()?.block_on(Plugin::script_measured(&engine, script.clone())))
             }
             (Self::Script { engine, script, .. }, false) => Ok(Plugin::script(engine, script.clone())),
