@@ -17,6 +17,10 @@ const PROFILE: &str = "mrs-2";
 const START: &str = "2026-01-05T02:00:00Z";
 /// What the manager's page answers with, as `expect` of a site has it.
 const ACCESSED: u16 = 200;
+/// Longest secret of a scenario, in bytes: it is looked for in every form that it may have, and made longer and shorter
+/// character by character. One that windlass generates has 128 at most.
+const LONGEST_SECRET: usize = 1024;
+const MOST_SECRETS: usize = 32;
 
 /// The file as read: what hangs on the profile is checked afterwards.
 struct Read {
@@ -185,7 +189,7 @@ fn read(mut top: Table<'_>) -> Read {
             })
             .collect(),
         answers: read_answers(&mut top, &mut declared),
-        secrets: texts(&mut top, "secrets"),
+        secrets: read_secrets(&mut top),
         passphrase: None,
         operator: top
             .field("operator")
@@ -401,6 +405,25 @@ fn read_event(mut table: Table<'_>) -> Option<Located<ScenarioEvent>> {
 }
 
 /// A table of names with their values.
+fn read_secrets(top: &mut Table<'_>) -> IndexMap<String, String> {
+    let Some(secrets) = top.field("secrets") else { return IndexMap::new() };
+    let fields = secrets.table().map(|table| table.all()).unwrap_or_default();
+    if fields.len() > MOST_SECRETS {
+        secrets.mistake(format!("{} secrets are given, and {MOST_SECRETS} may be", fields.len()));
+        return IndexMap::new();
+    }
+    let read = |field: Field<'_>| {
+        let secret = field.scalar()?;
+        if secret.len() > LONGEST_SECRET {
+            let length = secret.len();
+            field.mistake(format!("{} has {length} bytes, and may have {LONGEST_SECRET}", field.path));
+            return None;
+        }
+        Some((field.key.clone(), secret))
+    };
+    fields.into_iter().filter_map(read).collect()
+}
+
 fn texts(table: &mut Table<'_>, key: &'static str) -> IndexMap<String, String> {
     let inner = table.field(key).and_then(|field| field.table());
     let fields = inner.map(|table| table.all()).unwrap_or_default();

@@ -196,6 +196,14 @@ fn what_cannot_be_read_at_all_is_said() {
         ("profile = \"mrs-4\"\n", "s.toml:1:11: there is no profile \"mrs-4\""),
         ("profile = \n", "s.toml:1:11: not TOML"),
         ("[nodes.a]\ngroups = [\"members\"]\n", "no node is in the group \"managers\""),
+        (
+            &format!("[secrets]\nkey = \"{}\"\n", "s".repeat(1025)),
+            "s.toml:2:7: secrets.key has 1025 bytes, and may have 1024",
+        ),
+        (
+            &(0..33).map(|n| format!("secrets.k{n} = \"s\"\n")).collect::<String>(),
+            "33 secrets are given, and 32 may be",
+        ),
     ] {
         assert!(mistakes(text).contains(says), "{}", mistakes(text));
     }
