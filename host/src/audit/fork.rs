@@ -19,14 +19,17 @@ pub(super) struct Fork {
     pub life: Arc<Rehearsal>,
 }
 
-/// Notes where the calls of the plain rehearsal begin.
+/// The number of the last row that is on disk, and the cluster.
+type Stands = (i64, Arc<Rehearsal>);
+
+/// Notes how it stands where a call of the plain rehearsal begins.
 #[derive(Clone, Default)]
-pub(super) struct Forking(Arc<Mutex<Vec<Fork>>>);
+pub(super) struct Forking(Arc<Mutex<Vec<Stands>>>);
 
 impl Forking {
     pub fn call_begins(&self, life: &Rehearsal, journal: &Journal) {
-        let fork = Fork { rows: 0, durable: journal.durable(), life: life.forked(None) };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(fork);
+        let stands = (journal.durable(), life.forked(None));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(stands);
     }
 }
 
@@ -40,16 +43,17 @@ pub(super) struct Forks {
 impl Forks {
     pub fn of(plain: &Played, forking: Forking) -> Self {
         let rows = plain.rows.clone();
-        let mut all = std::mem::take(&mut *forking.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let stood = std::mem::take(&mut *forking.0.lock().unwrap_or_else(PoisonError::into_inner));
         let mut names = HashSet::new();
         let calls = rows.iter().enumerate().filter_map(|(at, stored)| match &stored.row {
             Row::CallBegan { call } => Some((at, call)),
             _ => None,
         });
-        for ((at, call), fork) in calls.zip(&mut all) {
-            fork.rows = at;
+        let fork = |((rows, call), (durable, life)): ((usize, &CallName), Stands)| {
             names.insert(call.to_string());
-        }
+            Fork { rows, durable, life }
+        };
+        let mut all: Vec<Fork> = calls.zip(stood).map(fork).collect();
         // A hook that is told of a moment twice would, begun between them, take its first answer for both.
         let all_once = names.len() == all.len();
         // A run that stands or goes back would, begun from there, first try the call again that failed.

@@ -98,8 +98,10 @@ pub fn engine(profile: Profile) -> Result<Engine, PluginError> {
         Profile::Rehearse => {
             config.consume_fuel(true);
             // Where addresses are bounded a rehearsal is slower, and otherwise the same.
-            wasmtime::Engine::new(config.clone().allocation_strategy(pool()))
-                .or_else(|_| wasmtime::Engine::new(&config))
+            wasmtime::Engine::new(config.clone().allocation_strategy(pool())).or_else(|error| {
+                tracing::debug!("rehearsals go without a pool of instances: {error:#}");
+                wasmtime::Engine::new(&config)
+            })
         }
     }
     .map_err(failed)?;

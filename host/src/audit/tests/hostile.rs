@@ -8,10 +8,9 @@ use crate::audit::{End, How, Setting, Stage, disagreements, rehearse, uses};
 use crate::capability::secrets::PasswordPolicy;
 use crate::model::audit::{Finding, Level, Rule};
 use crate::model::{PauseReason, RunId};
-use crate::plugin::cache::Cache;
-use crate::plugin::tests::guest;
+use crate::plugin::tests::{guest, scripts};
 use crate::plugin::{
-    Engine, Kind, Language, Limits, Plugin, Profile, Script, ScriptEngine, engine, manifest, sha256,
+    Engine, Kind, Language, Limits, Plugin, Profile, Script, ScriptEngine, engine, manifest,
 };
 use crate::policy::{Bounds, Rules};
 use crate::site::{GrantBlock, Scenario};
@@ -102,17 +101,7 @@ fn rehearsing() -> &'static Engine {
 /// The engine of a language; none: it is not built here.
 fn engine_of(language: Language) -> Option<ScriptEngine> {
     static ENGINES: OnceLock<Vec<ScriptEngine>> = OnceLock::new();
-    let engines = ENGINES.get_or_init(|| {
-        let Some(folder) = std::env::var_os("WINDLASS_ENGINES") else { return Vec::new() };
-        let cache = Cache::open(&Path::new(&folder).join("images")).unwrap();
-        let load = |language: Language| {
-            let file = Path::new(&folder).join(format!("{}.wasm", language.engine()));
-            let bytes = std::fs::read(&file).unwrap();
-            let name = file.to_string_lossy();
-            ScriptEngine::load(rehearsing(), &cache, language, &name, &bytes, sha256(&bytes)).unwrap()
-        };
-        Language::ALL.map(load).into()
-    });
+    let engines = ENGINES.get_or_init(|| scripts::engines(rehearsing()));
     engines.iter().find(|engine| engine.language() == language).cloned()
 }
 

@@ -9,4 +9,4 @@ mod hostile;
 mod lines;
 mod manifest;
 mod probe;
-mod scripts;
+pub mod scripts;

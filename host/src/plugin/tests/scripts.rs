@@ -1,29 +1,32 @@
 //! Scripts of both languages, run by the engines that `cargo xtask engines` built.
 
-use super::guest::Recorder;
+use super::guest::{Recorder, run_engine};
 use crate::model::{Answer, Effect, Entry, Fault, Outcome, code};
 use crate::plugin::cache::Cache;
 use crate::plugin::{
-    HookAnswer, HookEvent, Language, Performed, Plugin, Profile, Script, ScriptEngine, engine, sha256,
+    Engine, HookAnswer, HookEvent, Language, Performed, Plugin, Profile, Script, ScriptEngine, engine, sha256,
 };
 use std::sync::OnceLock;
 
+/// The engines of all languages, as far as they are built, with what marks for them.
+pub fn engines(engine: &Engine) -> Vec<ScriptEngine> {
+    let Some(folder) = std::env::var_os("WINDLASS_ENGINES") else { return Vec::new() };
+    let folder = std::path::PathBuf::from(folder);
+    let cache = Cache::open(&folder.join("images")).unwrap();
+    let read = |name: &str| std::fs::read(format!("{}/{name}.wasm", folder.display())).unwrap();
+    let load = |language: Language| {
+        let (name, bytes) = (language.engine(), read(language.engine()));
+        let loaded = ScriptEngine::load(engine, &cache, language, name, &bytes, sha256(&bytes)).unwrap();
+        let Some(marker) = language.marker() else { return loaded };
+        let bytes = read(marker);
+        loaded.marked_by(&cache, marker, &bytes, &sha256(&bytes)).unwrap()
+    };
+    Language::ALL.map(load).into()
+}
+
 pub(super) fn engine_of(language: Language) -> Option<ScriptEngine> {
     static ENGINES: OnceLock<Vec<ScriptEngine>> = OnceLock::new();
-    let engines = ENGINES.get_or_init(|| {
-        let Some(folder) = std::env::var_os("WINDLASS_ENGINES") else { return Vec::new() };
-        let folder = std::path::PathBuf::from(folder);
-        let cache = Cache::open(&folder.join("images")).unwrap();
-        let engine = engine(Profile::Run).unwrap();
-        let read = |name: &str| std::fs::read(format!("{}/{name}.wasm", folder.display())).unwrap();
-        let load = |language: Language| {
-            let (name, bytes) = (language.engine(), read(language.engine()));
-            let loaded = ScriptEngine::load(&engine, &cache, language, name, &bytes, sha256(&bytes)).unwrap();
-            let Some(marker) = language.marker() else { return loaded };
-            loaded.marked_by(&cache, marker, &read(marker), &sha256(&read(marker))).unwrap()
-        };
-        Language::ALL.map(load).into()
-    });
+    let engines = ENGINES.get_or_init(|| engines(run_engine()));
     let found = engines.iter().find(|engine| engine.language() == language).cloned();
     if found.is_none() {
         println!("skipped: there is no engine of {language} scripts; cargo xtask engines builds it");

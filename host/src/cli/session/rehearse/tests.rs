@@ -5,25 +5,44 @@ use crate::cli::session::{scenario_at, scenarios_of};
 use crate::model::audit::Coverage;
 use crate::model::{Fault, code};
 use crate::plugin::{Plugin, Profile, engine};
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// The folder of the built components.
+struct Components(std::path::PathBuf);
+
+impl Components {
+    fn find() -> Option<Self> {
+        let found = std::env::var_os("WINDLASS_COMPONENTS");
+        if found.is_none() {
+            println!("skipped: WINDLASS_COMPONENTS is not set; run `cargo xtask test`");
+        }
+        found.map(|folder| Self(folder.into()))
+    }
+
+    /// The file of a project's component, and its bytes.
+    fn of(&self, project: &Utf8Path) -> (String, Vec<u8>) {
+        let file = format!("{}.wasm", project.file_name().unwrap());
+        let component = std::fs::read(self.0.join(&file)).unwrap();
+        (file, component)
+    }
+}
+
+fn root() -> Utf8PathBuf {
+    Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
 
 /// What is measured of a plugin is what it does anyway: with marks in its code its transcripts are the same.
 #[test]
 fn a_plugin_that_is_measured_does_on_every_scenario_what_it_does_else() {
-    let Some(folder) = std::env::var_os("WINDLASS_COMPONENTS") else {
-        println!("skipped: WINDLASS_COMPONENTS is not set; run `cargo xtask test`");
-        return;
-    };
-    let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let engine = engine(Profile::Rehearse).unwrap();
+    let Some(components) = Components::find() else { return };
+    let (root, engine) = (root(), engine(Profile::Rehearse).unwrap());
     for project in
         ["plugins/ha-cert", "plugins/root-key", "examples/hooks/cmdb", "examples/hooks/health-gate"]
     {
         let project = root.join(project);
-        let file = format!("{}.wasm", project.file_name().unwrap());
-        let component = std::fs::read(std::path::Path::new(&folder).join(&file)).unwrap();
+        let (file, component) = components.of(&project);
         let began = Instant::now();
         let plain = Arc::new(Plugin::compile(&engine, &file, &component).unwrap());
         let plain_compiled = began.elapsed();
@@ -66,12 +85,8 @@ fn a_plugin_that_is_measured_does_on_every_scenario_what_it_does_else() {
 /// its cluster, and how it goes on from there.
 #[test]
 fn what_begins_with_a_call_is_as_if_it_were_played_from_its_beginning() {
-    let Some(folder) = std::env::var_os("WINDLASS_COMPONENTS") else {
-        println!("skipped: WINDLASS_COMPONENTS is not set; run `cargo xtask test`");
-        return;
-    };
-    let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let engine = engine(Profile::Rehearse).unwrap();
+    let Some(components) = Components::find() else { return };
+    let (root, engine) = (root(), engine(Profile::Rehearse).unwrap());
     const MOMENTS: &str = "host/src/cli/templates/audit-hook.toml";
     let (mut begun, mut from_a_call) = (0, 0);
     for (project, scenario, every, twice) in [
@@ -81,8 +96,7 @@ fn what_begins_with_a_call_is_as_if_it_were_played_from_its_beginning() {
         ("examples/hooks/health-gate", MOMENTS, 1, true),
         ("examples/hooks/health-gate", "examples/hooks/health-gate/scenarios/unwell.toml", 1, false),
     ] {
-        let file = format!("{}.wasm", Utf8Path::new(project).file_name().unwrap());
-        let component = std::fs::read(std::path::Path::new(&folder).join(&file)).unwrap();
+        let (file, component) = components.of(Utf8Path::new(project));
         let plugin = Arc::new(Plugin::compile(&engine, &file, &component).unwrap());
         let mut scenario = scenario_at(&root.join(scenario)).unwrap();
         if twice {
